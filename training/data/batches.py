@@ -1,0 +1,90 @@
+"""The order of a run: a pure function of (seed, epoch), so any step can be asked for without replaying.
+
+An epoch holds every item `repeats` times. Draws are shuffled, put into batches that never mix buckets,
+and the batches are shuffled. `gradient_accumulation` consecutive batches make one update; a group never
+spans two epochs, so the last of an epoch may be short (kohya's sd-scripts counts the same way).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One appearance of an item in an epoch. Its seed does not depend on batch size or accumulation."""
+
+    item: int
+    repeat: int
+    epoch: int
+    seed: int
+
+
+def mix_seed(*parts: int | str) -> int:
+    """A 63-bit seed from several numbers or names; nearby inputs give unrelated seeds."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+class BatchPlan:
+    """`buckets[i]` and `repeats[i]` describe item i; items of equal bucket may share a batch."""
+
+    def __init__(
+        self,
+        buckets: Sequence[Hashable],
+        repeats: Sequence[int],
+        *,
+        batch_size: int,
+        accumulation: int,
+        seed: int,
+    ):
+        if not buckets:
+            raise ValueError("a plan needs at least one item")
+        self._buckets = list(buckets)
+        self._repeats = list(repeats)
+        self.batch_size = batch_size
+        self.accumulation = accumulation
+        self.seed = seed
+        self.batches_per_epoch = sum(math.ceil(n / batch_size) for n in self.bucket_counts().values())
+        self.steps_per_epoch = math.ceil(self.batches_per_epoch / accumulation)
+        self._epoch = lru_cache(maxsize=2)(self._make_epoch)
+
+    def bucket_counts(self) -> dict[Hashable, int]:
+        """Draws an epoch in each bucket, in order of first appearance."""
+        counts: dict[Hashable, int] = {}
+        for bucket, repeats in zip(self._buckets, self._repeats, strict=True):
+            counts[bucket] = counts.get(bucket, 0) + repeats
+        return counts
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch, counted from 0, of the update with index `step` (from 0)."""
+        return step // self.steps_per_epoch
+
+    def group(self, step: int) -> list[list[Draw]]:
+        """The micro-batches of the update with index `step` (from 0)."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        start = position * self.accumulation
+        return self._epoch(epoch)[start : start + self.accumulation]
+
+    def _make_epoch(self, epoch: int) -> list[list[Draw]]:
+        draws = [
+            Draw(item, repeat, epoch, mix_seed("draw", self.seed, epoch, item, repeat))
+            for item, repeats in enumerate(self._repeats)
+            for repeat in range(repeats)
+        ]
+        generator = torch.Generator().manual_seed(mix_seed("order", self.seed, epoch))
+        by_bucket: dict[Hashable, list[Draw]] = {}
+        for index in torch.randperm(len(draws), generator=generator).tolist():
+            by_bucket.setdefault(self._buckets[draws[index].item], []).append(draws[index])
+        batches = [
+            members[start : start + self.batch_size]
+            for _, members in sorted(by_bucket.items(), key=lambda entry: str(entry[0]))
+            for start in range(0, len(members), self.batch_size)
+        ]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]

@@ -1,0 +1,59 @@
+"""What a dataset is: pictures with captions, and how they are to be cut and spoken of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .buckets import BucketSpec
+    from .captions import CaptionSpec
+
+
+class Picture(Protocol):
+    """A picture that can be opened again and again; holds no pixels itself unless the graph made them."""
+
+    def size(self) -> tuple[int, int]:
+        """(width, height) after EXIF rotation. Raises DatasetError that names the file."""
+
+    def digest(self) -> str:
+        """A hash of the content: an edited file has another."""
+
+    def pixels(self) -> "np.ndarray":
+        """(h, w, 4) uint8 RGBA, EXIF rotation applied. Raises DatasetError that names the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One picture with its caption.
+
+    `name` is what errors show (the path below the dataset's folder). `caption` may hold several lines.
+    `weight` multiplies its loss (the prior-loss weight of regularisation pictures).
+    """
+
+    name: str
+    picture: Picture
+    caption: str
+    repeats: int = 1
+    mask: Picture | None = None
+    weight: float = 1.0
+    is_regularisation: bool = False
+    is_validation: bool = False
+    folder: str = ""
+    class_words: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """What a LORACANVAS_DATASET socket carries. `problems` were met while scanning (unreadable files):
+    TrainLoRA refuses them unless the user says that the rest may be used."""
+
+    samples: tuple[Sample, ...]
+    buckets: "BucketSpec"
+    captions: "CaptionSpec"
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)

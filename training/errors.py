@@ -1,0 +1,78 @@
+"""Everything that can go wrong for a user.
+
+    TrainingError
+    ├── SettingsError     what a node was given cannot work (all problems at once)
+    ├── DatasetError      the pictures or captions cannot be used
+    ├── ModelError        the loaded model cannot be trained, or does not fit its parts
+    ├── NonFiniteError    a loss or gradient became inf or NaN; nothing was updated
+    ├── MissingLibraryError  an optional library is not installed
+    ├── StateError        a run cannot be resumed from what lies on disk
+    └── FileError         a file could not be written or read back
+
+A message says what is wrong, what was got, what is allowed, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class TrainingError(Exception):
+    """Base of every error that is meant for the user's eyes."""
+
+
+class _Collected(TrainingError):
+    """An error that names all problems of one kind together."""
+
+    def __init__(self, where: str, problems: Iterable[str]):
+        self.where = where
+        self.problems = tuple(problems)
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        if len(self.problems) == 1:
+            return f"{self.where}: {self.problems[0]}"
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        return f"{self.where}: {len(self.problems)} problems\n{lines}"
+
+
+class SettingsError(_Collected):
+    """Settings that cannot work; `where` is the node as the canvas shows it."""
+
+
+class DatasetError(_Collected):
+    """Pictures or captions that cannot be used; each problem names its file."""
+
+
+class ModelError(_Collected):
+    """The model in the graph cannot be trained, or its VAE or CLIP does not belong to it."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss or gradient is inf or NaN. Raised before the update, so the adapter is still good."""
+
+
+class MissingLibraryError(TrainingError):
+    """An optional library is absent; the message holds the one line that installs it."""
+
+    def __init__(self, library: str, needed_for: str):
+        self.library = library
+        super().__init__(
+            f"{needed_for} needs the Python library '{library}', which is not installed. "
+            f"Install it with: python -m pip install {library}"
+        )
+
+
+class StateError(TrainingError):
+    """A training state cannot be used to resume."""
+
+
+class FileError(TrainingError):
+    """A file could not be written, or reads back differently from what was written."""
+
+
+def raise_problems(error: type[_Collected], where: str, problems: Iterable[str]) -> None:
+    """Raise `error` naming every problem; do nothing when there is none."""
+    found = tuple(problems)
+    if found:
+        raise error(where, found)

@@ -1,0 +1,119 @@
+"""What the engine needs of its host: a denoiser, encoders, a sampler. `host/` supplies ComfyUI's;
+tests supply ten-line fakes.
+
+Shapes: B batch, C latent channels, H W latent height and width (models with a time axis have T
+before H W), h w pixel height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCondition:
+    """One caption as the text encoders see it.
+
+    `tensors` holds what the host's encoder returns ('cond' (1, tokens, width), 'pooled_output'
+    (1, width), attention masks ...); the engine only stores and returns it.
+    """
+
+    tensors: Mapping[str, "torch.Tensor"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelGeometry:
+    """How a picture became its training crop, in pixels; SDXL is conditioned on it.
+
+    `original` is the file's (width, height), `crop` the (left, top) cut off after resizing,
+    `target` the (width, height) of the crop itself.
+    """
+
+    original: tuple[int, int]
+    crop: tuple[int, int]
+    target: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """All that conditions one item: its caption and its geometry."""
+
+    text: TextCondition
+    geometry: PixelGeometry
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Denoiser(Protocol):
+    """The borrowed diffusion model as a function of (noisy latents, noise level, conditions)."""
+
+    parametrisation: str
+    """'epsilon', 'v' or 'flow': which quantity the model's native loss is on."""
+
+    family: str
+    """A name in `training.families`."""
+
+    device: "torch.device"
+
+    def to_model_space(self, latents: "torch.Tensor") -> "torch.Tensor":
+        """VAE latents (B, C, H, W) scaled and shifted as the model expects them."""
+
+    def sigmas(self) -> "torch.Tensor":
+        """The noise levels of the model's discrete steps, ascending: (1000,) for SD; a table for flow too."""
+
+    def add_noise(self, x0: "torch.Tensor", noise: "torch.Tensor", sigma: "torch.Tensor") -> "torch.Tensor":
+        """Noisy latents x_t of clean x0 (B, ...) at noise levels sigma (B,), in ComfyUI's scaling."""
+
+    def denoise(
+        self, x_t: "torch.Tensor", sigma: "torch.Tensor", conditions: Sequence[Condition]
+    ) -> "torch.Tensor":
+        """The model's estimate D(x_t; sigma) of x0, fp32, one condition a sample, differentiable."""
+
+
+class ImageEncoder(Protocol):
+    """The VAE. `identity` changes whenever its weights do: it is part of every cache key."""
+
+    identity: str
+    downscale: int
+
+    def encode(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """(B, h, w, 3) in 0..1 -> latents (B, C, H, W), fp32 on the CPU."""
+
+
+class TextEncoder(Protocol):
+    """The text encoders. `identity` covers weights, applied LoRAs and CLIP-skip."""
+
+    identity: str
+
+    def encode(self, text: str) -> TextCondition:
+        """The caption, taken literally, without gradient; tensors on the CPU."""
+
+    def encode_trainable(self, text: str) -> TextCondition:
+        """The same with gradient, on the device: for training adapters on the text encoders."""
+
+    def count_tokens(self, text: str) -> int: ...
+
+
+class Sampler(Protocol):
+    """Makes the preview pictures with the host's own samplers and the live adapter."""
+
+    def sample(self, request: Any) -> "torch.Tensor":
+        """(N, h, w, 3) in 0..1, one picture a prompt of the request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainable:
+    """A part of the model that adapters may be attached to.
+
+    `name` is the learning-rate group ('diffusion_model', 'text_encoder_1', ...); `module` the borrowed
+    module; `file_keys` maps a submodule's dotted path to its key in the LoRA file.
+    """
+
+    name: str
+    module: "nn.Module"
+    file_keys: Mapping[str, str]
