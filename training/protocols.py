@@ -106,14 +106,25 @@ class Sampler(Protocol):
         """(N, h, w, 3) in 0..1, one picture a prompt of the request."""
 
 
+class WeightAccess(Protocol):
+    """The base weights as they act in the forward: dequantised, moved, with what was applied upstream."""
+
+    def weight(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor":
+        """The module's weight in `dtype` on the compute device; may be the stored tensor itself."""
+
+    def recasts(self, module: "nn.Module") -> bool:
+        """Whether the module's forward makes a copy of its weight (another dtype, another device, a patch)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trainable:
     """A part of the model that adapters may be attached to.
 
-    `name` is the learning-rate group ('diffusion_model', 'text_encoder_1', ...); `module` the borrowed
-    module; `file_keys` maps a submodule's dotted path to its key in the LoRA file.
+    `name` is the learning-rate group ('diffusion_model', or a text encoder's name such as 'clip_l'); `module` the
+    borrowed module; `file_keys` maps a submodule's dotted path to its key in the LoRA file.
     """
 
     name: str
     module: "nn.Module"
     file_keys: Mapping[str, str]
+    weights: WeightAccess

@@ -1,0 +1,75 @@
+"""The side branch on a borrowed module: its forward is replaced while training, and put back afterwards.
+
+Only the instance's `forward` attribute is touched: no hook, no subclass, no parameter is registered on the module,
+so its state_dict, its flags and its place in ComfyUI's memory manager stay as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from torch import nn
+
+from ..memory.checkpointing import checkpointed, units
+from ..memory.frozen import frozen_op
+from ..protocols import Trainable
+from .adapter import Base
+from .build import Network
+from .ops import Op, named_ops
+
+
+@contextmanager
+def attached(network: Network, parts: list[Trainable], *, checkpointing: bool) -> Iterator[None]:
+    """While open, every target computes with its adapter, every op that casts its weight keeps no copy of it for
+    backward, and blocks are recomputed in backward when `checkpointing`. Exiting, however it comes, undoes all of it."""
+    forwards = _Forwards()
+    try:
+        for part in parts:
+            _wire_ops(forwards, network, part)
+            if checkpointing:
+                for _, block in units(part.module):
+                    forwards.replace(block, checkpointed(block.forward))
+        yield
+    finally:
+        forwards.restore()
+
+
+def _wire_ops(forwards: "_Forwards", network: Network, part: Trainable) -> None:
+    targets = network.adapters_of(part.name)
+    for name, module, op in named_ops(part.module):
+        run = module.forward
+        weight = partial(part.weights.weight, module)
+        if part.weights.recasts(module):
+            run = _frozen_forward(op, run, weight)
+            forwards.replace(module, run)
+        if name in targets:
+            forwards.replace(module, _adapted_forward(targets[name], Base(run, weight)))
+
+
+def _frozen_forward(op: Op, run: Callable, weight: Callable) -> Callable:
+    return lambda x: frozen_op(x, op, run, weight)
+
+
+def _adapted_forward(adapter: nn.Module, base: Base) -> Callable:
+    return lambda x: adapter(x, base)
+
+
+class _Forwards:
+    """Instance-level replacements of `forward`, undone in reverse."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[nn.Module, Callable | None]] = []
+
+    def replace(self, module: nn.Module, forward: Callable) -> None:
+        self._undo.append((module, module.__dict__.get("forward")))
+        module.__dict__["forward"] = forward
+
+    def restore(self) -> None:
+        while self._undo:
+            module, previous = self._undo.pop()
+            if previous is None:
+                module.__dict__.pop("forward", None)
+            else:
+                module.__dict__["forward"] = previous

@@ -1,0 +1,64 @@
+"""What the LoRA Network node says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..errors import SettingsError, raise_problems
+
+WHERE = "LoRA Network"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetSpec:
+    """Which modules get an adapter: a preset of `targets.PRESETS`, then names to add and to leave out.
+
+    A pattern is a plain part of a module's name, or a regular expression between slashes: /attn[12]\\.to_q/.
+    """
+
+    preset: str = "attention + feed-forward"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSpec:
+    """`alpha` / `rank` scales what the adapter adds (kohya's semantics). `conv_rank` > 0 also adapts 3x3
+    convolutions (LoCon) with a rank and alpha of their own. Dropouts are probabilities in [0, 1)."""
+
+    algorithm: str = "lora"
+    rank: int = 16
+    alpha: float = 16.0
+    conv_rank: int = 0
+    conv_alpha: float = 0.0
+    targets: TargetSpec = field(default_factory=TargetSpec)
+    dropout: float = 0.0
+    rank_dropout: float = 0.0
+    module_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.rank < 1:
+            problems.append(f"rank is {self.rank} but must be at least 1. Set 'rank' on the LoRA Network node; 16 is a usual start.")
+        if self.alpha <= 0:
+            problems.append(f"alpha is {self.alpha:g} but must be above 0. Set 'alpha' to the rank, or to half of it.")
+        if self.conv_rank < 0:
+            problems.append(f"conv_rank is {self.conv_rank} but must be at least 0 (0: no 3x3 convolutions).")
+        if self.conv_rank > 0 and self.conv_alpha <= 0:
+            problems.append(f"conv_alpha is {self.conv_alpha:g} but must be above 0 when conv_rank is set.")
+        for name in ("dropout", "rank_dropout", "module_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                problems.append(f"{name} is {getattr(self, name)} but must be at least 0 and below 1; 0.1 is a usual value.")
+        raise_problems(SettingsError, WHERE, problems)
+
+    def warnings(self) -> list[str]:
+        """What is allowed but rarely meant."""
+        found = []
+        if self.alpha > self.rank:
+            found.append(
+                f"alpha {self.alpha:g} is above rank {self.rank}: the adapter is scaled by {self.alpha / self.rank:.2g}, "
+                "which acts like a higher learning rate and overcooks easily. Usual: alpha = rank, or half of it."
+            )
+        if self.conv_rank and self.conv_alpha > self.conv_rank:
+            found.append(f"conv_alpha {self.conv_alpha:g} is above conv_rank {self.conv_rank}. Usual: equal, or half of it.")
+        return found

@@ -1,0 +1,55 @@
+"""The run as TensorBoard scalars and pictures, for those who compare runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingLibraryError
+from ..events import Event, PreviewReady, RunEnded, RunStarted, StepDone, Validated
+
+
+def _writer(folder: Path, purge_step: int | None) -> Any:
+    """torch's SummaryWriter, imported only when somebody wants this log."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as missing:
+        raise MissingLibraryError("tensorboard", "The TensorBoard log of Train LoRA") from missing
+    return SummaryWriter(log_dir=str(folder), purge_step=purge_step)
+
+
+class TensorBoardLog:
+    """Writes event files to `<run folder>/tensorboard`; a resumed run hides what it will do again."""
+
+    critical = False
+
+    def __init__(self, folder: Path, make_writer: Callable[[Path, int | None], Any] = _writer):
+        self._folder = folder / "tensorboard"
+        self._make_writer = make_writer
+        self._log: Any = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self._log = self._make_writer(self._folder, event.start_step + 1 if event.start_step else None)
+        elif self._log is None:
+            return
+        elif isinstance(event, StepDone):
+            self._add_step(event)
+        elif isinstance(event, Validated):
+            self._log.add_scalar("loss/validation", event.loss, event.step)
+            self._log.add_scalar("loss/relative_to_base", event.relative, event.step)
+        elif isinstance(event, PreviewReady):
+            self._log.add_images("samples", event.images.clamp(0, 1), event.step, dataformats="NHWC")
+        elif isinstance(event, RunEnded):
+            self._log.close()
+            self._log = None
+
+    def _add_step(self, event: StepDone) -> None:
+        self._log.add_scalar("loss/train", event.loss, event.step)
+        self._log.add_scalar("gradient_norm", event.grad_norm, event.step)
+        self._log.add_scalar("speed/images_per_second", event.items / max(event.seconds, 1e-9), event.step)
+        for group, rate in event.learning_rates.items():
+            self._log.add_scalar(f"learning_rate/{group}", rate, event.step)
+        if event.memory_bytes is not None:
+            self._log.add_scalar("memory/now_bytes", event.memory_bytes, event.step)
