@@ -1,0 +1,101 @@
+"""The noise that is added to a picture. Every function works on ONE item, without a batch axis.
+
+kohya normalises multi-resolution noise by the standard deviation of the whole batch; here it is per item, because a
+batch must equal the mean of its items whatever they were batched with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import interpolate
+
+from .timesteps import positive
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoiseSpec:
+    """Departures from plain Gaussian noise; the defaults are plain.
+
+    offset                one random number a channel times this is added: the model learns overall brightness
+                          (0.05 is usual). The target contains it.
+    adaptive_offset       added to `offset` times the absolute mean of the latent channel
+    multires_iterations   layers of ever coarser noise (6 to 10 are usual, 0 off), each weighted discount^i
+    multires_discount     0 < discount < 1; 0.3 is usual
+    input_perturbation    the model sees noise + this x more noise; the target stays (arXiv:2301.11706, 0.1)
+    random_strength       offset and input_perturbation are scaled by a random number in [0, 1) each time
+    """
+
+    offset: float = 0.0
+    adaptive_offset: float = 0.0
+    multires_iterations: int = 0
+    multires_discount: float = 0.3
+    input_perturbation: float = 0.0
+    random_strength: bool = False
+
+    def problems(self) -> list[str]:
+        found = positive("multires_discount", self.multires_discount)
+        if self.multires_discount >= 1:
+            found.append(f"multires_discount is {self.multires_discount} but must be below 1 (0.3 is usual).")
+        for name, low, high in (("offset", 0, 1), ("adaptive_offset", -1, 1), ("multires_iterations", 0, 16),
+                                ("input_perturbation", 0, 1)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                label = "noise_offset" if name == "offset" else name
+                found.append(f"{label} is {value} but must lie between {low} and {high} (0: off).")
+        if self.random_strength and not (self.offset or self.adaptive_offset or self.input_perturbation):
+            found.append("random_strength has no effect without noise_offset or input_perturbation. Switch it off.")
+        return found
+
+
+def draw_noise(x0: Tensor, spec: NoiseSpec, generator: Generator) -> tuple[Tensor, Tensor | None]:
+    """(noise, perturbation or None) for one item x0 (C, ..., H, W); fp32 on the CPU, as `generator` is.
+
+    The plain noise is drawn first, so switching an extra on does not change it.
+    """
+    noise = torch.randn(x0.shape, generator=generator)
+    if spec.offset or spec.adaptive_offset:
+        noise = noise + noise_offset(x0, spec.offset, spec.adaptive_offset, spec.random_strength, generator)
+    if spec.multires_iterations:
+        noise = multires_noise(noise, spec.multires_iterations, spec.multires_discount, generator)
+    if not spec.input_perturbation:
+        return noise, None
+    strength = spec.input_perturbation * (uniform(generator) if spec.random_strength else 1.0)
+    return noise, strength * torch.randn(x0.shape, generator=generator)
+
+
+def noise_offset(x0: Tensor, offset: float, adaptive: float, random_strength: bool, generator: Generator) -> Tensor:
+    """(C, 1, ..., 1): strength x one normal number a channel; strength = max(0, offset + adaptive |mean of channel|)."""
+    strength = torch.full((x0.shape[0],), float(offset))
+    if random_strength:
+        strength = strength * uniform(generator)
+    if adaptive:
+        mean = x0.detach().float().flatten(1).mean(1).cpu()
+        strength = (strength + adaptive * mean.abs()).clamp(min=0)
+    shift = strength * torch.randn(x0.shape[0], generator=generator)
+    return shift.view(-1, *[1] * (x0.ndim - 1))
+
+
+def multires_noise(noise: Tensor, iterations: int, discount: float, generator: Generator) -> Tensor:
+    """Pyramid noise: coarser noise, enlarged and weighted discount^i, is added; then scaled to deviation 1.
+
+    Layer i is about r^i times coarser with r drawn anew from [2, 4); layer 0 is full-size noise again. Layers stop
+    after a side has reached 1. `noise` is (C, ..., H, W).
+    """
+    height, width = noise.shape[-2:]
+    planes = noise.reshape(1, -1, height, width)
+    for i in range(iterations):
+        ratio = (2 + 2 * uniform(generator)) ** i
+        small = max(1, int(height / ratio)), max(1, int(width / ratio))
+        layer = torch.randn(1, planes.shape[1], *small, generator=generator)
+        planes = planes + interpolate(layer, (height, width), mode="bilinear") * discount**i
+        if 1 in small:
+            break
+    return (planes / planes.std()).reshape(noise.shape)
+
+
+def uniform(generator: Generator) -> float:
+    """One number of [0, 1)."""
+    return float(torch.rand((), generator=generator, dtype=torch.float64))

@@ -1,0 +1,69 @@
+"""Holding what the base model can do: the adapter's output is pulled to the output without the adapter.
+
+The base model is the same weights with the adapter switched off, so it costs a forward pass without gradient and no
+memory. The loop runs that pass; here stand the choices and what each of them needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .timesteps import positive
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnRegularisation:
+    """Regularisation pictures are trained towards what the base model makes of them, instead of the pictures
+    themselves: no drift, and their quality does not matter."""
+
+    weight: float = 1.0
+
+    def problems(self) -> list[str]:
+        return positive("preservation_weight", self.weight)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutsideMask:
+    """Outside the mask the picture is trained towards what the base model makes of it, instead of not at all."""
+
+    weight: float = 0.5
+
+    def problems(self) -> list[str]:
+        return positive("preservation_weight", self.weight)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SwappedCaption:
+    """Beside each training picture, its noisy latents are denoised with another caption, which must stay as the base
+    model has it: with `trigger` replaced by `class_words` ("photo of sks" -> "photo of a woman")."""
+
+    trigger: str
+    class_words: str
+    weight: float = 1.0
+
+    def problems(self) -> list[str]:
+        found = positive("preservation_weight", self.weight)
+        if not self.trigger.strip():
+            found.append("preservation 'class' needs preservation_trigger: the word of your captions to be replaced.")
+        if not self.class_words.strip():
+            found.append("preservation 'class' needs preservation_class: what it is, for example 'woman'.")
+        return found
+
+    def caption(self, caption: str) -> str:
+        return caption.replace(self.trigger, self.class_words)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlankCaption:
+    """The same with an empty caption: what the model does unprompted must stay."""
+
+    weight: float = 1.0
+
+    def problems(self) -> list[str]:
+        return positive("preservation_weight", self.weight)
+
+    def caption(self, caption: str) -> str:
+        return ""
+
+
+Preservation = OnRegularisation | OutsideMask | SwappedCaption | BlankCaption

@@ -1,0 +1,72 @@
+"""ObjectiveSpec: what a LORACANVAS_OBJECTIVE socket carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from ..errors import SettingsError, raise_problems
+from .loss import L2, Loss
+from .mask import MaskedLoss
+from .noise import NoiseSpec
+from .preservation import Preservation
+from .target import check_parametrisation
+from .timesteps import AutoTimesteps, FluxShift, Timesteps, Uniform, Window
+from .weights import AutoWeighting, MinSNR, NoWeighting, VPredLike, Weighting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectiveSpec:
+    """Every choice of the training objective. The defaults suit any model.
+
+    `stratified` spreads the noise levels of one update evenly over their distribution; `prior_weight` multiplies the
+    loss of regularisation pictures; `zero_terminal_snr` demands a model whose last step is pure noise.
+    """
+
+    loss: Loss = field(default_factory=L2)
+    timesteps: Timesteps = field(default_factory=AutoTimesteps)
+    window: Window = field(default_factory=Window)
+    stratified: bool = False
+    weighting: Weighting = field(default_factory=AutoWeighting)
+    noise: NoiseSpec = field(default_factory=NoiseSpec)
+    masked_loss: MaskedLoss = field(default_factory=MaskedLoss)
+    prior_weight: float = 1.0
+    preservation: Preservation | None = None
+    zero_terminal_snr: bool = False
+
+    def __post_init__(self) -> None:
+        parts = (self.loss, self.timesteps, self.window, self.weighting, self.noise, self.masked_loss, self.preservation)
+        problems = [problem for part in parts if part is not None for problem in part.problems()]
+        if self.prior_weight < 0:
+            problems.append(f"prior_weight is {self.prior_weight} but must be at least 0 (1: like any other picture).")
+        raise_problems(SettingsError, "Training Objective", problems)
+
+
+def resolve(spec: ObjectiveSpec, parametrisation: str) -> ObjectiveSpec:
+    """The same spec with its automatic choices made for a model of this parametrisation.
+
+    epsilon, v: uniform timesteps, min-SNR 5. flow: resolution-dependent FLUX shift of a sigmoid, no weighting.
+    Raises ModelError for an unknown parametrisation, SettingsError for a weighting that cannot be used with it.
+    """
+    check_parametrisation(parametrisation)
+    flow = parametrisation == "flow"
+    if isinstance(spec.timesteps, AutoTimesteps):
+        spec = replace(spec, timesteps=FluxShift() if flow else Uniform())
+    if isinstance(spec.weighting, AutoWeighting):
+        spec = replace(spec, weighting=NoWeighting() if flow else MinSNR())
+    if isinstance(spec.weighting, VPredLike) and parametrisation != "epsilon":
+        problem = f"weighting 'v_pred_like' is for epsilon models, but this one predicts {parametrisation}. Use 'auto'."
+        raise SettingsError("Training Objective", [problem])
+    return spec
+
+
+def default_for(parametrisation: str) -> ObjectiveSpec:
+    """The objective of a run without a Training Objective node."""
+    return resolve(ObjectiveSpec(), parametrisation)
+
+
+def describe(choice: Any) -> Any:
+    """A spec or choice as JSON-ready values; each typed choice carries its name under 'type'."""
+    if not is_dataclass(choice):
+        return choice
+    return {"type": type(choice).__name__, **{f.name: describe(getattr(choice, f.name)) for f in fields(choice)}}
