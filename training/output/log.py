@@ -12,6 +12,17 @@ from .records import record
 LOG_NAME = "log.jsonl"
 
 
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """The record of one whole line; None for a line that was cut off, or is no record."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
 def keep_until(path: Path, step: int) -> None:
     """Cut the log before its first record of a later step, or before a line that a kill left unfinished.
 
@@ -22,11 +33,8 @@ def keep_until(path: Path, step: int) -> None:
     with path.open("rb+") as file:
         end = 0
         for line in file:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                break
-            if not line.endswith(b"\n") or (entry.get("step") or 0) > step:
+            entry = parse_line(line)
+            if entry is None or (entry.get("step") or 0) > step:
                 break
             end += len(line)
         file.truncate(end if step else 0)
@@ -49,30 +57,32 @@ class JsonlLog:
         if isinstance(event, Progress):
             return
         if isinstance(event, RunStarted):
-            self._open(event.start_step)
-        if self._file is None and not isinstance(event, RunEnded):
-            self._early.append(record(event))
-            return
-        self._write(record(event))
-        if isinstance(event, RunEnded):
+            keep_until(self._path, event.start_step)
+            self._open()
+            self._write(record(event), *self._take_early())
+        elif isinstance(event, RunEnded):
+            self._open()
+            self._write(*self._take_early(), record(event))
             self._close()
+        elif self._file is None:
+            self._early.append(record(event))
+        else:
+            self._write(record(event))
 
-    def _open(self, start_step: int) -> None:
-        keep_until(self._path, start_step)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Line buffering hands every record to the system at once: a killed run loses none.
-        self._file = self._path.open("a", encoding="utf-8", buffering=1)
-
-    def _write(self, entry: dict[str, Any]) -> None:
+    def _open(self) -> None:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Line buffering hands every record to the system at once: a killed run loses none.
             self._file = self._path.open("a", encoding="utf-8", buffering=1)
-        first = entry["event"] in ("started", "ended")
-        for line in [entry, *self._early] if first else [entry]:
-            self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
-        self._early.clear()
+
+    def _take_early(self) -> list[dict[str, Any]]:
+        early, self._early = self._early, []
+        return early
+
+    def _write(self, *entries: dict[str, Any]) -> None:
+        for entry in entries:
+            self._file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
+        self._file = None

@@ -66,7 +66,7 @@ class RunJson:
             self._run["created"] = before.get("created", self._run["created"])
             self._run["lora_path"] = before.get("lora_path")
             self._run["summary"] = before.get("summary") or {}
-        self._run.update(name=event.run_name, step=event.start_step, total_steps=event.total_steps,
+        self._run.update(step=event.start_step, total_steps=event.total_steps,
                          settings=dict(event.settings))
         if self._workflow is not None:
             write_text(self._folder / WORKFLOW_NAME, json.dumps(self._workflow, ensure_ascii=False))

@@ -1,0 +1,59 @@
+"""Collects items and hands them on in batches, at most one batch an interval, none of them late."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+class Batcher:
+    """Call `add` from the training thread; `send` gets a list, from that thread or from a timer's.
+
+    The first item after a quiet interval goes at once; what follows waits for the interval's end, so a
+    message is never stuck behind a step that takes a minute.
+    """
+
+    def __init__(self, send: Callable[[list[Any]], None], interval: float = 0.2,
+                 clock: Callable[[], float] = time.monotonic):
+        self._send = send
+        self._interval = interval
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._items: list[Any] = []
+        self._sent_at = -interval
+        self._timer: threading.Timer | None = None
+
+    def add(self, item: Any) -> None:
+        with self._lock:
+            self._items.append(item)
+            wait = self._sent_at + self._interval - self._clock()
+            if wait <= 0:
+                self._flush()
+            elif self._timer is None:
+                self._timer = threading.Timer(wait, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def replace_last(self, item: Any, same: Callable[[Any], bool]) -> None:
+        """Like `add`, but takes the place of the newest waiting item when that is of the same sort."""
+        with self._lock:
+            if self._items and same(self._items[-1]):
+                self._items[-1] = item
+                return
+        self.add(item)
+
+    def flush(self) -> None:
+        """Send what waits, now."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._items:
+            items, self._items = self._items, []
+            self._sent_at = self._clock()
+            self._send(items)

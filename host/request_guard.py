@@ -1,0 +1,74 @@
+"""What every route asks of a request: our own origin, a small JSON body. Anything else gets a plain refusal.
+
+ComfyUI has no login; whoever can reach the server may steer it. What must not happen is that a page of another
+site, open in the user's browser, does so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from comfy.cli_args import args
+
+BODY_LIMIT = 4096
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Refused(Exception):
+    """The request cannot be served; becomes {"error": text} with the status."""
+
+    def __init__(self, status: int, text: str):
+        self.status = status
+        super().__init__(text)
+
+
+def _is_foreign(request: web.Request) -> bool:
+    """Does a page of another origin ask? Ports count only where both sides name one, as in ComfyUI's own check."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return request.headers.get("Origin") != args.enable_cors_header
+    origin = request.headers.get("Origin")
+    if origin is None or origin == args.enable_cors_header:
+        return False
+    theirs, ours = urlsplit(origin), urlsplit(f"//{request.host}")
+    same_port = theirs.port == ours.port or None in (theirs.port, ours.port)
+    return theirs.hostname != ours.hostname or not same_port
+
+
+def guarded(handler: Handler) -> Handler:
+    """Refuse foreign origins; turn `Refused` into its answer."""
+
+    @wraps(handler)
+    async def guard(request: web.Request) -> web.StreamResponse:
+        try:
+            if _is_foreign(request):
+                raise Refused(403, "this request comes from another site; open ComfyUI's own page")
+            return await handler(request)
+        except Refused as refusal:
+            headers = {"Cache-Control": "no-store"}
+            return web.json_response({"error": str(refusal)}, status=refusal.status, headers=headers)
+
+    return guard
+
+
+async def read_json(request: web.Request) -> dict[str, Any]:
+    """The request's body: a JSON object, sent as such, of at most BODY_LIMIT bytes."""
+    if request.content_type != "application/json":
+        raise Refused(415, f"the body must be application/json, not {request.content_type}")
+    body = b""
+    async for chunk in request.content.iter_chunked(1024):
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise Refused(413, f"the body is longer than {BODY_LIMIT} bytes")
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body is not valid JSON") from None
+    if not isinstance(content, dict):
+        raise Refused(400, f"the body must be a JSON object, not {type(content).__name__}")
+    return content
