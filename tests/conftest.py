@@ -14,7 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Set before torch, transformers or ComfyUI are imported by anyone.
 os.environ.update(
-    HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1", DO_NOT_TRACK="1", COMFY_CLI_NO_REMOTE_REFRESH="1"
+    HF_HUB_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    DO_NOT_TRACK="1",
+    COMFY_CLI_NO_REMOTE_REFRESH="1",
 )
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

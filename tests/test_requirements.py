@@ -72,9 +72,7 @@ def pretend_environment(folder: Path, packages: dict[str, str]) -> Path:
 def changes(python: Path, path: Path) -> dict[str, str]:
     """What pip would install for a requirements file into an environment: version by canonical name."""
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--dry-run", "--quiet"]
-    answer = subprocess.run(
-        [*command, "--report", "-", "-r", str(path)], capture_output=True, text=True, timeout=300
-    )
+    answer = subprocess.run([*command, "--report", "-", "-r", str(path)], capture_output=True, text=True, timeout=300)
     assert answer.returncode == 0, answer.stderr
     entries = json.loads(answer.stdout)["install"]
     return {canonicalize_name(item["metadata"]["name"]): item["metadata"]["version"] for item in entries}
