@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .captions import CaptionSpec
 
 
+ALPHA = ("background", "mask", "ignore")
+
+
 class Picture(Protocol):
     """A picture that can be opened again and again; holds no pixels itself unless the graph made them."""
 
@@ -30,8 +33,11 @@ class Picture(Protocol):
 class Sample:
     """One picture with its caption.
 
-    `name` is what errors show (the path below the dataset's folder). `caption` may hold several lines.
-    `weight` multiplies its loss (the prior-loss weight of regularisation pictures).
+    `name` is what errors show (the path below the dataset's folder). `caption` may hold several lines; without one
+    the `class_words` of its folder stand in. `weight` multiplies its loss (the prior-loss weight of regularisation
+    pictures). `alpha`: a transparent picture is laid on the `background` colour ('background'), its alpha is also the
+    loss mask ('mask'), or alpha is dropped and hidden colours show, as in kohya ('ignore').
+    `buckets` and `captions` replace the dataset's own (samples of merged datasets carry theirs).
     """
 
     name: str
@@ -44,6 +50,10 @@ class Sample:
     is_validation: bool = False
     folder: str = ""
     class_words: str = ""
+    alpha: str = "background"
+    background: tuple[int, int, int] = (255, 255, 255)
+    buckets: "BucketSpec | None" = None
+    captions: "CaptionSpec | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,94 @@
+"""Reading captions: text files beside the pictures, metadata.jsonl or metadata.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import PurePosixPath
+
+from .walk import File, Folder, printable
+
+MAX_CAPTION_BYTES = 1 << 20
+MAX_METADATA_BYTES = 256 << 20
+NAME_KEYS = ("file_name", "filename", "image", "path", "file")
+TEXT_KEYS = ("text", "caption", "prompt", "tags")
+
+
+def read_text(file: File, problems: list[str], warnings: list[str], limit: int = MAX_CAPTION_BYTES) -> str:
+    """A text file's content; '' with a line in `problems` where it cannot be read.
+
+    UTF-8 or UTF-16 by its mark; bytes that are neither are read as Windows-1252, with a line in `warnings`.
+    """
+    name = printable(file.name)
+    if file.stamp[0] > limit:
+        problems.append(f"{name}: has {file.stamp[0]:,} bytes; a text file may have {limit:,}. Is it a caption at all?")
+        return ""
+    try:
+        with file.path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        problems.append(f"{name}: cannot be read ({error.strerror or error}). Check its rights.")
+        return ""
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+        warnings.append(f"{name}: is not UTF-8; it was read as Windows-1252. Save it as UTF-8.")
+    return text.replace("\0", "").strip()
+
+
+class Metadata:
+    """The captions that the metadata files of a dataset give, by the picture's path below the dataset."""
+
+    def __init__(self) -> None:
+        self._captions: dict[str, str] = {}
+        self.found = False
+
+    def add(self, folder: Folder, problems: list[str], warnings: list[str]) -> None:
+        """Read metadata.jsonl and metadata.csv of `folder`; names in them count from there."""
+        for name, rows in (("metadata.jsonl", _json_lines), ("metadata.csv", _csv_rows)):
+            file = folder.find(name)
+            if file is None:
+                continue
+            self.found = True
+            text = read_text(file, problems, warnings, MAX_METADATA_BYTES)
+            for number, row in rows(text, printable(file.name), problems):
+                picture, caption = _first(row, NAME_KEYS), _first(row, TEXT_KEYS)
+                if not picture:
+                    problems.append(f"{printable(file.name)} line {number}: has no 'file_name'. Name the picture.")
+                    continue
+                path = PurePosixPath(folder.name, picture.replace("\\", "/"))
+                self._captions[str(path)] = caption
+
+    def get(self, name: str) -> str:
+        return self._captions.get(name, "")
+
+
+def _first(row: dict, keys: tuple[str, ...]) -> str:
+    lower = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
+    return next((str(lower[key]).strip() for key in keys if lower.get(key) not in (None, "")), "")
+
+
+def _json_lines(text: str, name: str, problems: list[str]):
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            problems.append(f'{name} line {number}: is not a JSON object such as {{"file_name": "a.png", "text": "..."}}.')
+            continue
+        yield number, row
+
+
+def _csv_rows(text: str, name: str, problems: list[str]):
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        problems.append(f"{name} line {reader.line_num}: is not valid CSV ({error}). Save it as CSV with a header line.")

@@ -1,0 +1,185 @@
+"""Dataset + buckets -> items: one picture at one size and crop, and its pixels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..protocols import PixelGeometry
+from .batches import mix_seed
+from .buckets import BucketSpec, Placement, Size, assign, nearest, placed, resize_to_cover
+from .resize import resized_crop
+
+if TYPE_CHECKING:
+    import torch
+
+    from .dataset import Dataset, Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A sample at one training size. `geometry.crop` counts in the mirrored picture where `flip` is set.
+
+    `alternatives` are the same picture mirrored or cropped elsewhere: no draws of their own, each draw takes one of
+    all (`variant`).
+    """
+
+    sample: "Sample"
+    geometry: PixelGeometry
+    resized: Size
+    flip: bool = False
+    alternatives: tuple["Item", ...] = ()
+
+    @property
+    def bucket(self) -> Size:
+        """(width, height) of the crop: items of one bucket may share a batch."""
+        return self.geometry.target
+
+    def variants(self) -> tuple["Item", ...]:
+        """The item itself and its alternatives: all that must be encoded."""
+        return (self, *self.alternatives)
+
+    def variant(self, seed: int) -> "Item":
+        """The one that the draw with this seed takes; validation items have no alternatives."""
+        if not self.alternatives:
+            return self
+        return self.variants()[mix_seed("variant", seed) % (1 + len(self.alternatives))]
+
+
+def make_items(dataset: "Dataset") -> tuple[Item, ...]:
+    """One item a sample and resolution, in the dataset's order. Raises DatasetError for a picture that cannot be read."""
+    drafts = [
+        (sample, spec, area, assign(sample.picture.size(), spec, area))
+        for sample in dataset.samples
+        for spec in [sample.buckets or dataset.buckets]
+        for area in spec.areas()
+    ]
+    homes = _merged_buckets(drafts)
+    return tuple(
+        _item(sample, spec, placement, homes.get((spec, area, placement.geometry.target)))
+        for sample, spec, area, placement in drafts
+    )
+
+
+def _merged_buckets(drafts: list) -> dict[tuple[BucketSpec, Size, Size], Size]:
+    """Where the pictures of too small buckets go: the nearest bucket (by aspect ratio) that is full enough.
+
+    Only among the buckets of one spec and area. Without any that is full enough, the largest takes all.
+    """
+    draws: dict[tuple[BucketSpec, Size], Counter[Size]] = {}
+    for sample, spec, area, placement in drafts:
+        if spec.small_buckets == "merge" and not sample.is_validation:
+            draws.setdefault((spec, area), Counter())[placement.geometry.target] += sample.repeats
+    homes = {}
+    for (spec, area), counts in draws.items():
+        full = tuple(sorted(bucket for bucket, count in counts.items() if count >= spec.batch_size))
+        full = full or (counts.most_common(1)[0][0],)
+        homes.update({(spec, area, bucket): nearest(bucket, full) for bucket in counts if bucket not in full})
+    return homes
+
+
+def _item(sample: "Sample", spec: BucketSpec, placement: Placement, home: Size | None) -> Item:
+    if home:
+        size = placement.geometry.original
+        placement = placed(size, resize_to_cover(size, home), home)
+    if sample.is_validation:
+        return _at(sample, placement)
+    crops = list(_crops(sample, spec, placement))
+    items = [_at(sample, crop, flip) for crop in crops for flip in ((False, True) if spec.flip else (False,))]
+    return replace(items[0], alternatives=tuple(items[1:]))
+
+
+def _crops(sample: "Sample", spec: BucketSpec, placement: Placement) -> Iterator[Placement]:
+    """The crops that the spec asks for, each once. Random ones depend on the picture's name alone, so caches last."""
+    geometry = placement.geometry
+    if spec.crop == "centre" or placement.resized == geometry.target:
+        yield placement
+    elif spec.crop == "focal":
+        focus = _focus(sample)
+        yield placed(geometry.original, placement.resized, geometry.target, focus) if focus else placement
+    else:
+        spare = [placement.resized[i] - geometry.target[i] for i in (0, 1)]
+        corners = dict.fromkeys(
+            tuple(mix_seed("crop", sample.name, number, i) % (spare[i] + 1) for i in (0, 1))
+            for number in range(spec.random_crops)
+        )
+        for corner in corners:
+            yield Placement(placement.resized, replace(geometry, crop=corner))
+
+
+def _focus(sample: "Sample") -> tuple[float, float] | None:
+    """The mask's centre of mass as fractions of width and height; None without a mask, or where it is empty."""
+    mask = full_mask(sample)
+    if mask is None or not mask.any():
+        return None
+    weights = mask.astype(np.float64)
+    total = weights.sum()
+    (height, width), centre = mask.shape, np.arange(max(mask.shape)) + 0.5
+    across = (weights.sum(axis=0) * centre[:width]).sum() / total / width
+    down = (weights.sum(axis=1) * centre[:height]).sum() / total / height
+    return float(across), float(down)
+
+
+def _at(sample: "Sample", placement: Placement, flip: bool = False) -> Item:
+    """The item; mirroring moves the crop: what was cut off at the right is then cut off at the left."""
+    geometry = placement.geometry
+    if flip:
+        left = placement.resized[0] - geometry.target[0] - geometry.crop[0]
+        geometry = replace(geometry, crop=(left, geometry.crop[1]))
+    return Item(sample=sample, geometry=geometry, resized=placement.resized, flip=flip)
+
+
+def full_mask(sample: "Sample") -> np.ndarray | None:
+    """(h, w) uint8 loss mask at the picture's (or mask file's) own size: 255 trains, 0 does not; None without one.
+
+    With both a mask file and alpha, a pixel counts only where both let it.
+    """
+    masks = []
+    if sample.mask is not None:
+        rgba = sample.mask.pixels().astype(np.uint32)
+        grey = (rgba[:, :, :3] @ np.array([299, 587, 114], np.uint32) + 500) // 1000
+        masks.append((grey * rgba[:, :, 3] // 255).astype(np.uint8))
+    if sample.alpha == "mask":
+        alpha = sample.picture.pixels()[:, :, 3]
+        if not (alpha == 255).all():
+            masks.append(alpha)
+    if len(masks) == 2 and masks[0].shape != masks[1].shape:
+        height, width = masks[1].shape
+        masks[0] = resized_crop(masks[0][:, :, None], (width, height), (0, 0), (width, height))[:, :, 0].round()
+    return np.minimum(*masks).astype(np.uint8) if len(masks) == 2 else masks[0] if masks else None
+
+
+def item_pixels(item: Item) -> "torch.Tensor":
+    """(h, w, 3) float32 in 0..1: what the VAE is given. Raises DatasetError that names the file."""
+    import torch
+
+    rgba = item.sample.picture.pixels()
+    colour = rgba[:, :, :3]
+    if item.sample.alpha != "ignore" and not (rgba[:, :, 3] == 255).all():
+        colour = over_background(rgba, item.sample.background)
+    return torch.from_numpy(_cut(colour, item) / 255)
+
+
+def item_mask(item: Item) -> "torch.Tensor | None":
+    """(h, w) float32 in 0..1 on the pixels of `item_pixels`; None: everything counts fully."""
+    import torch
+
+    mask = full_mask(item.sample)
+    return None if mask is None else torch.from_numpy(_cut(mask[:, :, None], item)[:, :, 0] / 255)
+
+
+def over_background(rgba: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
+    """(h, w, 3) uint8: an RGBA picture laid on a colour."""
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    below = np.array(background, np.uint16)
+    return ((rgba[:, :, :3] * alpha + below * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _cut(pixels: np.ndarray, item: Item) -> np.ndarray:
+    """(h, w, c) float32 in 0..255: mirrored, resized and cropped as the item says."""
+    source = pixels[:, ::-1] if item.flip else pixels
+    return resized_crop(source, item.resized, item.geometry.crop, item.geometry.target)

@@ -1,0 +1,202 @@
+"""The VAE latents of every item, encoded once: in memory, or on disk by content."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import interpolate
+
+from ..errors import DatasetError
+from ..events import Event, Message, Progress
+from .items import Item, item_mask, item_pixels
+from .store import TensorStore, content_key
+
+if TYPE_CHECKING:
+    from ..protocols import ImageEncoder
+    from .dataset import Sample
+
+FORMAT = 1
+"""Part of every key: raise it when `item_pixels` changes what it returns."""
+PIXELS_PER_BATCH = 2 * 1024 * 1024
+HUGE_PIXELS = 25_000_000
+"""Above this (100 MB as RGBA) pictures are decoded one at a time, so that threads cannot exhaust memory."""
+GIGABYTE = 1 << 30
+Tensors = dict[str, torch.Tensor]
+_one_huge_picture = threading.Lock()
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """A CPU copy that autograd may use: tensors made in ComfyUI's inference mode may not be."""
+    with torch.inference_mode(False), torch.no_grad():
+        return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def latent_key(item: Item, identity: str) -> str:
+    """Changes with the picture, its crop, its mask, and the VAE: with everything that shapes the entry."""
+    sample, geometry = item.sample, item.geometry
+    return content_key(
+        "latent", FORMAT, identity, sample.picture.digest(), sample.mask.digest() if sample.mask else None,
+        sample.alpha, sample.background, geometry.original, item.resized, geometry.crop, geometry.target, item.flip,
+    )
+
+
+class LatentCache:
+    """Latents and masks of items. With a `folder` they live there and are read when asked for; else in memory."""
+
+    def __init__(
+        self,
+        encoder: "ImageEncoder",
+        folder: Path | None = None,
+        *,
+        size_limit: int = 50 * GIGABYTE,
+        pixels_per_batch: int = PIXELS_PER_BATCH,
+    ):
+        self._encoder = encoder
+        self._store = TensorStore(folder, size_limit) if folder else None
+        self._pixels_per_batch = pixels_per_batch
+        self._memory: dict[str, Tensors] = {}
+        self._keys: dict[Item, str] = {}
+
+    def prepare(
+        self,
+        items: Sequence[Item],
+        emit: Callable[[Event], None] = lambda event: None,
+        check: Callable[[], None] = lambda: None,
+        *,
+        skip_unreadable: bool = False,
+    ) -> tuple[Item, ...]:
+        """Encode what is not cached yet, variants included, and return the items that can be trained.
+
+        `check` is called between batches and may raise to cancel; what is encoded by then stays cached.
+        All pictures that cannot be read are named in one DatasetError at the end, or left out with a warning where
+        `skip_unreadable`. A latent that is NaN or infinite raises at once.
+        """
+        bad: dict["Sample", str] = {}
+        missing = self._missing(items, bad, check)
+        total = sum(len(item.variants()) for item in items)
+        done = total - len(missing)
+        emit(Progress(phase="latents", done=done, total=total))
+        for batch, loaded in self._loaded(self._batches(missing), check):
+            ready = _readable(batch, loaded, bad)
+            if ready:
+                self._encode(ready)
+            done += len(batch)
+            emit(Progress(phase="latents", done=done, total=total))
+        if bad and not skip_unreadable:
+            raise DatasetError("Train LoRA", bad.values())
+        for problem in bad.values():
+            emit(Message(level="warning", topic="pictures", text=f"left out: {problem}"))
+        if self._store:
+            self._store.trim(keep=self._keys.values())
+        return tuple(item for item in items if item.sample not in bad)
+
+    def get(self, item: Item) -> torch.Tensor:
+        """(C, H, W) float32 on the CPU. An entry that has vanished from the disk is encoded again."""
+        return self._entry(item)["latent"]
+
+    def mask(self, item: Item) -> torch.Tensor | None:
+        """(H, W) float32 in 0..1 at latent size, area-averaged; None where everything counts fully."""
+        return self._entry(item).get("mask")
+
+    def _key(self, item: Item) -> str:
+        if item not in self._keys:
+            self._keys[item] = latent_key(item, self._encoder.identity)
+        return self._keys[item]
+
+    def _entry(self, item: Item) -> Tensors:
+        key = self._key(item)
+        entry = self._memory.get(key) or (self._store.get(key) if self._store else None)
+        if entry is None:
+            self._encode([(item, _load(item))])
+            entry = self._memory.get(key) or self._store.get(key)
+        return entry
+
+    def _missing(self, items: Iterable[Item], bad: "dict[Sample, str]", check: Callable[[], None]) -> list[Item]:
+        """The variants without a cache entry, each content once; pictures that cannot be read go to `bad`."""
+        found: dict[str, Item] = {}
+        for item in items:
+            check()
+            for variant in item.variants():
+                try:
+                    key = self._key(variant)
+                except DatasetError as error:
+                    bad[item.sample] = error.problems[0]
+                    break
+                if key not in self._memory and not (self._store and self._store.has(key)):
+                    found.setdefault(key, variant)
+        return list(found.values())
+
+    def _batches(self, items: Sequence[Item]) -> list[list[Item]]:
+        by_size: dict[tuple[int, int], list[Item]] = {}
+        for item in items:
+            by_size.setdefault(item.bucket, []).append(item)
+        return [
+            members[start : start + count]
+            for (width, height), members in by_size.items()
+            for count in [max(1, self._pixels_per_batch // (width * height))]
+            for start in range(0, len(members), count)
+        ]
+
+    def _loaded(
+        self, batches: list[list[Item]], check: Callable[[], None]
+    ) -> Iterator[tuple[list[Item], list[Future]]]:
+        """Each batch with its pictures decoded; the next batch is decoded in threads while this one is encoded."""
+        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="lora-canvas-decode") as pool:
+            waiting: list[list[Future]] = []
+            try:
+                for index, batch in enumerate(batches):
+                    while len(waiting) <= index + 1 and len(waiting) < len(batches):
+                        waiting.append([pool.submit(_load, item) for item in batches[len(waiting)]])
+                    check()
+                    yield batch, waiting[index]
+                    waiting[index] = []
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _encode(self, loaded: list[tuple[Item, tuple[torch.Tensor, torch.Tensor | None]]]) -> None:
+        pixels = torch.stack([picture for _, (picture, _) in loaded])
+        latents = plain(self._encoder.encode(pixels)).float()
+        _refuse_non_finite([item for item, _ in loaded], latents)
+        for (item, (_, mask)), latent in zip(loaded, latents, strict=True):
+            entry = {"latent": latent.clone()}
+            if mask is not None:
+                entry["mask"] = interpolate(mask[None, None], size=latent.shape[-2:], mode="area")[0, 0]
+            if self._store:
+                self._store.put(self._key(item), entry)
+            else:
+                self._memory[self._key(item)] = entry
+
+
+def _load(item: Item) -> tuple[torch.Tensor, torch.Tensor | None]:
+    width, height = item.geometry.original
+    with _one_huge_picture if width * height > HUGE_PIXELS else nullcontext():
+        return item_pixels(item), item_mask(item)
+
+
+def _readable(batch: list[Item], loaded: list[Future], bad: "dict[Sample, str]") -> list:
+    ready = []
+    for item, future in zip(batch, loaded, strict=True):
+        try:
+            ready.append((item, future.result()))
+        except DatasetError as error:
+            bad[item.sample] = error.problems[0]
+    return ready
+
+
+def _refuse_non_finite(items: Sequence[Item], latents: torch.Tensor) -> None:
+    finite = latents.flatten(1).isfinite().all(dim=1)
+    problems = [
+        f"{item.sample.name}: the VAE made NaN or infinite values of it. If every picture fails, the VAE overflows in "
+        "half precision: start ComfyUI with --fp32-vae, or load a VAE that is fixed for fp16."
+        for item, good in zip(items, finite.tolist(), strict=True)
+        if not good
+    ]
+    if problems:
+        raise DatasetError("Train LoRA", problems)

@@ -1,0 +1,82 @@
+"""Every caption's encoding, made once: in memory, or on disk by content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DatasetError
+from ..events import Event, Progress
+from ..protocols import TextCondition
+from .latents import GIGABYTE, plain
+from .store import TensorStore, content_key
+
+if TYPE_CHECKING:
+    from ..protocols import TextEncoder
+
+FORMAT = 1
+
+
+class TextCache:
+    """Conditions by text. With a `folder` they live there and are read when asked for; else in memory."""
+
+    def __init__(self, encoder: "TextEncoder", folder: Path | None = None, *, size_limit: int = 20 * GIGABYTE):
+        self._encoder = encoder
+        self._store = TensorStore(folder, size_limit) if folder else None
+        self._memory: dict[str, TextCondition] = {}
+        self._keys: dict[str, str] = {}
+
+    def prepare(
+        self,
+        texts: Iterable[str],
+        emit: Callable[[Event], None] = lambda event: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Encode each text that is not cached yet. `check` is called before each and may raise to cancel."""
+        wanted = list(dict.fromkeys(texts))
+        missing = [text for text in wanted if not self._has(text)]
+        done = len(wanted) - len(missing)
+        emit(Progress(phase="captions", done=done, total=len(wanted)))
+        for text in missing:
+            check()
+            self._encode(text)
+            done += 1
+            emit(Progress(phase="captions", done=done, total=len(wanted)))
+        if self._store:
+            self._store.trim(keep=self._keys.values())
+
+    def get(self, text: str) -> TextCondition:
+        """The condition of `text`, tensors on the CPU; encoded now where it is not cached."""
+        key = self._key(text)
+        if key in self._memory:
+            return self._memory[key]
+        tensors = self._store.get(key) if self._store else None
+        return TextCondition(tensors=tensors) if tensors else self._encode(text)
+
+    def _key(self, text: str) -> str:
+        if text not in self._keys:
+            self._keys[text] = content_key("text", FORMAT, self._encoder.identity, text)
+        return self._keys[text]
+
+    def _has(self, text: str) -> bool:
+        key = self._key(text)
+        return key in self._memory or (self._store is not None and self._store.has(key))
+
+    def _encode(self, text: str) -> TextCondition:
+        condition = TextCondition(
+            tensors={name: plain(tensor) for name, tensor in self._encoder.encode(text).tensors.items()}
+        )
+        wrong = [name for name, value in condition.tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+        if wrong:
+            raise DatasetError(
+                "Train LoRA",
+                [f"the text encoder made NaN or infinite values ({', '.join(wrong)}) of the caption {text!r}. "
+                 "Load the text encoder in a wider dtype (start ComfyUI with --fp32-text-enc)."],
+            )
+        key = self._key(text)
+        if self._store:
+            self._store.put(key, condition.tensors)
+        else:
+            self._memory[key] = condition
+        return condition
