@@ -74,8 +74,16 @@ class ComfyClient:
             raise PromptRefused(_complaints(error.read().decode(errors="replace"))) from None
 
     def history(self, prompt_id: str) -> dict:
-        """What the server remembers of a finished prompt: outputs, status."""
-        return self.get(f"/history/{prompt_id}")[prompt_id]
+        """What the server remembers of a finished prompt: outputs, status.
+
+        It is written just after the event that ends the prompt, so this waits a moment for it.
+        """
+        deadline = time.monotonic() + 10
+        while prompt_id not in (found := self.get(f"/history/{prompt_id}")):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no history of the prompt {prompt_id}: has it ended?")
+            time.sleep(0.05)
+        return found[prompt_id]
 
     def interrupt(self) -> None:
         self.post("/interrupt")
