@@ -8,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -109,6 +109,16 @@ class ComfyClient:
     def wait(self, prompt_id: str, timeout: float) -> Event:
         """The event that ends a prompt: execution_success, execution_error or execution_interrupted."""
         return self.wait_for(lambda name, data: name in FINAL and data["prompt_id"] == prompt_id, timeout)
+
+    def follow(self, prompt_id: str, patience: float) -> Iterator[Event]:
+        """Every event from the first on, up to the one that ends the prompt; `patience` is the longest silence in s."""
+        position = 0
+        while True:
+            name, data = self.wait_for(lambda *_: True, patience, after=position)
+            position += 1
+            yield name, data
+            if name in FINAL and data["prompt_id"] == prompt_id:
+                return
 
     def _listen_in_thread(self) -> None:
         asyncio.set_event_loop(self._loop)
