@@ -13,10 +13,7 @@ PHASES = {
 
 
 class Display:
-    """Takes ComfyUI's events one by one. titles: what to call each node, by id.
-
-    saved: names of the files that the run reported; ended: the run's last record, once it is there.
-    """
+    """Takes ComfyUI's events one by one. titles: what to call each node, by id."""
 
     def __init__(self, titles: dict[str, str]):
         self._titles = titles
@@ -24,7 +21,6 @@ class Display:
         self._label = ""
         self._node = ""
         self._training_node = ""
-        self.ended: dict | None = None
 
     def __call__(self, name: str, data: dict) -> None:
         if name == "executing" and data.get("node"):
@@ -58,7 +54,6 @@ class Display:
         elif kind == "message":
             tqdm.write(f"    {record['level']}: {record['text']}")
         elif kind == "ended":
-            self.ended = record
             self.close()
 
     def _show(self, label: str, value: float, total: float, note: str = "") -> None:

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 from . import checkpoints
-from .client import ComfyClient
+from .client import ComfyClient, PromptRefused
 from .grid import sample_grid
 from .pictures import DATASET
 from .progress import Display
-from .server import ComfyServer
-from .workflow import find, to_api
+from .server import ComfyServer, ServerFailed
+from .workflow import WorkflowError, find, to_api
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ROOT / "workflows" / "Train SD1.5 LoRA.json"
@@ -105,9 +105,14 @@ def run_workflow(server: ComfyServer, checkpoint: str, pictures: Path, tiny: boo
             make_quick(prompt, tiny, steps)
         display = Display({node_id: node["_meta"]["title"] for node_id, node in prompt.items()})
         prompt_id = client.queue(prompt, {"extra_pnginfo": {"workflow": workflow}})
-        for name, data in client.follow(prompt_id, PATIENCE):
-            display(name, data)
-        display.close()
+        try:
+            for name, data in client.follow(prompt_id, PATIENCE):
+                display(name, data)
+        except ConnectionError:
+            server.check_alive()
+            raise
+        finally:
+            display.close()
         if name != "execution_success":
             reason = data.get("exception_message", name)
             sys.exit(f"\n{data.get('node_type')}: {reason}\n\nComfyUI's log: {server.log}")
@@ -134,4 +139,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped.")
+    except (ServerFailed, PromptRefused, WorkflowError) as problem:
+        sys.exit(f"\n{problem}")
