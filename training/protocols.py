@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from .specs import PreviewSpec
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextCondition:
@@ -100,10 +102,10 @@ class TextEncoder(Protocol):
 
 
 class Sampler(Protocol):
-    """Makes the preview pictures with the host's own samplers and the live adapter."""
+    """Makes the preview pictures with the host's own samplers and whatever is attached to the model."""
 
-    def sample(self, request: Any) -> "torch.Tensor":
-        """(N, h, w, 3) in 0..1, one picture a prompt of the request."""
+    def sample(self, spec: "PreviewSpec", prompt: str, seed: int) -> "torch.Tensor":
+        """(1, h, w, 3) in 0..1, on the CPU."""
 
 
 class WeightAccess(Protocol):

@@ -1,0 +1,78 @@
+"""Lending ComfyUI's loaded weights to autograd, without copying a byte.
+
+ComfyUI loads and runs models under `torch.inference_mode`; autograd may not save such tensors for backward. A tensor
+made outside that mode on the same storage may be saved. So every parameter and buffer is replaced by such an alias
+while training, and the originals are put back: the very same objects, never written to.
+
+A module moved outside inference mode reports `is_inference() == False` and still fails in autograd, so every tensor is
+aliased, without asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def borrowed(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """While open: autograd works through `modules`, gradients are on, no base weight asks for one."""
+    with torch.inference_mode(False), torch.enable_grad():
+        undo: list[Callable[[], None]] = []
+        aliases: dict[int, torch.Tensor] = {}
+        try:
+            for module in modules:
+                for child in module.modules():
+                    _lend(child, aliases, undo)
+            yield
+        finally:
+            while undo:
+                undo.pop()()
+
+
+@contextmanager
+def attributes(changes: Sequence[tuple[object, str, object]]) -> Iterator[None]:
+    """(object, name, value): instance attributes set while open, put back or removed afterwards."""
+    before = []
+    try:
+        for target, name, value in changes:
+            own = vars(target)
+            before.append((target, name, name in own, own.get(name)))
+            setattr(target, name, value)
+        yield
+    finally:
+        for target, name, existed, value in reversed(before):
+            if existed:
+                setattr(target, name, value)
+            else:
+                delattr(target, name)
+
+
+def alias(tensor: torch.Tensor) -> torch.Tensor:
+    """A normal tensor on the same storage: same values, strides and dtype, zero bytes copied."""
+    plain = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return plain.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+
+
+def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callable[[], None]]) -> None:
+    for table, wrap in ((module._parameters, True), (module._buffers, False), (vars(module), False)):
+        for name, tensor in list(table.items()):
+            if not _is_plain(tensor):
+                continue
+            if id(tensor) not in aliases:
+                made = alias(tensor)
+                aliases[id(tensor)] = nn.Parameter(made, requires_grad=False) if wrap else made
+            table[name] = aliases[id(tensor)]
+            undo.append(_put_back(table, name, tensor))
+
+
+def _is_plain(value: object) -> bool:
+    """Subclasses (ComfyUI's quantised tensors) are never saved by autograd: the frozen op handles them."""
+    return type(value) in (torch.Tensor, nn.Parameter) and value.layout == torch.strided
+
+
+def _put_back(table: dict, name: str, tensor: torch.Tensor) -> Callable[[], None]:
+    return lambda: table.__setitem__(name, tensor)

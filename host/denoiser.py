@@ -1,0 +1,114 @@
+"""ComfyUI's loaded diffusion model as the engine's Denoiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import comfy.model_sampling as sampling
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from ..training.errors import ModelError
+from ..training.families import Family
+from ..training.protocols import Condition
+from . import attention
+
+
+class ComfyDenoiser:
+    """`patcher` is the MODEL of the graph, loaded. Conditions go through the model's own `extra_conds`, one a sample,
+    so that a batch is the same as its items one by one."""
+
+    def __init__(self, patcher, family: Family):
+        self._patcher = patcher
+        self._family = family
+        self.family = family.name
+        self.device = patcher.load_device
+        self.parametrisation = parametrisation(patcher)
+
+    @property
+    def _model(self):
+        return self._patcher.model
+
+    @property
+    def _sampling(self):
+        return self._patcher.get_model_object("model_sampling")
+
+    def to_model_space(self, latents: Tensor) -> Tensor:
+        return self._model.process_latent_in(latents)
+
+    def sigmas(self) -> Tensor:
+        return self._sampling.sigmas.detach().clone().float().cpu()
+
+    def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return self._sampling.noise_scaling(sigma, noise, x0)
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> Tensor:
+        conds = [self._conds(condition, x_t[i : i + 1]) for i, condition in enumerate(conditions)]
+        if all(_can_share_a_batch(conds[0], other) for other in conds[1:]):
+            return self._apply(x_t, sigma, conds)
+        # Conditions of different length cannot be stacked without changing what the model sees.
+        singles = [self._apply(x_t[i : i + 1], sigma[i : i + 1], [cond]) for i, cond in enumerate(conds)]
+        return torch.cat(singles)
+
+    def _apply(self, x_t: Tensor, sigma: Tensor, conds: list[dict]) -> Tensor:
+        batched = comfy.samplers.cond_cat(conds)
+        batched = {name: _to_device(value, self.device) for name, value in batched.items()}
+        options = dict(self._patcher.model_options.get("transformer_options", {}))
+        options["optimized_attention_override"] = attention.override
+        options["cond_or_uncond"] = [0]
+        options["sigmas"] = sigma
+        return self._model.apply_model(x_t, sigma, transformer_options=options, **batched)
+
+    def _conds(self, condition: Condition, noise: Tensor) -> dict:
+        tensors = dict(condition.text.tensors)
+        given = {
+            "cross_attn": tensors.pop("cond", None), **tensors,
+            "width": noise.shape[-1] * 8, "height": noise.shape[-2] * 8, **self._family_inputs(condition),
+        }
+        model_conds = self._model.extra_conds(noise=noise, device=self.device, prompt_type="positive", **given)
+        return {name: cond.process_cond(batch_size=1, area=None) for name, cond in model_conds.items()}
+
+    def _family_inputs(self, condition: Condition) -> Mapping[str, object]:
+        geometry = condition.geometry
+        inputs: dict[str, object] = dict(condition.extras)
+        if self._family.size_conditioned:
+            inputs.update(
+                width=geometry.original[0], height=geometry.original[1],
+                crop_w=geometry.crop[0], crop_h=geometry.crop[1],
+                target_width=geometry.target[0], target_height=geometry.target[1],
+            )
+        if self._family.guidance_default is not None:
+            inputs.setdefault("guidance", self._family.guidance_default)
+        return inputs
+
+
+def parametrisation(patcher) -> str:
+    """'epsilon', 'v' or 'flow', from how ComfyUI samples the model. Raises ModelError for the kinds whose native
+    objective is none of these."""
+    model_sampling = patcher.get_model_object("model_sampling")
+    known = ((sampling.EDM, None), (sampling.V_PREDICTION, "v"), (sampling.X0, None), (sampling.EPS, "epsilon"), (sampling.CONST, "flow"))
+    for kind, name in known:
+        if isinstance(model_sampling, kind) and name:
+            return name
+        if isinstance(model_sampling, kind):
+            break
+    raise ModelError(
+        "Train LoRA",
+        [f"models sampled as {type(model_sampling).__mro__[2].__name__} have no noise-prediction, v-prediction or flow "
+         "objective to train on. Use an SD, SDXL, FLUX or other epsilon, v or flow model."],
+    )
+
+
+def _can_share_a_batch(first: dict, other: dict) -> bool:
+    if first.keys() != other.keys():
+        return False
+    return all(first[name].can_concat(other[name]) for name in first)
+
+
+def _to_device(value, device: torch.device):
+    if torch.is_tensor(value):
+        return value.to(device)
+    if isinstance(value, list):
+        return [_to_device(entry, device) for entry in value]
+    return value

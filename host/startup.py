@@ -1,0 +1,16 @@
+"""What the pack tells ComfyUI when it is imported: its routes, and that runs hold LoRAs."""
+
+from __future__ import annotations
+
+import folder_paths
+from server import PromptServer
+
+from . import routes
+from .run_folders import runs_root
+
+
+def register() -> None:
+    """Checkpoints of a run can be picked in LoraLoader as soon as they are written."""
+    folder_paths.add_model_folder_path("loras", str(runs_root()))
+    if getattr(PromptServer, "instance", None) is not None:
+        routes.register(PromptServer.instance)

@@ -1,0 +1,162 @@
+"""What the Train LoRA node calls: checks, a session, listeners, the run, and the trained LoRA back on the model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import comfy.sd
+import torch
+
+from ..training.data.dataset import Dataset
+from ..training.errors import DatasetError, raise_problems
+from ..training.events import Emitter, Event, Listener, Message
+from ..training.network.spec import NetworkSpec
+from ..training.objective.spec import ObjectiveSpec
+from ..training.optim.spec import OptimizerSpec
+from ..training.output.log import JsonlLog
+from ..training.output.lora_file import TrainedLora
+from ..training.output.loss_plot import LossPlot
+from ..training.output.metadata import lora_metadata
+from ..training.output.run_json import RunJson
+from ..training.output.sample_files import SampleFiles
+from ..training.run.build import Order
+from ..training.run.control import Control
+from ..training.run.run import Result, run
+from ..training.specs import PreviewSpec, RunSpec
+from . import compat, fingerprint
+from .checks import check_parts, warnings_about
+from .images import ComfyImageEncoder
+from .new_run import folder_to_resume, new_run_folder, state_file
+from .panel import panel_listeners
+from .paths import cache_folder
+from .run_registry import RUNS
+from .sampler import ComfySampler
+from .session import Session
+from .text import ComfyTextEncoder
+from .verify import read_back
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """What is connected to the Train LoRA node, and what its widgets say. `workflow` is the canvas as ComfyUI saves it."""
+
+    model: Any
+    clip: Any
+    vae: Any
+    dataset: Dataset
+    network: NetworkSpec
+    optimizer: OptimizerSpec
+    objective: ObjectiveSpec
+    preview: PreviewSpec | None
+    run: RunSpec
+    node_id: str = ""
+    workflow: dict | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What the node gives on: the patched MODEL and CLIP, the LoRA, and what the run left in its folder."""
+
+    model: Any
+    clip: Any
+    lora: TrainedLora
+    losses: list[float]
+    loss_plot: torch.Tensor
+    samples: torch.Tensor | None
+    folder: Path
+    result: Result
+
+
+def train_lora(wiring: Wiring) -> Trained:
+    """Train on the models that are connected. Raises TrainingError for what cannot work, ComfyUI's interrupt on Cancel."""
+    _check(wiring)
+    resumed = folder_to_resume(wiring.run.resume) if wiring.run.resume.strip() else None
+    folder = resumed or new_run_folder(wiring.run.run_name)
+    trains_text = wiring.optimizer.text_encoder_lr > 0
+    session = Session(wiring.model, clip=wiring.clip if trains_text else None, precision=wiring.run.precision)
+    control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
+    kept, plot = _Kept(), LossPlot(folder)
+    with ExitStack() as stack:
+        stack.enter_context(RUNS.live(folder.name, folder, control, wiring.node_id))
+        emit = Emitter([kept, plot, *_file_listeners(folder, wiring), *panel_listeners(wiring.node_id, folder.name, RUNS), _log_messages])
+        for text in warnings_about(wiring.model, wiring.dataset, wiring.run):
+            emit(Message(level="warning", topic="settings", text=text))
+        result = run(_order(wiring, session, folder), control, emit, lora_metadata, state_file(resumed) if resumed else None)
+        _report_read_back(result, wiring, emit)
+    lora = result.built.checkpoints.trained(result.built.trainer)
+    model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
+    return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=plot.image(), samples=kept.samples,
+                   folder=folder, result=result)
+
+
+def _check(wiring: Wiring) -> None:
+    problems = () if wiring.run.skip_bad_pictures else wiring.dataset.problems
+    raise_problems(DatasetError, "Load Dataset", problems)
+    check_parts(wiring.model, wiring.vae, wiring.clip)
+
+
+def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
+    return Order(
+        dataset=wiring.dataset, network=wiring.network, optimizer=wiring.optimizer, objective=wiring.objective,
+        preview=wiring.preview, run=wiring.run, folder=folder,
+        cache_folder=cache_folder() if wiring.run.cache_to_disk else None,
+        denoiser=session.denoiser, parts=session.parts(),
+        image_encoder=ComfyImageEncoder(wiring.vae), text_encoder=ComfyTextEncoder(wiring.clip),
+        sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),
+        training=session.training, returned=session.returned,
+        model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
+        scale_gradients=session.dtype is torch.float16,
+        extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
+    )
+
+
+def _model_name(wiring: Wiring) -> str:
+    """The checkpoint's file name, when ComfyUI remembers it on the patcher."""
+    init = getattr(wiring.model, "cached_patcher_init", None)
+    paths = [value for value in (init[1] if init else ()) if isinstance(value, str)]
+    return Path(paths[0]).name if paths else ""
+
+
+def _file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
+    return [SampleFiles(folder), JsonlLog(folder), RunJson(folder, wiring.workflow)]
+
+
+def _report_read_back(result: Result, wiring: Wiring, emit: Callable[[Event], None]) -> None:
+    read = read_back(result.lora_path, result.built.network, wiring.model, wiring.clip)
+    emit(Message(level="info", topic="saved", step=result.step, text=f"{result.lora_path.name}: {read.summary()}."))
+
+
+class _Kept:
+    """The losses of this run and the last pictures, for the node's outputs."""
+
+    critical = False
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.samples: torch.Tensor | None = None
+
+    def __call__(self, event: Event) -> None:
+        if hasattr(event, "loss") and hasattr(event, "learning_rates"):
+            self.losses.append(event.loss)
+        if hasattr(event, "images"):
+            self.samples = event.images
+
+
+class _LogMessages:
+    """Messages and the end of the run in ComfyUI's own log."""
+
+    critical = False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Message):
+            log.log({"warning": logging.WARNING, "error": logging.ERROR}.get(event.level, logging.INFO), "[LoRA Canvas] %s", event.text)
+
+
+_log_messages = _LogMessages()

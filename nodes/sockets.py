@@ -1,0 +1,26 @@
+"""Our own socket types. What they carry:
+
+    Dataset     training.data.dataset.Dataset
+    Network     training.network.spec.NetworkSpec
+    Optimizer   training.optim.spec.OptimizerSpec
+    Objective   training.objective.spec.ObjectiveSpec
+    Preview     training.specs.PreviewSpec
+"""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+Dataset = io.Custom("LORACANVAS_DATASET")
+Network = io.Custom("LORACANVAS_NETWORK")
+Optimizer = io.Custom("LORACANVAS_OPTIMIZER")
+Objective = io.Custom("LORACANVAS_OBJECTIVE")
+Preview = io.Custom("LORACANVAS_PREVIEW")
+
+CATEGORY = "LoRA Canvas"
+
+
+def advanced(widget: io.Input) -> io.Input:
+    """The widget, folded away under "Show advanced inputs" by frontends that can; others show it as usual."""
+    widget.extra_dict = {**widget.extra_dict, "advanced": True}
+    return widget

@@ -1,0 +1,199 @@
+"""The only composition root: checked specs and what the host lends -> a Trainer, ready for its first step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+from ..data.batches import BatchPlan
+from ..data.captions import texts_needed
+from ..data.dataset import Dataset
+from ..data.items import Item, make_items
+from ..data.latents import LatentCache
+from ..data.texts import TextCache
+from ..errors import DatasetError
+from ..events import Emitter, Message
+from ..families import CLIP_BLOCKS, FAMILIES, Family
+from ..memory.meter import MemoryMeter
+from ..network.build import Network, build_network
+from ..network.spec import NetworkSpec
+from ..objective.objective import Objective
+from ..objective.preservation import BlankCaption, SwappedCaption
+from ..objective.spec import ObjectiveSpec, describe
+from ..optim.ema import EMA
+from ..optim.groups import ParameterGroup
+from ..optim.optimizers import build_optimizer
+from ..optim.schedules import lr_multiplier
+from ..optim.spec import OptimizerSpec
+from ..protocols import Denoiser, ImageEncoder, Sampler, TextEncoder, Trainable
+from ..specs import PreviewSpec, RunSpec
+from .checkpoints import Checkpoints
+from .control import Control
+from .loop import Trainer
+from .previews import Previews
+from .stepper import Stepper
+from .updater import Updater
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Everything a run is made of. `parts` are what gets adapters: the diffusion model, then text encoders to train.
+
+    `training` lends the models to autograd, `returned` gives them back inside it. `metadata_at(trainer, step)` writes
+    the LoRA file's metadata. `model_identity` names the base model in the state, to notice another one.
+    """
+
+    dataset: Dataset
+    network: NetworkSpec
+    optimizer: OptimizerSpec
+    objective: ObjectiveSpec
+    preview: PreviewSpec | None
+    run: RunSpec
+    folder: Path
+    cache_folder: Path | None
+    denoiser: Denoiser
+    parts: Sequence[Trainable]
+    image_encoder: ImageEncoder
+    text_encoder: TextEncoder
+    sampler: Sampler
+    training: Callable[[], AbstractContextManager[None]]
+    returned: Callable[[], AbstractContextManager[None]]
+    model_identity: str
+    model_name: str = ""
+    scale_gradients: bool = False
+    extra_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.denoiser.family]
+
+    @property
+    def trains_text_encoders(self) -> bool:
+        return len(self.parts) > 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A Trainer and what the end of the run needs."""
+
+    trainer: Trainer
+    checkpoints: Checkpoints
+    network: Network
+    settings: Mapping[str, Any]
+
+
+def build(order: Order, control: Control, emit: Emitter, metadata: Callable[..., Mapping[str, str]]) -> Built:
+    """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken."""
+    latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
+    items = latents.prepare(make_items(order.dataset), emit, control.check, skip_unreadable=order.run.skip_bad_pictures)
+    training_items = [item for item in items if not item.sample.is_validation]
+    if not training_items:
+        raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
+    texts = TextCache(order.text_encoder, _below(order.cache_folder, "texts"))
+    if not order.trains_text_encoders:
+        texts.prepare(_texts(order), emit, control.check)
+    plan = make_plan(order.run, training_items)
+    total_steps = order.run.epochs * plan.steps_per_epoch if order.run.epochs else order.run.steps
+    network = build_network(order.network, [(part, _blocks(order, part)) for part in order.parts], seed=order.run.seed)
+    network.to(order.denoiser.device)
+    _warn(order, emit)
+    stepper = Stepper(
+        denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
+        dataset=order.dataset, items=training_items, latents=latents,
+        text_of=order.text_encoder.encode_trainable if order.trains_text_encoders else texts.get,
+    )
+    trainer = Trainer(
+        plan=plan, stepper=stepper, updater=_updater(order, network, total_steps), control=control, emit=emit,
+        memory=MemoryMeter(order.denoiser.device), total_steps=total_steps,
+    )
+    settings = run_settings(order, plan, total_steps, network)
+    checkpoints = Checkpoints(
+        order.folder, order.run, lambda step: metadata(order, plan, settings, step), _identity(order, items, network)
+    )
+    trainer.companions = (Previews(order.preview, order.sampler, order.returned), checkpoints)
+    return Built(trainer=trainer, checkpoints=checkpoints, network=network, settings=settings)
+
+
+def make_plan(run: RunSpec, items: Sequence[Item]) -> BatchPlan:
+    return BatchPlan(
+        [item.bucket for item in items], [item.sample.repeats for item in items],
+        batch_size=run.batch_size, accumulation=run.gradient_accumulation, seed=run.seed,
+    )
+
+
+def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Network) -> dict[str, Any]:
+    """All that shapes the run, JSON-ready: for run.json, the panel's comparison of runs, and the file's metadata."""
+    return {
+        "model": {"family": order.family.name, "name": order.model_name},
+        "network": {**describe(order.network), "modules": len(network), "parameters": network.parameter_count()},
+        "optimizer": describe(order.optimizer),
+        "objective": describe(order.objective),
+        "preview": describe(order.preview) if order.preview else None,
+        "run": describe(order.run),
+        "dataset": {
+            "pictures": len(order.dataset.samples), "batches_per_epoch": plan.batches_per_epoch,
+            "steps_per_epoch": plan.steps_per_epoch, "total_steps": total_steps,
+            "buckets": {f"{w}x{h}": count for (w, h), count in plan.bucket_counts().items()},
+        },
+        **order.extra_settings,
+    }
+
+
+def _updater(order: Order, network: Network, total_steps: int) -> Updater:
+    groups = [ParameterGroup(part.name, list(network.named_parameters(part.name))) for part in order.parts]
+    optimizer = build_optimizer(order.optimizer, groups)
+    return Updater(
+        network=network, optimizer=optimizer, learning_rate_at=lr_multiplier(order.optimizer, total_steps),
+        max_grad_norm=order.optimizer.max_grad_norm,
+        ema=EMA(list(network.named_parameters()), order.optimizer.ema_decay) if order.optimizer.ema_decay else None,
+        scale_gradients=order.scale_gradients, device=order.denoiser.device,
+    )
+
+
+def _texts(order: Order) -> list[str]:
+    """Every text that the run can need."""
+    texts = list(texts_needed(order.dataset.samples, order.dataset.captions))
+    preservation = order.objective.preservation
+    if isinstance(preservation, (SwappedCaption, BlankCaption)):
+        texts += [preservation.caption(text) for text in texts]
+    return texts
+
+
+def _blocks(order: Order, part: Trainable):
+    return order.family.blocks if part.name == "diffusion_model" else CLIP_BLOCKS
+
+
+def _warn(order: Order, emit: Emitter) -> None:
+    for text in (*order.dataset.warnings, *order.network.warnings(), *order.optimizer.warnings()):
+        emit(Message(level="warning", topic="settings", text=text))
+
+
+def _identity(order: Order, items: Sequence[Item], network: Network) -> dict[str, Any]:
+    """What must be the same for a resumed run to go on as if it had never stopped."""
+    shapes = [(name, tuple(parameter.shape)) for name, parameter in network.named_parameters()]
+    pictures = [(item.sample.name, item.sample.picture.digest(), item.sample.caption, item.bucket) for item in items]
+    run = order.run
+    return {
+        "base model": order.model_identity,
+        "network": _digest(describe(order.network), shapes),
+        "pictures and captions": _digest(pictures, describe(order.dataset.captions)),
+        "objective": _digest(describe(order.objective)),
+        "optimizer": order.optimizer.optimizer,
+        "batch_size x gradient_accumulation": f"{run.batch_size} x {run.gradient_accumulation}",
+        "seed": run.seed,
+    }
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _below(folder: Path | None, name: str) -> Path | None:
+    return folder / name if folder else None
+
+

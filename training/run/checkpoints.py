@@ -1,0 +1,105 @@
+"""Complete LoRA files and a state to go on from, while the run goes on and whatever ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..events import Saved
+from ..network.files import to_tensors
+from ..output.lora_file import TrainedLora, write_lora
+from ..specs import RunSpec
+from .control import SAVE
+from .loop import Trainer
+from .state import FILE_NAME, save_state
+
+SECONDS_BETWEEN_STATES = 300.0
+
+
+class Checkpoints:
+    """Writes into `folder`: <name>.safetensors at the end, checkpoints/<name>-<step>.safetensors on the way,
+    state/state.safetensors with each of them, and at least every five minutes.
+
+    `metadata_at(step)` gives the file's metadata; `identity` goes into the state.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: RunSpec,
+        metadata_at: Callable[[int], Mapping[str, str]],
+        identity: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.folder = folder
+        self._spec = spec
+        self._metadata_at = metadata_at
+        self.identity = identity
+        self._clock = clock
+        self._last_file = self._last_state = clock()
+        self._last_step = -1
+        self._kept: list[Path] = []
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / "state" / FILE_NAME
+
+    def after_step(self, trainer: Trainer) -> None:
+        wished = trainer.control.take(SAVE)
+        if trainer.step == 0 or (trainer.step == self._last_step and not wished):
+            return
+        if wished or self._due(trainer):
+            self.save_checkpoint(trainer)
+        elif self._clock() - self._last_state >= SECONDS_BETWEEN_STATES:
+            self.save_state(trainer)
+
+    def save_checkpoint(self, trainer: Trainer, kind: str = "checkpoint") -> Path:
+        """A LoRA file of this step and the state that belongs to it."""
+        path = self.folder / "checkpoints" / f"{self.folder.name}-{trainer.step:06d}.safetensors"
+        self._write(path, trainer)
+        self._last_file, self._last_step = self._clock(), trainer.step
+        self.save_state(trainer)
+        trainer.emit(Saved(step=trainer.step, path=path, kind=kind))
+        self._forget_old(path)
+        return path
+
+    def save_state(self, trainer: Trainer) -> None:
+        save_state(self.state_path, trainer, self.identity)
+        self._last_state = self._clock()
+        trainer.emit(Saved(step=trainer.step, path=self.state_path, kind="state"))
+
+    def save_end(self, trainer: Trainer) -> Path:
+        """The run's LoRA as it is now, whatever ended it."""
+        path = self.folder / f"{self.folder.name}.safetensors"
+        self._write(path, trainer)
+        self.save_state(trainer)
+        trainer.emit(Saved(step=trainer.step, path=path, kind="lora"))
+        return path
+
+    def trained(self, trainer: Trainer) -> TrainedLora:
+        """The adapters as a LORA_MODEL, fp32."""
+        with trainer.updater.as_saved():
+            return TrainedLora(to_tensors(trainer.updater.network), self._metadata_at(trainer.step))
+
+    def _write(self, path: Path, trainer: Trainer) -> None:
+        lora = self.trained(trainer)
+        write_lora(path, lora, lora.metadata, torch.float32)
+
+    def _due(self, trainer: Trainer) -> bool:
+        spec, step = self._spec, trainer.step
+        epochs = spec.save_every_n_epochs * trainer.plan.steps_per_epoch
+        return (
+            (spec.save_every_n_steps > 0 and step % spec.save_every_n_steps == 0)
+            or (epochs > 0 and step % epochs == 0)
+            or (spec.save_every_n_minutes > 0 and self._clock() - self._last_file >= 60 * spec.save_every_n_minutes)
+        )
+
+    def _forget_old(self, newest: Path) -> None:
+        """Keep the last `keep_last` of the checkpoints that this run wrote."""
+        self._kept.append(newest)
+        while self._spec.keep_last and len(self._kept) > self._spec.keep_last:
+            self._kept.pop(0).unlink(missing_ok=True)

@@ -1,0 +1,97 @@
+"""The recipe of a run. Everything else happens in the parts it calls."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from ..data.batches import BatchPlan, Draw
+from ..errors import NonFiniteError
+from ..events import Emitter, StepDone
+from .control import Control
+from ..memory.meter import MemoryMeter
+from .stepper import Stepper
+from .updater import Updater
+
+
+class Companion(Protocol):
+    """Something that happens between steps; it decides itself whether it is due."""
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Called at the start (trainer.step == start) and after every update, while no gradients are held."""
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """The parts of a run, wired. `step` counts finished updates."""
+
+    plan: BatchPlan
+    stepper: Stepper
+    updater: Updater
+    control: Control
+    emit: Emitter
+    memory: MemoryMeter
+    total_steps: int
+    step: int = 0
+    companions: Sequence[Companion] = field(default_factory=tuple)
+
+
+def train(trainer: Trainer) -> str:
+    """Run to the end; 'finished', or 'stopped' / 'paused' when asked to. Raises whatever a step raises."""
+    _between_steps(trainer)
+    while trainer.step < trainer.total_steps and trainer.control.ending() is None:
+        started = time.perf_counter()
+        group = trainer.plan.group(trainer.step)
+        trainer.updater.set_learning_rates(trainer.step, trainer.control.learning_rate_scale)
+        grad_norm = None
+        while grad_norm is None:
+            loss = _accumulate(trainer, group)
+            grad_norm = trainer.updater.update()
+        trainer.updater.zero_grad()
+        trainer.step += 1
+        trainer.emit(_step_done(trainer, group, loss, grad_norm, time.perf_counter() - started))
+        _between_steps(trainer)
+    return trainer.control.ending() or "finished"
+
+
+def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> float:
+    """Forward and backward of every micro-batch; each item weighs the same however the group is cut. The mean loss."""
+    total = sum(len(batch) for batch in group)
+    seen, mean = 0, 0.0
+    for batch in group:
+        trainer.control.check()
+        strata = [(seen + i, total) for i in range(len(batch))]
+        losses = trainer.stepper.losses(batch, strata)
+        _require_finite(trainer, batch, losses.detach())
+        trainer.updater.backward(losses.sum() / total)
+        seen += len(batch)
+        mean += float(losses.detach().sum()) / total
+    return mean
+
+
+def _require_finite(trainer: Trainer, batch: list[Draw], losses: torch.Tensor) -> None:
+    for draw, loss in zip(batch, losses.tolist(), strict=True):
+        if not math.isfinite(loss):
+            raise NonFiniteError(
+                f"the loss became {loss} at step {trainer.step + 1}, on '{trainer.stepper.name(draw)}'. Nothing was updated "
+                "with it. Try a lower learning rate; precision bf16 or fp32 on the Train LoRA node; and look at that "
+                "picture and its caption."
+            )
+
+
+def _between_steps(trainer: Trainer) -> None:
+    for companion in trainer.companions:
+        companion.after_step(trainer)
+
+
+def _step_done(trainer: Trainer, group: list[list[Draw]], loss: float, grad_norm: float, seconds: float) -> StepDone:
+    return StepDone(
+        step=trainer.step, total_steps=trainer.total_steps, epoch=trainer.step / trainer.plan.steps_per_epoch, loss=loss,
+        learning_rates=trainer.updater.learning_rates(), grad_norm=grad_norm, items=sum(map(len, group)), seconds=seconds,
+        memory_bytes=trainer.memory.now(), peak_memory_bytes=trainer.memory.peak(),
+    )

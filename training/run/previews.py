@@ -1,0 +1,54 @@
+"""Sampling the prompts while training: the host's own samplers on the borrowed model with the live adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+
+from ..events import PreviewReady, Progress
+from ..protocols import Sampler
+from ..specs import PreviewSpec
+from .control import PREVIEW
+from .loop import Trainer
+
+
+class Previews:
+    """`returned()` gives the model back to the host for as long as it samples."""
+
+    def __init__(self, spec: PreviewSpec | None, sampler: Sampler, returned: Callable[[], AbstractContextManager[None]]):
+        self._spec = spec
+        self._sampler = sampler
+        self._returned = returned
+        self._done_at: int | None = None
+
+    def after_step(self, trainer: Trainer) -> None:
+        wished = trainer.control.take(PREVIEW)
+        if self._spec is None or trainer.step == self._done_at:
+            return
+        if wished or self._due(trainer):
+            self.sample(trainer, self._spec)
+
+    def sample(self, trainer: Trainer, spec: PreviewSpec) -> None:
+        """One picture a prompt, picture i with seed + i, the same at every step."""
+        self._done_at = trainer.step
+        seeds = tuple(spec.seed + i for i in range(len(spec.prompts)))
+        pictures = []
+        network = trainer.updater.network
+        with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned():
+            for i, (prompt, seed) in enumerate(zip(spec.prompts, seeds, strict=True)):
+                trainer.control.check()
+                trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
+                pictures.append(self._sampler.sample(spec, prompt, seed))
+        trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
+        trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=spec.prompts, seeds=seeds))
+
+    def _due(self, trainer: Trainer) -> bool:
+        spec, step = self._spec, trainer.step
+        if step == 0:
+            return spec.at_start
+        if step == trainer.total_steps:
+            return spec.at_end
+        epochs = spec.every_n_epochs * trainer.plan.steps_per_epoch
+        return bool((spec.every_n_steps and step % spec.every_n_steps == 0) or (epochs and step % epochs == 0))

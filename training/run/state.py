@@ -1,0 +1,103 @@
+"""What a resumed run needs: one safetensors file, its JSON in the header, replaced as a whole. Never a pickle.
+
+Randomness is a function of (seed, epoch, item), so no generator state is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..errors import StateError
+from ..optim.state import export_state, import_state
+from ..output.atomic import replacing
+from .loop import Trainer
+
+VERSION = 1
+FILE_NAME = "state.safetensors"
+_HEADER = "lora_canvas_state"
+
+
+def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
+    """Everything that the next step depends on. `identity` says what the run was trained on, to notice changes."""
+    updater = trainer.updater
+    optimizer_tensors, optimizer_facts = export_state(updater.optimizer)
+    tensors = {f"adapter/{name}": tensor for name, tensor in _adapter_tensors(trainer).items()}
+    tensors |= {f"optimizer/{name}": tensor for name, tensor in optimizer_tensors.items()}
+    if updater.ema is not None:
+        tensors |= {f"ema/{name}": tensor for name, tensor in updater.ema.state_dict().items()}
+    facts = {
+        "version": VERSION, "step": trainer.step, "identity": dict(identity), "optimizer": optimizer_facts,
+        "loss_scale": updater.scaler.state_dict(), "learning_rate_scale": trainer.control.learning_rate_scale,
+    }
+    cpu = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(cpu, temporary, metadata={_HEADER: json.dumps(facts)})
+
+
+def load_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
+    """Bring `trainer` to the step that was saved. Raises StateError when the file is not usable for this run."""
+    facts, tensors = _read(path)
+    _require_same(facts["identity"], identity, path)
+    own = _adapter_tensors(trainer)
+    with torch.no_grad():
+        for name, tensor in _named(tensors, "adapter/").items():
+            own[name].copy_(tensor)
+    import_state(trainer.updater.optimizer, _named(tensors, "optimizer/"), facts["optimizer"])
+    if trainer.updater.ema is not None:
+        trainer.updater.ema.load_state_dict(_named(tensors, "ema/"))
+    if trainer.updater.scaler.is_enabled() and facts["loss_scale"]:
+        trainer.updater.scaler.load_state_dict(facts["loss_scale"])
+    trainer.control.set_learning_rate_scale(facts["learning_rate_scale"])
+    trainer.step = facts["step"]
+
+
+def saved_step(path: Path) -> int:
+    """How many steps the state at `path` has behind it."""
+    return _read_facts(path)["step"]
+
+
+def _adapter_tensors(trainer: Trainer) -> dict[str, torch.Tensor]:
+    network = trainer.updater.network
+    return {
+        f"{network.file_keys[place]}.{name}": tensor
+        for place, adapter in network.items()
+        for name, tensor in adapter.state_dict().items()
+    }
+
+
+def _named(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name[len(prefix):]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    facts = _read_facts(path)
+    with safe_open(path, framework="pt") as file:
+        return facts, {name: file.get_tensor(name) for name in file.keys()}
+
+
+def _read_facts(path: Path) -> dict:
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get(_HEADER, "null"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise StateError(f"{path} cannot be read: {error}. Start a new run, or resume another one.") from error
+    if not isinstance(facts, dict) or facts.get("version") != VERSION:
+        raise StateError(f"{path} is not a training state that this version can read. Start a new run.")
+    return facts
+
+
+def _require_same(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    changed = [name for name in now if saved.get(name) != now[name]]
+    if changed:
+        lines = "\n".join(f"  - {name}: was {saved.get(name)}, is now {now[name]}" for name in changed)
+        raise StateError(
+            f"the run at {path.parent.parent} was trained with something else:\n{lines}\n"
+            "Put it back as it was, or empty 'resume' on the Train LoRA node to start a new run."
+        )
