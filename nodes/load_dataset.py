@@ -1,0 +1,113 @@
+"""Load Dataset: a folder of pictures and captions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from comfy_api.latest import io
+
+from ..host.paths import dataset_folder, picture_index_file
+from ..host.progress import node_progress
+from ..training.data.contact_sheet import dataset_sheet
+from ..training.data.file_index import FileIndex
+from ..training.data.fingerprint import folder_fingerprint
+from ..training.data.report import dataset_report
+from ..training.data.scan import CAPTIONS_FROM, MASKS, scan_folder
+from ..training.errors import SettingsError
+from .sockets import CATEGORY, Dataset, advanced
+
+NODE = "Load Dataset"
+FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder")
+TRANSPARENCY = {
+    "white background": {"background": (255, 255, 255)},
+    "grey background": {"background": (128, 128, 128)},
+    "black background": {"background": (0, 0, 0)},
+    "ignore": {"alpha": "ignore"},
+}
+
+
+class LoadDataset(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoRACanvasLoadDataset",
+            display_name="Load Dataset",
+            category=CATEGORY,
+            description=(
+                "Reads a folder of pictures and their captions. Sub-folders called '10_sks dog' give 10 repeats and the "
+                "class words 'sks dog', as in kohya's trainer. Editing any picture or caption makes this node run again."
+            ),
+            inputs=[
+                io.String.Input("folder", default="", tooltip=(
+                    "The folder of your pictures, by its name in ComfyUI's input folder: my_dog for input/my_dog. While "
+                    "ComfyUI can be reached from this machine only, a full path works too. 15 to 80 pictures are usual: "
+                    "varied and sharp beats many.")),
+                io.Int.Input("repeats", default=1, min=1, max=1000, tooltip=(
+                    "How often each picture is seen in an epoch; folders called N_name multiply it by N. 1 to 10 is usual. "
+                    "Only the balance between folders and the length of an epoch change, not what a step does.")),
+                io.Combo.Input("caption_extension", options=[".txt", ".caption", ".tags", ".cap"], default=".txt", tooltip=(
+                    "The ending of the caption files: dog1.txt beside dog1.png.")),
+                io.String.Input("trigger_word", default="", tooltip=(
+                    "The rare word that will call up what you train, such as ohwx. It replaces [trigger] in captions, and "
+                    "is put in front of every caption that does not hold it. Empty: captions stay as they are.")),
+                advanced(io.Combo.Input("captions_from", options=list(CAPTIONS_FROM), default="auto", tooltip=(
+                    "files: text files beside the pictures. metadata: metadata.jsonl or metadata.csv. class words: the "
+                    "words of N_words folders. auto: the first of these that a picture has."))),
+                advanced(io.Combo.Input("transparency", options=list(TRANSPARENCY), default="white background", tooltip=(
+                    "What transparent parts of pictures become. Choose a background that your pictures never have if it "
+                    "shows up in results. ignore: hidden colours show, often black or noise; kohya's trainer does that."))),
+                advanced(io.Combo.Input("masks", options=list(MASKS), default="none", tooltip=(
+                    "Train only parts of the pictures. alpha: the opaque part. files: dog1-mask.png beside dog1.png, white "
+                    "is trained. How much the rest counts is set on the Training Objective node."))),
+                advanced(io.String.Input("mask_folder", default="", tooltip=(
+                    "A folder with masks that have the same names as the pictures. Set masks to 'files'. Empty: none."))),
+                advanced(io.String.Input("regularisation_folder", default="", tooltip=(
+                    "Ordinary pictures of the same class (dogs that are not yours) that keep the model from forgetting "
+                    "what other dogs look like. They double the steps of an epoch. Empty: none."))),
+                advanced(io.Float.Input("prior_loss_weight", default=1.0, min=0.0, max=10.0, step=0.05, tooltip=(
+                    "How much regularisation pictures count. 1 is usual; lower learns your subject faster and forgets more."))),
+                advanced(io.Float.Input("validation_fraction", default=0.0, min=0.0, max=0.5, step=0.01, tooltip=(
+                    "The part of the pictures that is never trained on, to see when the LoRA starts to copy the others. "
+                    "0.1 with 20 pictures or more; 0 with few, where every picture counts."))),
+                advanced(io.String.Input("validation_folder", default="", tooltip=(
+                    "A folder of pictures for the same purpose, instead of a fraction. Empty: none."))),
+                advanced(io.Boolean.Input("sub_folders", default=True, tooltip="Also read the pictures in sub-folders.")),
+            ],
+            outputs=[
+                Dataset.Output(display_name="dataset", tooltip="To Bucket Config, Auto Caption or Train LoRA."),
+                io.String.Output(display_name="report", tooltip="What was found, and what is wrong with it."),
+                io.Image.Output(display_name="preview", tooltip="Up to 48 of the pictures; what masks leave out is red."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **widgets) -> str:
+        try:
+            return folder_fingerprint(_folders(widgets).values())
+        except SettingsError as error:
+            return str(error)
+
+    @classmethod
+    def execute(cls, repeats, caption_extension, trigger_word, captions_from, transparency, masks, prior_loss_weight,
+                validation_fraction, sub_folders, **widgets) -> io.NodeOutput:
+        folders = _folders(widgets)
+        dataset = scan_folder(
+            folders.pop("folder"), repeats=repeats, caption_extension=caption_extension, captions_from=captions_from,
+            masks=masks, prior_loss_weight=prior_loss_weight, validation_fraction=validation_fraction,
+            recursive=sub_folders, index=FileIndex(picture_index_file()), on_progress=node_progress(),
+            **_transparency(transparency), **folders,
+        )
+        dataset = replace(dataset, captions=replace(dataset.captions, trigger=trigger_word))
+        return io.NodeOutput(dataset, dataset_report(dataset), dataset_sheet(dataset))
+
+
+def _folders(widgets: dict) -> dict:
+    """The folders that the widgets name, real paths; optional ones that are empty are left out."""
+    named = {name: widgets.get(name) or "" for name in FOLDER_WIDGETS}
+    return {name: dataset_folder(text, NODE, name) for name, text in named.items() if name == "folder" or text.strip()}
+
+
+def _transparency(choice: str) -> dict:
+    if choice not in TRANSPARENCY:
+        raise SettingsError(NODE, [f"transparency is '{choice}' but must be one of {', '.join(TRANSPARENCY)}."])
+    return TRANSPARENCY[choice]
