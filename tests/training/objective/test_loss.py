@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pack.training.objective.loss import L1, L2, Huber, LogCosh, SmoothL1, threshold
 
 HALF = torch.tensor(0.5, dtype=torch.float64)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from pack.training.objective.mask import MaskedLoss, latent_mask, masked_means
 
 LOSSES = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from pack.training.objective.noise import NoiseSpec, draw_noise, multires_noise, noise_offset
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pack.training.errors import ModelError, SettingsError
 from pack.training.objective.loss import Huber
 from pack.training.objective.mask import MaskedLoss

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from pack.training.errors import ModelError, SettingsError
 from pack.training.objective.loss import Huber
 from pack.training.objective.noise import NoiseSpec

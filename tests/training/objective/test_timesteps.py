@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pack.training.objective.timesteps import (
     CosMap,
     FluxShift,
     LogitNormal,
-    ModelTable,
     Mode,
+    ModelTable,
     Place,
     Shift,
     Sigmoid,

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pack.training.objective.target import native_scale, signal_to_noise
 from pack.training.objective.weights import P2, CosMapWeighting, Debiased, MinSNR, NoisePredLike, NoWeighting, VPredLike
 
@@ -23,7 +24,7 @@ TABLE = [  # t, snr, min-SNR 5 epsilon, min-SNR 5 v, debiased epsilon
 @pytest.mark.parametrize("t, snr, min_snr, min_snr_v, debiased", TABLE)
 def test_the_table(t, snr, min_snr, min_snr_v, debiased):
     sigma = sd_sigmas()[t : t + 1]
-    close = dict(rel=1e-2, abs=6e-5)
+    close = {"rel": 1e-2, "abs": 6e-5}
     assert signal_to_noise(sigma, "epsilon").item() == pytest.approx(snr, **close)
     assert MinSNR(gamma=5.0).weight(sigma, "epsilon").item() == pytest.approx(min_snr, **close)
     assert MinSNR(gamma=5.0).weight(sigma, "v").item() == pytest.approx(min_snr_v, **close)
