@@ -169,8 +169,7 @@ def start(comfyui: Path, base: Path, pack_root: Path) -> Comfy:
     server.send_sync = lambda event, data, sid=None: [listen(event, data) for listen in list(comfy.listeners)]
     _report_progress(server)
     loop.run_until_complete(nodes.init_extra_nodes(init_custom_nodes=False, init_api_nodes=False))
-    if (pack_root / "__init__.py").exists():
-        comfy.pack = _load_pack(loop, nodes, base, pack_root)
+    comfy.pack = _load_pack(loop, nodes, base, pack_root)
     return comfy
 
 
