@@ -11,7 +11,8 @@ from ..training.data.contact_sheet import crop_sheet
 from ..training.data.items import make_items
 from ..training.data.report import bucket_report
 from ..training.errors import SettingsError
-from .sockets import CATEGORY, Dataset, advanced
+from .sockets import Dataset
+from .widgets import CATEGORY, advanced
 
 
 class BucketConfig(io.ComfyNode):

@@ -14,7 +14,8 @@ from ..training.data.fingerprint import folder_fingerprint
 from ..training.data.report import dataset_report
 from ..training.data.scan import CAPTIONS_FROM, MASKS, scan_folder
 from ..training.errors import SettingsError
-from .sockets import CATEGORY, Dataset, advanced
+from .sockets import Dataset
+from .widgets import CATEGORY, advanced
 
 NODE = "Load Dataset"
 FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder")

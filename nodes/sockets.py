@@ -16,11 +16,3 @@ Network = io.Custom("LORACANVAS_NETWORK")
 Optimizer = io.Custom("LORACANVAS_OPTIMIZER")
 Objective = io.Custom("LORACANVAS_OBJECTIVE")
 Preview = io.Custom("LORACANVAS_PREVIEW")
-
-CATEGORY = "LoRA Canvas"
-
-
-def advanced(widget: io.Input) -> io.Input:
-    """The widget, folded away under "Show advanced inputs" by frontends that can; others show it as usual."""
-    widget.extra_dict = {**widget.extra_dict, "advanced": True}
-    return widget

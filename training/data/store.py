@@ -12,6 +12,7 @@ import logging
 import os
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,8 @@ class TensorStore:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
             os.replace(temporary, path)
         except Exception as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             if not isinstance(error, OSError) and "os error" not in str(error).lower():
                 raise
             raise FileError(

@@ -67,7 +67,7 @@ def walk(root: Path, *, recursive: bool, skipped: list[str]) -> Iterator[Folder]
             shown = f"{name}/{entry.name}" if name else entry.name
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 if recursive and entry.name.lower() not in _IGNORED_FOLDERS and not _is_link(entry, shown, skipped):
                     below.append((Path(entry.path), shown))
                 continue
@@ -94,6 +94,13 @@ def _entries(path: Path, name: str, *, is_root: bool, skipped: list[str]) -> lis
             ) from error
         skipped.append(f"{printable(name)}: the folder cannot be opened ({error.strerror}) and is left out.")
         return []
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _is_link(entry: os.DirEntry, shown: str, skipped: list[str]) -> bool:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pack.training.data.captions import CaptionSpec, caption_variants, expand_wildcards, final_caption, has_word, texts_needed
+from pack.training.data.captions import (
+    CaptionSpec,
+    caption_variants,
+    expand_wildcards,
+    final_caption,
+    has_word,
+    texts_needed,
+)
 from pack.training.data.dataset import Sample
 from pack.training.errors import SettingsError
 
