@@ -1,6 +1,7 @@
 """ComfyUI as the engine sees it: the only room that imports comfy, folder_paths, server and execution.
 
     borrow      the loaded model lent to autograd for a while, and given back unchanged
+    attention, inplace   what ComfyUI's kernels do that autograd cannot follow, set right meanwhile
     weights     the base weights as they act in the forward
     denoiser    the model as a function of noisy latents, noise level and conditions
     text, images   captions and pictures through the graph's own CLIP and VAE

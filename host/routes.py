@@ -119,11 +119,10 @@ async def get_file(request: web.Request) -> web.StreamResponse:
 
 
 async def post_control(request: web.Request) -> web.Response:
-    folder = _folder(request)
     body = await read_json(request)
-    live = RUNS.find(folder.name)
+    live = RUNS.find(request.match_info["name"])
     if live is None:
-        raise Refused(409, f"the run {folder.name!r} is not training now")
+        raise Refused(409, f"the run {_folder(request).name!r} is not training now")
     return _json({"done": perform(live.control, body)})
 
 

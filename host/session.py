@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from ..training.families import Family
-from ..training.network.ops import op_of
 from ..training.protocols import Trainable
-from . import attention, compat
+from . import attention, compat, inplace
 from .borrow import attributes, borrowed
 from .denoiser import ComfyDenoiser
 from .family import diffusion_file_keys, family_of, text_encoders
@@ -81,6 +80,7 @@ class Session:
             stack.enter_context(borrowed(modules))
             stack.enter_context(attributes(self._changes()))
             stack.enter_context(attention.pinned())
+            stack.enter_context(inplace.out_of_place())
             self._stack = stack.pop_all()
 
     def _return(self) -> None:
@@ -116,7 +116,3 @@ def compute_dtype(patcher, precision: str | None) -> torch.dtype:
         return torch.bfloat16
     return natural
 
-
-def op_modules(module: nn.Module) -> list[nn.Module]:
-    """Every linear and convolution below `module`."""
-    return [child for child in module.modules() if op_of(child) is not None]

@@ -6,7 +6,7 @@ ops and no further list of repeated blocks. So a ten-deep SDXL transformer is te
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ def units(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     yield from _units(root, "", in_list=False)
 
 
-def checkpointed(forward):
+def checkpointed(forward: Callable) -> Callable:
     """`forward`, recomputed in backward. Without gradient (sampling) it is called as it is."""
 
     def run(*args, **kwargs):

@@ -1,0 +1,127 @@
+"""Captions through the graph's CLIP: literal text, its options, and adapters on it, against transformers + peft."""
+
+import pytest
+import torch
+
+from pack.tests.comfy.diffusers_unet import relative_errors, with_peft
+from pack.tests.comfy.parts import load, network_for, session_of
+from pack.training.network.attach import attached
+
+RANK, ALPHA = 4, 2.0
+CAPTION = "a photo of hatsune_miku_(vocaloid), (smile:1.3), embedding:missing, {red|blue} [x]"
+
+
+@pytest.fixture(scope="module")
+def sd15(comfy, checkpoint):
+    return load(comfy, checkpoint("sd15"))
+
+
+@pytest.fixture
+def encoder(comfy):
+    from pack.host.text import ComfyTextEncoder
+
+    return ComfyTextEncoder
+
+
+def hf_ids(sd15, text: str) -> torch.Tensor:
+    """The tokens that transformers' own CLIP tokenizer makes of the text."""
+    tokenizer = sd15.clip.tokenizer.clip_l.tokenizer
+    return tokenizer(text, padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
+
+
+def hf_text_model(sd15):
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    own = sd15.clip.cond_stage_model.clip_l.transformer
+    layers = own.num_layers
+    config = CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=layers, num_attention_heads=12,
+                            hidden_act="quick_gelu", eos_token_id=49407, bos_token_id=49406)
+    model = CLIPTextModel(config)
+    names = set(model.state_dict())
+    weights = {}
+    for name, value in own.state_dict().items():
+        bare = name.removeprefix("text_model.")
+        weights[name if name in names else bare] = value.detach().clone()
+    model.load_state_dict(weights, strict=False)
+    missing = names - set(weights)
+    assert missing <= {"text_model.embeddings.position_ids", "embeddings.position_ids"}, missing
+    return model.requires_grad_(False).eval()
+
+
+def test_a_caption_is_literal_text(sd15, comfy):
+    from pack.host.text import literal_tokens
+
+    (batch,) = literal_tokens(sd15.clip, CAPTION)["l"]
+    assert [token for token, _ in batch] == hf_ids(sd15, CAPTION)[0].tolist()
+    assert {weight for _, weight in batch} == {1.0}
+
+
+def test_backslashes_stay(sd15, comfy):
+    from pack.host.text import literal_tokens
+
+    text = r"miku \(vocaloid\)"
+    (batch,) = literal_tokens(sd15.clip, text)["l"]
+    assert [token for token, _ in batch] == hf_ids(sd15, text)[0].tolist()
+
+
+def test_counts_the_caption_s_own_tokens(sd15, encoder):
+    assert encoder(sd15.clip).count_tokens("a cat") == 2
+    assert encoder(sd15.clip).count_tokens("") == 0
+
+
+def test_identity_follows_clip_skip_and_applied_loras(sd15, encoder):
+    plain = encoder(sd15.clip).identity
+    skipped = sd15.clip.clone()
+    skipped.clip_layer(-2)
+    patched = sd15.clip.clone()
+    name = "clip_l.transformer.text_model.encoder.layers.0.mlp.fc1.weight"
+    patched.add_patches({name: ("diff", (torch.ones(3072, 768),))}, 0.5)
+    identities = {plain, encoder(skipped).identity, encoder(patched).identity}
+    assert len(identities) == 3
+    assert encoder(sd15.clip).identity == plain
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_encoding_and_every_gradient_agree_with_transformers_and_peft(sd15, encoder, checkpointing):
+    session = session_of(sd15, clip=sd15.clip)
+    network = network_for(session.parts(), session.family.blocks)
+    direction = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        with session.training(), attached(network, session.parts(), checkpointing=checkpointing):
+            cond = encoder(sd15.clip).encode_trainable(CAPTION).tensors["cond"]
+            (cond * direction).mean().backward()
+
+    model = hf_text_model(sd15)
+    prefix = "lora_te_" if any(n.startswith("text_model.") for n, _ in model.named_modules()) else "lora_te_text_model_"
+    layers = with_peft(model, network, "clip_l", prefix, rank=RANK, alpha=ALPHA)
+    expected = model(hf_ids(sd15, CAPTION)).last_hidden_state
+    (expected * direction).mean().backward()
+    torch.testing.assert_close(cond.detach(), expected.detach(), rtol=1e-4, atol=1e-4)
+    errors = relative_errors(network, "clip_l", layers)
+    assert len(errors) == 6 * model.config.num_hidden_layers
+    assert max(errors.values()) < 1e-4, max(errors, key=errors.get)
+
+
+def test_the_clip_is_given_back_as_it_was(sd15, encoder):
+    from pack.tests.comfy.test_borrow import snapshot
+
+    session = session_of(sd15, clip=sd15.clip)
+    session.load()
+    before = snapshot(sd15.clip.cond_stage_model)
+    network = network_for(session.parts(), session.family.blocks)
+    with torch.inference_mode():
+        with session.training(), attached(network, session.parts(), checkpointing=True):
+            encoder(sd15.clip).encode_trainable("a cat").tensors["cond"].sum().backward()
+    assert snapshot(sd15.clip.cond_stage_model) == before
+
+
+def test_adding_in_place_is_back_when_training_ends(sd15):
+    x = torch.zeros(2)
+    same = x
+    with session_of(sd15).training():
+        inside = torch.ones(2, requires_grad=True) * 1
+        kept = inside
+        inside += 1
+        assert kept.tolist() == [1, 1] and inside.tolist() == [2, 2]
+    x += 1
+    assert same.tolist() == [1, 1]
