@@ -111,7 +111,7 @@ def _frame(item: Item, size: Size) -> tuple[int, int, int, int]:
 def _sheet(tiles: list[Image.Image]) -> "torch.Tensor":
     import torch
 
-    columns = max(1, min(8, math.ceil(math.sqrt(len(tiles) * 1.5))))
+    columns = max(1, min(8, len(tiles), math.ceil(math.sqrt(len(tiles) * 1.5))))
     rows = max(1, math.ceil(len(tiles) / columns))
     sheet = Image.new("RGB", (columns * TILE, rows * (TILE + LABEL)), PAPER)
     for number, tile in enumerate(tiles):
