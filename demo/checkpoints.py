@@ -3,6 +3,7 @@
 Usage: python -m demo.checkpoints FOLDER [KIND ...]
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -14,10 +15,12 @@ from torch import Tensor
 
 from .tiny.clip import LAYERS_G, LAYERS_L, clip_g_weights, clip_l_weights
 from .tiny.flux import FluxShape, flux_weights
+from .tiny.t5 import OPTIONS as T5_OPTIONS
+from .tiny.t5 import t5_weights
 from .tiny.unet import UNetShape, unet_weights
 from .tiny.vae import vae_weights
 
-VERSION = 1  # raise it when the weights change: files made before are then not used again
+VERSION = 2  # raise it when the weights change: files made before are then not used again
 SEED = 20251121
 SHORT_LAYERS = 3
 
@@ -47,12 +50,11 @@ def _sd(shape: UNetShape, text: bool = True) -> Weights:
     return weights | _prefixed("first_stage_model.", vae_weights(SEED + 2, 4, scale=0.18215))
 
 
-def _sdxl(text: str | None, v_prediction: bool = False) -> Weights:
+def _sdxl(text: str, v_prediction: bool = False) -> Weights:
+    layers_l, layers_g = (LAYERS_L, LAYERS_G) if text == "whole" else (SHORT_LAYERS, SHORT_LAYERS)
     weights = _prefixed("model.diffusion_model.", unet_weights(SDXL_ONE_LEVEL, SEED))
-    if text is not None:
-        layers_l, layers_g = (LAYERS_L, LAYERS_G) if text == "whole" else (SHORT_LAYERS, SHORT_LAYERS)
-        weights |= _prefixed("conditioner.embedders.0.transformer.", clip_l_weights(SEED + 1, layers_l))
-        weights |= _prefixed("conditioner.embedders.1.model.", clip_g_weights(SEED + 3, layers_g))
+    weights |= _prefixed("conditioner.embedders.0.transformer.", clip_l_weights(SEED + 1, layers_l))
+    weights |= _prefixed("conditioner.embedders.1.model.", clip_g_weights(SEED + 3, layers_g))
     if v_prediction:
         weights["v_pred"] = torch.tensor([])
     return weights | _prefixed("first_stage_model.", vae_weights(SEED + 2, 4, scale=0.13025))
@@ -60,10 +62,21 @@ def _sdxl(text: str | None, v_prediction: bool = False) -> Weights:
 
 def _flux(shape: FluxShape) -> Weights:
     weights = _prefixed("model.diffusion_model.", flux_weights(shape, SEED))
+    weights |= _prefixed("text_encoders.clip_l.transformer.", clip_l_weights(SEED + 1, SHORT_LAYERS))
+    weights |= _prefixed("text_encoders.t5xxl.transformer.", t5_weights(SEED + 4))
     return weights | _prefixed("vae.", vae_weights(SEED + 2, 16, scale=0.3611, shift=0.1159))
 
 
-# "short" text encoders have three layers: ComfyUI loads them only when told so (see tests/comfy/short_text.py).
+# In these, text encoders are shorter than ComfyUI's own. Its checkpoint loader has options for that, which the file's
+# metadata names under SHORT_TEXT_KEY; a plain loader node does not read them (see tests/comfy/short_text.py).
+SHORT_TEXT = {"sdxl-short", "sdxl-short-vpred", "flux-dev", "flux-schnell"}
+SHORT_TEXT_KEY = "lora_canvas_text_options"
+SHORT_TEXT_OPTIONS = {
+    "clip_l_model_config": {"num_hidden_layers": SHORT_LAYERS},
+    "clip_g_model_config": {"num_hidden_layers": SHORT_LAYERS},
+    "t5xxl_model_config": T5_OPTIONS,
+}
+
 KINDS: dict[str, Callable[[], Weights]] = {
     "sd15": lambda: _sd(SD15_ONE_LEVEL),
     "sd15-two-levels": lambda: _sd(SD15_TWO_LEVELS),
@@ -84,7 +97,7 @@ def make(kind: str, folder: Path) -> Path:
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    metadata = {"lora_canvas_text_layers": str(SHORT_LAYERS)} if "short" in kind else None
+    metadata = {SHORT_TEXT_KEY: json.dumps(SHORT_TEXT_OPTIONS)} if kind in SHORT_TEXT else None
     unfinished = path.with_suffix(f".{os.getpid()}.part")
     save_file(KINDS[kind](), unfinished, metadata)
     os.replace(unfinished, path)

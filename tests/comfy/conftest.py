@@ -52,13 +52,13 @@ def sdxl_checkpoint(checkpoint) -> str:
 
 @pytest.fixture(scope="session")
 def flux_checkpoint(checkpoint) -> str:
-    """FLUX dev, one block of each kind, text width 64; no text encoder inside: `clip` is None."""
+    """FLUX dev, one block of each kind, with a three-layer CLIP-L and a two-layer T5 of width 64; only `comfy` loads it."""
     return checkpoint("flux-dev")
 
 
 @pytest.fixture(scope="session")
 def flux_schnell_checkpoint(checkpoint) -> str:
-    """FLUX schnell, one double block; no text encoder inside."""
+    """FLUX schnell, one double block, with the same text encoders."""
     return checkpoint("flux-schnell")
 
 

@@ -1,7 +1,7 @@
-"""Teach this process's ComfyUI to load checkpoints whose text encoders have few layers.
+"""Teach this process's ComfyUI to load tiny checkpoints whose text encoders are shorter than the real ones.
 
-ComfyUI's loader has an option for it (`clip_l_model_config`), but the CheckpointLoaderSimple node never passes it. The
-tiny checkpoints with short text encoders say so in their metadata; for them, and only for them, the option is added.
+ComfyUI's checkpoint loader has options for it (`clip_l_model_config` and the like), but the CheckpointLoaderSimple node
+never passes them. Files that need them name them in their metadata; for such files, and only for them, they are added.
 """
 
 import functools
@@ -10,17 +10,17 @@ import struct
 from pathlib import Path
 from types import ModuleType
 
-KEY = "lora_canvas_text_layers"
+from pack.demo.checkpoints import SHORT_TEXT_KEY
 
 
-def text_layers(path: Path) -> int | None:
-    """The number of layers that a safetensors file's metadata gives for its text encoders, if it says so."""
+def text_options(path: Path) -> dict:
+    """The loader options that a safetensors file's metadata names; none for every other file."""
     if path.suffix != ".safetensors":
-        return None
+        return {}
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         metadata = json.loads(file.read(length)).get("__metadata__", {})
-    return int(metadata[KEY]) if KEY in metadata else None
+    return json.loads(metadata.get(SHORT_TEXT_KEY, "{}"))
 
 
 def honour_short_text(sd: ModuleType) -> None:
@@ -29,11 +29,7 @@ def honour_short_text(sd: ModuleType) -> None:
 
     @functools.wraps(load)
     def load_short(ckpt_path, *args, te_model_options=None, **kwargs):
-        options = dict(te_model_options or {})
-        layers = text_layers(Path(ckpt_path))
-        if layers is not None:
-            for name in ("clip_l", "clip_g"):
-                options[f"{name}_model_config"] = {"num_hidden_layers": layers}
+        options = {**text_options(Path(ckpt_path)), **(te_model_options or {})}
         return load(ckpt_path, *args, te_model_options=options, **kwargs)
 
     sd.load_checkpoint_guess_config = load_short

@@ -32,7 +32,7 @@ def sampling(name: str, steps: int = 2) -> dict:
     }
 
 
-@pytest.mark.parametrize("kind", ["sd15", "sdxl-short"])
+@pytest.mark.parametrize("kind", ["sd15", "sdxl-short", "flux-dev", "flux-schnell"])
 def test_a_tiny_checkpoint_samples_an_image(run_prompt, checkpoint, kind):
     result = run_prompt(sampling(checkpoint(kind)))
     image = result.value("6")
