@@ -1,0 +1,93 @@
+"""What the demo puts before ComfyUI (model, pictures, a workflow fit for a CPU) and what it finds afterwards.
+
+`base` is the folder that ComfyUI runs in: models, input and output lie there.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from . import checkpoints
+from .grid import sample_grid
+from .pictures import DATASET
+from .workflow import find, to_api
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOW = ROOT / "workflows" / "Train SD1.5 LoRA.json"
+FOLDER = "lcfox"
+
+
+def place_checkpoint(base: Path, given: Path | None) -> str:
+    """Link a checkpoint (by default the tiny SD1.5) into ComfyUI's model folder; returns its name there."""
+    source = given or checkpoints.make("sd15", ROOT / ".cache" / "checkpoints")
+    if not source.is_file():
+        raise FileNotFoundError(f"CHECKPOINT: there is no file {source}")
+    link = base / "models" / "checkpoints" / source.name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(source)
+    return source.name
+
+
+def place_pictures(base: Path) -> str:
+    """Copy the shipped pictures into ComfyUI's input folder; returns the data set's name there (kohya layout inside)."""
+    shutil.copytree(ROOT / "demo" / "pictures" / DATASET, base / "input" / FOLDER / DATASET, dirs_exist_ok=True)
+    return FOLDER
+
+
+def load_workflow() -> dict:
+    """The shipped workflow, as the canvas saves it."""
+    return json.loads(WORKFLOW.read_text(encoding="utf-8"))
+
+
+def prompt_of(workflow: dict, object_info: dict, checkpoint: str, folder: str) -> dict:
+    """The workflow as an API prompt on this checkpoint and data set, and otherwise as it is shipped."""
+    prompt = to_api(workflow, object_info)
+    find(prompt, "CheckpointLoaderSimple")["ckpt_name"] = checkpoint
+    find(prompt, "LoRACanvasLoadDataset")["folder"] = folder
+    return prompt
+
+
+def make_quick(prompt: dict, steps: int, side: int = 256, sampling_steps: int = 10) -> None:
+    """Fit the prompt to a CPU: pictures of about side x side pixels, few steps, a checkpoint and previews on the way."""
+    find(prompt, "LoRACanvasBucketConfig").update(resolution=side, min_bucket=side // 2, max_bucket=2 * side)
+    find(prompt, "LoRACanvasTrainLoRA").update(
+        steps=steps, save_every_n_steps=max(1, steps // 2), gradient_checkpointing=False
+    )
+    find(prompt, "LoRACanvasSamplePreview").update(
+        every_n_steps=max(1, steps // 4), width=side, height=side, sampling_steps=sampling_steps
+    )
+    for node in prompt.values():
+        if node["class_type"] == "EmptyLatentImage":
+            node["inputs"].update(width=side, height=side)
+        if node["class_type"] == "KSampler":
+            node["inputs"]["steps"] = sampling_steps
+
+
+def newest_run(base: Path) -> Path | None:
+    """The folder of the training run that was written last."""
+    runs = [path for path in (base / "output" / "lora_canvas").glob("*") if (path / "run.json").is_file()]
+    return max(runs, key=lambda path: (path / "run.json").stat().st_mtime, default=None)
+
+
+def results(base: Path, outputs: dict) -> dict[str, list[Path]]:
+    """What the prompt left on disk, by what to call it; `outputs` is that of ComfyUI's history."""
+    run = newest_run(base)
+    if run is None:
+        return {}
+    pictures = [
+        base / "output" / picture.get("subfolder", "") / picture["filename"]
+        for output in outputs.values()
+        for picture in output.get("images", [])
+        if picture.get("type") == "output"
+    ]
+    grid = sample_grid(run / "samples", run / "sample_grid.png")
+    loras = sorted((base / "models" / "loras").rglob("*.safetensors"), key=lambda path: path.stat().st_mtime)
+    found = {
+        "LoRA": loras[-1:],
+        "Loss plot": [run / "loss.png"],
+        "Sample grid": [grid] if grid else [],
+        "Pictures with the LoRA": [path for path in pictures if run not in path.parents],
+        "The whole run": [run],
+    }
+    return {name: [path for path in paths if path.exists()] for name, paths in found.items()}
