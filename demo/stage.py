@@ -64,15 +64,15 @@ def make_quick(prompt: dict, steps: int, side: int = 256, sampling_steps: int = 
             node["inputs"]["steps"] = sampling_steps
 
 
-def newest_run(base: Path) -> Path | None:
-    """The folder of the training run that was written last."""
-    runs = [path for path in (base / "output" / "lora_canvas").glob("*") if (path / "run.json").is_file()]
-    return max(runs, key=lambda path: (path / "run.json").stat().st_mtime, default=None)
+def run_folder(base: Path, outputs: dict) -> Path | None:
+    """The folder of the training run that the prompt made: Train LoRA tells its name."""
+    names = [told["run"] for output in outputs.values() for told in output.get("lora_canvas", [])]
+    return base / "output" / "lora_canvas" / names[-1] if names else None
 
 
 def results(base: Path, outputs: dict) -> dict[str, list[Path]]:
     """What the prompt left on disk, by what to call it; `outputs` is that of ComfyUI's history."""
-    run = newest_run(base)
+    run = run_folder(base, outputs)
     if run is None:
         return {}
     pictures = [
