@@ -17,5 +17,5 @@ class ComfyImageEncoder:
         self.channels = vae.latent_channels
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(False), torch.no_grad():
-            return self._vae.encode(pixels).to("cpu", torch.float32, copy=True)
+        with torch.inference_mode():
+            return self._vae.encode(pixels).float().cpu()

@@ -26,7 +26,7 @@ class ComfySampler:
 
     def sample(self, spec: PreviewSpec, prompt: str, seed: int) -> torch.Tensor:
         """(1, h, w, 3) in 0..1. ComfyUI's prompt syntax works in the prompt, as it does in CLIPTextEncode."""
-        with torch.no_grad():
+        with torch.inference_mode():
             positive, negative = self._encode(prompt), self._encode(spec.negative)
             latent = comfy.sample.fix_empty_latent_channels(self._patcher, self._empty_latent(spec))
             noise = comfy.sample.prepare_noise(latent, seed)

@@ -69,7 +69,8 @@ class Session:
     def load(self) -> None:
         """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it."""
         patchers = [self.patcher] + ([self._clip.patcher] if self._clip is not None else [])
-        model_management.load_models_gpu(patchers, memory_required=self.memory_required)
+        with torch.inference_mode():
+            model_management.load_models_gpu(patchers, memory_required=self.memory_required)
 
     def _lend(self) -> None:
         self.load()

@@ -23,9 +23,9 @@ class ComfyTextEncoder:
 
     def encode(self, text: str) -> TextCondition:
         tokens = literal_tokens(self._clip, text)
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode():
             encoded = self._clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
-            return TextCondition(tensors={name: _cpu_copy(v) for name, v in encoded.items() if torch.is_tensor(v)})
+        return TextCondition(tensors={name: value for name, value in encoded.items() if torch.is_tensor(value)})
 
     def encode_trainable(self, text: str) -> TextCondition:
         """As `encode`, on the loaded and borrowed encoder, with gradient: nothing is loaded or moved here."""
@@ -75,6 +75,3 @@ def _own_tokens(batches: list) -> int:
     """ComfyUI gives every token of the text a word id above 0; start, end and padding have 0."""
     return sum(word_id != 0 for batch in batches for *_, word_id in batch)
 
-
-def _cpu_copy(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().to("cpu", copy=True)

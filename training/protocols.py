@@ -84,7 +84,7 @@ class ImageEncoder(Protocol):
     downscale: int
 
     def encode(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        """(B, h, w, 3) in 0..1 -> latents (B, C, H, W), fp32 on the CPU."""
+        """(B, h, w, 3) in 0..1 -> latents (B, C, H, W), fp32 on the CPU; may be an inference tensor."""
 
 
 class TextEncoder(Protocol):
@@ -93,7 +93,7 @@ class TextEncoder(Protocol):
     identity: str
 
     def encode(self, text: str) -> TextCondition:
-        """The caption, taken literally, without gradient; tensors on the CPU."""
+        """The caption, taken literally, without gradient; the tensors may be inference tensors."""
 
     def encode_trainable(self, text: str) -> TextCondition:
         """The same with gradient, on the device: for training adapters on the text encoders."""

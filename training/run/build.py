@@ -145,13 +145,13 @@ def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Netwo
 
 
 def _updater(order: Order, network: Network, total_steps: int) -> Updater:
+    spec = order.optimizer
     groups = [ParameterGroup(part.name, list(network.named_parameters(part.name))) for part in order.parts]
-    optimizer = build_optimizer(order.optimizer, groups)
     return Updater(
-        network=network, optimizer=optimizer, learning_rate_at=lr_multiplier(order.optimizer, total_steps),
-        max_grad_norm=order.optimizer.max_grad_norm,
-        ema=EMA(list(network.named_parameters()), order.optimizer.ema_decay) if order.optimizer.ema_decay else None,
-        scale_gradients=order.scale_gradients, device=order.denoiser.device,
+        network=network, optimizer=build_optimizer(spec, groups, total_steps),
+        learning_rate_at=lr_multiplier(spec, total_steps), text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
+        max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
+        scale_gradients=order.scale_gradients, device=order.denoiser.device, seed=order.run.seed,
     )
 
 

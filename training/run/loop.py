@@ -47,11 +47,11 @@ def train(trainer: Trainer) -> str:
     while trainer.step < trainer.total_steps and trainer.control.ending() is None:
         started = time.perf_counter()
         group = trainer.plan.group(trainer.step)
-        trainer.updater.set_learning_rates(trainer.step, trainer.control.learning_rate_scale)
+        trainer.updater.prepare(trainer.step, trainer.control.learning_rate_scale)
         grad_norm = None
         while grad_norm is None:
             loss = _accumulate(trainer, group)
-            grad_norm = trainer.updater.update()
+            grad_norm = trainer.updater.update(trainer.step)
         trainer.updater.zero_grad()
         trainer.step += 1
         trainer.emit(_step_done(trainer, group, loss, grad_norm, time.perf_counter() - started))

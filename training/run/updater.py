@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from ..data.batches import mix_seed
 from ..errors import NonFiniteError
 from ..network.build import Network
 from ..optim.ema import EMA
 from ..optim.numerics import clip_gradients, require_finite_gradients
-from ..optim.optimizers import optimizer_mode
+from ..optim.optimizers import learning_rates, optimizer_mode, seeded_step
+from ..optim.spec import DIFFUSION_MODEL
 
 MAX_OVERFLOWS = 20
 
 
 class Updater:
-    """`learning_rate_at(step)` is the schedule's multiplier; `base_rates` the rate of each of the optimizer's groups.
+    """`learning_rate_at(step)` is the schedule's multiplier; text encoders rest from step `text_encoders_stop_at` on.
 
     With fp16 compute the loss is scaled, so that small gradients do not vanish (Micikevicius et al. 2018, section 3.2); an
     update that overflows is tried again at a lower scale, never skipped.
@@ -29,34 +32,35 @@ class Updater:
         network: Network,
         optimizer: torch.optim.Optimizer,
         learning_rate_at: Callable[[int], float],
+        text_encoders_stop_at: int,
         max_grad_norm: float,
         ema: EMA | None,
         scale_gradients: bool,
         device: torch.device,
+        seed: int,
     ):
         self.network = network
         self.optimizer = optimizer
         self.ema = ema
-        self.mode = optimizer_mode(optimizer)
         self.scaler = torch.amp.GradScaler(device.type, init_scale=2.0**14, enabled=scale_gradients)
+        self._mode = optimizer_mode(optimizer)
         self._learning_rate_at = learning_rate_at
-        self._base_rates = [group["lr"] for group in optimizer.param_groups]
+        self._text_encoders_stop_at = text_encoders_stop_at
         self._max_grad_norm = max_grad_norm
+        self._seed = seed
         self._overflows = 0
 
-    def set_learning_rates(self, step: int, scale: float) -> None:
-        """Before the update with index `step` (from 0): schedule x `scale` (the user's, on the fly)."""
+    def prepare(self, step: int, scale: float) -> None:
+        """Before the update with index `step` (from 0): rates are schedule x `scale` (the user's, on the fly)."""
         multiplier = self._learning_rate_at(step) * scale
-        for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = rate * multiplier
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * multiplier
+            if group["name"] != DIFFUSION_MODEL and step >= self._text_encoders_stop_at:
+                _freeze(group)
 
     def learning_rates(self) -> Mapping[str, float]:
-        """Group name -> its rate in force; a group split for LoRA+ shows its lower rate."""
-        rates: dict[str, float] = {}
-        for group in self.optimizer.param_groups:
-            name = group.get("name", "diffusion_model")
-            rates.setdefault(name, group["lr"])
-        return rates
+        """Part -> its rate in force."""
+        return learning_rates(self.optimizer)
 
     def backward(self, loss: Tensor) -> None:
         self.scaler.scale(loss).backward()
@@ -64,27 +68,42 @@ class Updater:
     def zero_grad(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
 
-    def update(self) -> float | None:
+    def update(self, step: int) -> float | None:
         """Clip and step; the gradient norm before clipping. None: fp16 overflowed, the scale was lowered, and the
         same micro-batches must be run again. Raises NonFiniteError before anything is changed."""
         self.scaler.unscale_(self.optimizer)
-        parameters = [(name, p) for name, p in self.network.named_parameters() if p.grad is not None]
-        norm = clip_gradients([p for _, p in parameters], self._max_grad_norm)
-        if not torch.isfinite(torch.as_tensor(norm)):
-            self._overflowed(parameters)
+        named = [(name, p) for name, p in self.network.named_parameters() if p.grad is not None]
+        norm = clip_gradients([p for _, p in named], self._max_grad_norm)
+        if not torch.isfinite(norm):
+            self._overflowed(named)
             return None
         self._overflows = 0
-        self.scaler.step(self.optimizer)
+        seeded_step(self.optimizer, mix_seed("update", self._seed, step))
         self.scaler.update()
         if self.ema is not None:
             self.ema.update()
         return float(norm)
 
-    def _overflowed(self, parameters: list) -> None:
-        self._overflows += 1
+    @contextmanager
+    def as_saved(self) -> Iterator[None]:
+        """The adapters hold the weights that are meant to be used: averaged, where the optimizer or EMA averages."""
+        self._mode.eval()
+        try:
+            if self.ema is None:
+                yield
+            else:
+                with self.ema.applied():
+                    yield
+        finally:
+            self._mode.train()
+
+    def _overflowed(self, named: list[tuple[str, Tensor]]) -> None:
         if not self.scaler.is_enabled():
-            require_finite_gradients(parameters)
-            raise NonFiniteError("the norm of the gradient is not a finite number.")
+            require_finite_gradients(named)
+            raise NonFiniteError(
+                "the norm of all gradients is not a finite number; nothing was updated. Lower the learning rate on the Optimizer node."
+            )
+        self._overflows += 1
         if self._overflows > MAX_OVERFLOWS:
             raise NonFiniteError(
                 f"the gradient overflowed fp16 {MAX_OVERFLOWS} times in a row, down to a loss scale of "
@@ -92,3 +111,10 @@ class Updater:
             )
         self.scaler.update()
         self.zero_grad()
+
+
+def _freeze(group: dict) -> None:
+    """No gradient is asked for any more, so none is computed, and the optimizer passes the parameters by."""
+    for parameter in group["params"]:
+        parameter.requires_grad_(False)
+        parameter.grad = None
