@@ -9,12 +9,13 @@ import folder_paths
 
 from ..training.errors import SettingsError
 from ..training.output.lora_file import DTYPES, unused_path, write_lora
+from ..training.output.metadata import dated
 
 
 def save_lora(lora: Mapping, filename: str, dtype: str, extra_metadata: Mapping[str, str]) -> Path:
     """Write `lora` below models/loras under a name that no file has; the path. `filename` may hold subfolders."""
     target = _target(filename)
-    metadata = {**getattr(lora, "metadata", {}), **extra_metadata, "ss_output_name": target.stem}
+    metadata = {**getattr(lora, "metadata", {}), **dated(), **extra_metadata, "ss_output_name": target.stem}
     path = unused_path(target.parent, target.stem)
     write_lora(path, lora, metadata, DTYPES[dtype])
     return path

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ..errors import FileError
-from .atomic import replacing
 from .hashes import with_hashes
+from .tensor_file import write_tensors
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -29,8 +29,7 @@ def write_lora(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mappin
     """Save in `dtype` (alpha too, as kohya does), with kohya's hashes. Raises FileError when the disk refuses."""
     cast = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in tensors.items()}
     try:
-        with replacing(path) as temporary:
-            save_file(cast, temporary, metadata=with_hashes(cast, metadata))
+        write_tensors(path, cast, with_hashes(cast, metadata))
     except OSError as error:
         raise FileError(f"the LoRA could not be written to {path}: {error}. Free some space or choose another folder.") from error
 

@@ -19,7 +19,8 @@ IMPLEMENTATION = "LoRA Canvas"
 
 
 def lora_metadata(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], step: int) -> dict[str, str]:
-    """The metadata of the file saved after `step` updates."""
+    """The metadata of the file saved after `step` updates. No dates: the same run gives the same file, byte for byte;
+    Save LoRA adds them (`dated`)."""
     family, run, samples = order.family, order.run, order.dataset.samples
     title = order.folder.name
     entries: dict[str, Any] = {
@@ -51,15 +52,19 @@ def lora_metadata(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any]
         "ss_mixed_precision": run.precision,
         "ss_tag_frequency": json.dumps(_tag_frequency(order)),
         "ss_bucket_info": json.dumps(_bucket_info(plan)),
-        "ss_training_finished_at": str(datetime.now(timezone.utc).timestamp()),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.title": title,
         "modelspec.implementation": family.implementation,
         "modelspec.architecture": family.architecture,
-        "modelspec.date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "modelspec.prediction_type": {"epsilon": "epsilon", "v": "v"}.get(order.denoiser.parametrisation, ""),
     }
     return {key: str(value) for key, value in entries.items() if value not in ("", None)}
+
+
+def dated() -> dict[str, str]:
+    """When the file was made."""
+    now = datetime.now(timezone.utc)
+    return {"ss_training_finished_at": str(now.timestamp()), "modelspec.date": now.isoformat(timespec="seconds")}
 
 
 def _network_args(order: "Order") -> dict[str, Any]:

@@ -12,11 +12,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ..errors import StateError
 from ..optim.state import export_state, import_state
-from ..output.atomic import replacing
+from ..output.tensor_file import write_tensors
 from .loop import Trainer
 
 VERSION = 1
@@ -37,8 +36,7 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
         "loss_scale": updater.scaler.state_dict(), "learning_rate_scale": trainer.control.learning_rate_scale,
     }
     cpu = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(cpu, temporary, metadata={_HEADER: json.dumps(facts)})
+    write_tensors(path, cpu, {_HEADER: json.dumps(facts)})
 
 
 def load_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
