@@ -1,0 +1,28 @@
+// @ts-check
+/** The names of a chart's curves with the value under the cursor; a click hides or shows a curve. */
+import { h, setText } from "./dom.mjs";
+
+/**
+ * @param {{label: string, colour: string}[]} entries
+ * @param {(index: number, shown: boolean) => void} onToggle
+ */
+export function makeLegend(entries, onToggle) {
+  const values = entries.map(() => h("span.legend-value"));
+  const items = entries.map(({ label, colour }, index) => {
+    const item = h("button.legend-item", { type: "button", title: label, "aria-pressed": "true" },
+      h("span.swatch", { style: { background: colour } }), h("span.legend-label", {}, label), values[index]);
+    item.onclick = () => {
+      const shown = item.getAttribute("aria-pressed") !== "true";
+      item.setAttribute("aria-pressed", String(shown));
+      onToggle(index, shown);
+    };
+    return item;
+  });
+  return {
+    element: h("div.legend", {}, ...items),
+    /** @param {string[]} texts */
+    setValues(texts) {
+      texts.forEach((text, index) => setText(values[index], text));
+    },
+  };
+}

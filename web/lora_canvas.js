@@ -1,0 +1,78 @@
+// @ts-check
+/** The one file of this pack that ComfyUI loads by itself: it registers the tabs, the node's display and the listeners. */
+// @ts-ignore served by ComfyUI
+import { app } from "../../scripts/app.js";
+// @ts-ignore served by ComfyUI
+import { api } from "../../scripts/api.js";
+import { makeActions } from "./actions.mjs";
+import { attachNodeDisplay } from "./node_display.mjs";
+import { mountPanel } from "./panel.mjs";
+import { makeServer } from "./server.mjs";
+import { Session } from "./session.mjs";
+import { setLanguage, t } from "./strings.mjs";
+
+const TRAIN_NODE = "LoRACanvasTrainLoRA";
+const EVENT = "lora_canvas.run";
+const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "wide"].map((name) => `styles/${name}`)];
+
+const server = makeServer(api);
+const session = new Session(server);
+const context = { session, server, ...makeActions(app, session, server) };
+
+/** Style sheets stand beside this file, wherever the pack's folder is served. */
+function loadStyles() {
+  for (const file of STYLES) {
+    const link = document.createElement("link");
+    link.rel = "stylesheet";
+    link.href = new URL(`./${file}.css`, import.meta.url).href;
+    document.head.append(link);
+  }
+}
+
+/** A tab whose content lives as long as the tab is open. @param {string} id */
+function makeTab(id) {
+  let unmount = () => {};
+  return {
+    id,
+    title: t("title"),
+    type: "custom",
+    // ComfyUI may call render again with the same element.
+    render(/** @type {HTMLElement} */ element) {
+      unmount();
+      unmount = mountPanel(element, context);
+    },
+    destroy() {
+      unmount();
+      unmount = () => {};
+    },
+  };
+}
+
+/** Know what trains after the page opens, and after the server was away. */
+const refresh = () => session.refresh().catch((error) => console.warn("[LoRA Canvas]", error));
+
+/** At once, not in setup: the websocket may bring records before that. */
+function listen() {
+  api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => session.receive(event.detail));
+  api.addEventListener("reconnected", refresh);
+  for (const end of ["execution_error", "execution_interrupted"]) {
+    // A run that died without a last word would else be shown as training for ever.
+    api.addEventListener(end, () => session.live.size && refresh());
+  }
+}
+
+loadStyles();
+listen();
+
+app.registerExtension({
+  name: "LoRACanvas",
+  bottomPanelTabs: [makeTab("lora-canvas-bottom")],
+  async setup() {
+    setLanguage(app.extensionManager?.setting?.get?.("Comfy.Locale"));
+    app.extensionManager.registerSidebarTab({ ...makeTab("lora-canvas"), icon: "pi pi-chart-line", tooltip: t("title") });
+    await refresh();
+  },
+  nodeCreated(/** @type {any} */ node) {
+    if (node.comfyClass === TRAIN_NODE) attachNodeDisplay(node, context);
+  },
+});

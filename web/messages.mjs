@@ -1,0 +1,63 @@
+// @ts-check
+/** What the run had to say: alerts that ask for attention, notes that do not, and the files it wrote. Repeats are counted. */
+import { h, icon, setShown } from "./dom.mjs";
+import * as format from "./format.mjs";
+import { has, t } from "./strings.mjs";
+
+/** @typedef {import("./store.mjs").Run} Run */
+
+const ICONS = /** @type {Record<string, string>} */ ({ error: "times-circle", warning: "exclamation-triangle", info: "info-circle" });
+/** Files listed; the folder has them all. */
+const FILES = 6;
+
+/** @param {Run["messages"][number]} message */
+function line({ level, text, step, count }) {
+  const facts = [step === null ? "" : t("atStep", { step: format.count(step) }), count > 1 ? `×${count}` : ""].filter(Boolean).join("  ·  ");
+  return h("li.message", { "data-level": level }, icon(ICONS[level] ?? ICONS.info), h("div", {}, h("div", {}, text), facts && h("div.stat-note", {}, facts)));
+}
+
+/** @param {Run["saved"][number]} file */
+function fileLine({ step, kind, file }) {
+  return h("li.file", { title: file }, icon("file"), h("span.file-name", {}, file),
+    h("span.muted", {}, `${has(`kind.${kind}`) ? t(`kind.${kind}`) : kind}  ·  ${t("atStep", { step: format.count(step) })}`));
+}
+
+/** Fill a list again only when what it shows changed. @param {HTMLElement} list @param {any[]} items @param {(item: any) => Node} make */
+function fill(list, items, make) {
+  const version = JSON.stringify(items);
+  if (list.dataset.version === version) return;
+  list.dataset.version = version;
+  list.replaceChildren(...items.map(make));
+}
+
+/** Warnings and errors. */
+export function makeAlerts() {
+  const list = h("ul.list.alerts");
+  return {
+    element: list,
+    /** @param {Run} run */
+    update(run) {
+      const alerts = run.messages.filter((item) => item.level !== "info");
+      fill(list, [...alerts.filter((item) => item.level === "error"), ...alerts.filter((item) => item.level !== "error")], line);
+      setShown(list, alerts.length > 0);
+    },
+  };
+}
+
+/** Plain remarks and files. */
+export function makeNotes() {
+  const messages = h("ul.list");
+  const files = h("ul.list");
+  const messageSection = h("section.section", {}, h("h3.title", {}, t("messages")), messages);
+  const fileSection = h("section.section", {}, h("h3.title", {}, t("files")), files);
+  return {
+    element: h("div.stack.notes", {}, fileSection, messageSection),
+    /** @param {Run} run */
+    update(run) {
+      fill(messages, run.messages.filter((item) => item.level === "info"), line);
+      fill(files, run.saved.filter((item) => item.kind !== "state").slice(-FILES).reverse(), fileLine);
+      setShown(messageSection, messages.children.length > 0);
+      setShown(fileSection, files.children.length > 0);
+    },
+  };
+}

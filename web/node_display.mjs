@@ -1,0 +1,115 @@
+// @ts-check
+/** The run on the Train LoRA node itself: progress, time left, a small curve, the newest sample. */
+import { COLOURS } from "./chart.mjs";
+import { h, oncePerFrame, setShown, setText } from "./dom.mjs";
+import * as format from "./format.mjs";
+import { openLightbox } from "./lightbox.mjs";
+import { progressOf, statusOf } from "./run_header.mjs";
+import { drawSparkline } from "./sparkline.mjs";
+import { secondsLeft } from "./store.mjs";
+import { t } from "./strings.mjs";
+
+/** @typedef {import("./store.mjs").Run} Run */
+
+const IDLE_HEIGHT = 30;
+const ACTIVE_HEIGHT = 132;
+
+function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
+  /** @type {Run|null} */
+  let run = null;
+  const idle = h("div.node-idle", {}, t("idle"));
+  const fill = h("div.bar-fill");
+  const bar = h("div.bar", {}, fill);
+  const steps = h("span");
+  const time = h("span.muted");
+  const canvas = h("canvas.sparkline");
+  const image = h("img", { alt: "", loading: "lazy" });
+  const sample = h("button.thumbnail.node-sample", { type: "button", hidden: true }, image);
+  sample.onclick = () => {
+    const newest = run?.previews.at(-1);
+    if (run && newest) openLightbox({ server, run, prompt: 0, step: newest.step });
+  };
+  const active = h("div.node-active", { hidden: true }, bar, h("div.run-progress", {}, steps, time), h("div.node-row", {}, canvas, sample));
+
+  return {
+    element: h("div.node", {}, idle, active),
+    /** @param {Run|null} shown @param {boolean} live */
+    update(shown, live) {
+      run = shown;
+      setShown(idle, !run);
+      setShown(active, Boolean(run));
+      if (!run) return;
+      const progress = progressOf(run);
+      fill.style.transform = `scaleX(${progress.part})`;
+      bar.dataset.status = statusOf(run);
+      setText(steps, progress.text);
+      const left = secondsLeft(run);
+      setText(time, live ? (left === null ? "" : t("left", { time: format.duration(left) })) : t(`status.${statusOf(run)}`));
+      drawSparkline(canvas, run.columns.loss, COLOURS.smoothed);
+      const newest = run.previews.at(-1)?.images[0];
+      setShown(sample, Boolean(newest));
+      const source = newest ? server.thumbnailUrl(run.name, newest.file) : "";
+      if (newest && image.dataset.source !== source) {
+        image.dataset.source = source;
+        image.src = source;
+        sample.title = newest.prompt;
+      }
+    },
+  };
+}
+
+/** Is this the canvas node that the server calls `id`? Inside a subgraph ids read "outer:inner". @param {any} node @param {string} id */
+export function isNode(node, id) {
+  const path = String(id).split(":");
+  const inside = Boolean(node.graph && node.graph.rootGraph && node.graph !== node.graph.rootGraph);
+  return path.at(-1) === String(node.id) && path.length > 1 === inside;
+}
+
+/** @param {any} node a Train LoRA node that was just made @param {import("./panel.mjs").Context} context */
+export function attachNodeDisplay(node, context) {
+  const { session } = context;
+  const view = makeView(context);
+  let height = IDLE_HEIGHT;
+  /** @type {string|null} the run that this node made since the page opened */
+  let name = null;
+
+  node.addDOMWidget("lora_canvas_display", "lora-canvas-display", view.element, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: () => height,
+    getMaxHeight: () => height,
+  });
+  view.element.style.minHeight = `${height}px`;
+  fit();
+
+  /** Make room for what the node shows, never less than the user gave it. */
+  function fit(grown = 0) {
+    const [width, needed] = node.computeSize?.() ?? node.size;
+    node.setSize?.([Math.max(node.size[0], width), Math.max(node.size[1] + grown, needed)]);
+  }
+
+  function setHeight(/** @type {number} */ wanted) {
+    // Vue nodes take the height from the style, the classic canvas from getMinHeight.
+    view.element.style.minHeight = `${wanted}px`;
+    if (wanted === height) return;
+    const grown = wanted - height;
+    height = wanted;
+    fit(grown);
+    node.setDirtyCanvas?.(true, true);
+  }
+
+  const draw = oncePerFrame(() => {
+    for (const [run, { node: id }] of session.live) if (isNode(node, id)) name = run;
+    const run = session.get(name) ?? null;
+    setHeight(run ? ACTIVE_HEIGHT : IDLE_HEIGHT);
+    view.update(run, name !== null && session.live.has(name));
+  });
+  session.addEventListener("change", draw);
+  const removed = node.onRemoved;
+  node.onRemoved = function (/** @type {any[]} */ ...args) {
+    session.removeEventListener("change", draw);
+    draw.cancel();
+    return removed?.apply(this, args);
+  };
+  draw();
+}

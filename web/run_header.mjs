@@ -1,0 +1,86 @@
+// @ts-check
+/** Which run this is, how far it got, and the buttons that steer it. */
+import { h, icon, setShown, setText } from "./dom.mjs";
+import * as format from "./format.mjs";
+import { secondsLeft } from "./store.mjs";
+import { has, t } from "./strings.mjs";
+
+/** @typedef {import("./store.mjs").Run} Run */
+
+const COMMANDS = [
+  { action: "stop", icon: "stop-circle" },
+  { action: "pause", icon: "pause" },
+  { action: "save", icon: "save" },
+  { action: "preview", icon: "image" },
+];
+
+/** The word for a run's state; work before the first step is "preparing". @param {Run} run */
+export function statusOf(run) {
+  return run.status === "running" && run.phase && run.step === run.startStep ? "preparing" : run.status;
+}
+
+/** How far along: steps, or the work before and beside them. @param {Run} run */
+export function progressOf(run) {
+  const { phase } = run;
+  const preparing = phase && statusOf(run) === "preparing";
+  const [done, total] = preparing ? [phase.done, phase.total] : [run.step, run.totalSteps];
+  const name = phase && (has(`phase.${phase.phase}`) ? t(`phase.${phase.phase}`) : phase.phase);
+  return {
+    part: total ? Math.min(done / total, 1) : 0,
+    text: phase ? `${name} ${format.count(phase.done)} / ${format.count(phase.total)}` : `${format.count(run.step)} / ${format.count(run.totalSteps)}`,
+  };
+}
+
+/** @param {Run} run @param {boolean} live */
+function timeText(run, live) {
+  if (!live) return run.seconds ? t("took", { time: format.duration(run.seconds) }) : "";
+  const left = secondsLeft(run);
+  return left === null ? "" : t("left", { time: format.duration(left) });
+}
+
+/**
+ * @param {{command: (name: string, action: string) => void, resume: (name: string) => void, openWorkflow: (name: string) => void}} actions
+ */
+export function makeRunHeader(actions) {
+  /** @type {Run|null} */
+  let run = null;
+  const name = h("h2.run-name");
+  const status = h("span.status");
+  const bar = h("div.bar-fill");
+  const track = h("div.bar", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
+  const steps = h("span");
+  const time = h("span.muted");
+  const error = h("p.error", { hidden: true });
+  const button = (/** @type {string} */ key, /** @type {string} */ iconName, /** @type {() => void} */ onclick) =>
+    h("button.button", { type: "button", title: t(`${key}Hint`), onclick, "data-action": key }, icon(iconName), h("span", {}, t(key)));
+  const commands = h("div.commands", {}, ...COMMANDS.map(({ action, icon: name }) => button(action, name, () => run && actions.command(run.name, action))));
+  const resume = button("resume", "play", () => run && actions.resume(run.name));
+  const later = h("div.commands", {}, resume, button("openWorkflow", "folder-open", () => run && actions.openWorkflow(run.name)));
+  const element = h("section.section.run-header", {},
+    h("div.run-title", {}, name, status), track, h("div.run-progress", {}, steps, time), error, commands, later);
+
+  return {
+    element,
+    /** @param {Run} shown @param {boolean} live */
+    update(shown, live) {
+      run = shown;
+      const state = statusOf(run);
+      const progress = progressOf(run);
+      setText(name, run.name);
+      name.title = run.name;
+      setText(status, t(`status.${state}`));
+      status.dataset.status = state;
+      bar.style.transform = `scaleX(${progress.part})`;
+      track.dataset.status = state;
+      track.setAttribute("aria-valuenow", String(Math.round(progress.part * 100)));
+      const epoch = run.last && !run.phase ? `  ·  ${t("epoch", { epoch: run.last.epoch.toFixed(1) })}` : "";
+      setText(steps, progress.text + epoch);
+      setText(time, timeText(run, live));
+      setText(error, run.error ?? "");
+      setShown(error, Boolean(run.error));
+      setShown(commands, live);
+      setShown(later, !live);
+      setShown(resume, ["paused", "interrupted", "stopped", "cancelled", "failed"].includes(run.status));
+    },
+  };
+}

@@ -1,0 +1,44 @@
+// @ts-check
+/** The pack's routes, as functions. `api` is ComfyUI's: it knows the base path and how to reach the server. */
+
+const PREFIX = "/lora_canvas";
+
+/** @param {any} api ComfyUI's api object */
+export function makeServer(api) {
+  /** @param {string} path @param {RequestInit} [options] */
+  async function json(path, options) {
+    const response = await api.fetchApi(PREFIX + path, options);
+    const content = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Error(content.error ?? `${response.status} ${response.statusText}`);
+    return content;
+  }
+
+  const run = (/** @type {string} */ name) => `/runs/${encodeURIComponent(name)}`;
+
+  return {
+    /** @returns {Promise<{runs: {run: string, node: string, latest: any}[], device: {name: string, total_memory: number}}>} */
+    live: () => json("/live"),
+    /** @returns {Promise<any[]>} run.json of every run, without settings, newest first */
+    runs: async () => (await json("/runs")).runs,
+    /** @param {string} name */
+    run: (name) => json(run(name)),
+    /** @param {string} name @param {number} after only later steps @param {number} points most columns, 0: all */
+    log: async (name, after = 0, points = 0) => (await json(`${run(name)}/log?after=${after}&points=${points}`)).records,
+    /** @param {string} name */
+    workflow: (name) => json(`${run(name)}/workflow`),
+    /** @param {string} name @param {string} action @param {number} [value] */
+    control: (name, action, value) =>
+      json(`${run(name)}/control`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ action, value }),
+      }),
+    /** @param {string} name @param {string} file */
+    sampleUrl: (name, file) => api.apiURL(`${PREFIX}${run(name)}/files/samples/${encodeURIComponent(file)}`),
+    /** @param {string} name @param {string} file */
+    thumbnailUrl: (name, file) =>
+      api.apiURL(`${PREFIX}${run(name)}/files/samples/small/${encodeURIComponent(file.replace(/\.png$/, ".jpg"))}`),
+  };
+}
+
+/** @typedef {ReturnType<typeof makeServer>} Server */
