@@ -125,7 +125,7 @@ class ComfyClient:
         self._listening = self._loop.create_task(self._listen())
         try:
             self._loop.run_until_complete(self._listening)
-        except (asyncio.CancelledError, Exception) as error:
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001  handed to whoever waits for events
             self._failure = error
         finally:
             self._loop.close()

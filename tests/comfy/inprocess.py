@@ -127,7 +127,7 @@ class Comfy:
         def work() -> None:
             try:
                 executor.execute(prompt, prompt_id, {"client_id": "tests"}, output_nodes)
-            except BaseException:
+            except BaseException:  # noqa: BLE001  raised again in the thread that waits
                 crash.append(traceback.format_exc())
 
         self.listeners.append(record)
