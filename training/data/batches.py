@@ -32,6 +32,11 @@ def mix_seed(*parts: int | str) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
+def draw_seed(seed: int, epoch: int, item: int, repeat: int) -> int:
+    """The seed of an item's appearance in an epoch: what its caption, crop, noise and timestep follow."""
+    return mix_seed("draw", seed, epoch, item, repeat)
+
+
 class BatchPlan:
     """`buckets[i]` and `repeats[i]` describe item i; items of equal bucket may share a batch."""
 
@@ -74,7 +79,7 @@ class BatchPlan:
 
     def _make_epoch(self, epoch: int) -> list[list[Draw]]:
         draws = [
-            Draw(item, repeat, epoch, mix_seed("draw", self.seed, epoch, item, repeat))
+            Draw(item, repeat, epoch, draw_seed(self.seed, epoch, item, repeat))
             for item, repeats in enumerate(self._repeats)
             for repeat in range(repeats)
         ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LINES = ("random", "first", "all")
 TRIGGER = "[trigger]"
-NODE = "Caption Settings"
+NODE = "Caption Config"
 _INNERMOST_WILDCARD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -113,7 +113,8 @@ def caption_variants(sample: "Sample", spec: CaptionSpec) -> tuple[str, ...]:
 
 def texts_needed(samples: "Iterable[Sample]", spec: CaptionSpec) -> tuple[str, ...]:
     """Every text that a run on these samples can need, each once: what the text cache prepares."""
-    return tuple(dict.fromkeys(text for sample in samples for text in caption_variants(sample, spec)))
+    unencoded = (sample for sample in samples if sample.condition is None)
+    return tuple(dict.fromkeys(text for sample in unencoded for text in caption_variants(sample, spec)))
 
 
 def _text(sample: "Sample", spec: CaptionSpec, variant: int) -> str:

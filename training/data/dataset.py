@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..protocols import TextCondition
     from .buckets import BucketSpec
     from .captions import CaptionSpec
 
@@ -38,6 +39,7 @@ class Sample:
     pictures). `alpha`: a transparent picture is laid on the `background` colour ('background'), its alpha is also the
     loss mask ('mask'), or alpha is dropped and hidden colours show, as in kohya ('ignore').
     `buckets` and `captions` replace the dataset's own (samples of merged datasets carry theirs).
+    `condition` is the caption already encoded by the graph: the caption is then only a label.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Sample:
     background: tuple[int, int, int] = (255, 255, 255)
     buckets: "BucketSpec | None" = None
     captions: "CaptionSpec | None" = None
+    condition: "TextCondition | None" = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

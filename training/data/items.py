@@ -12,6 +12,7 @@ import numpy as np
 from ..protocols import PixelGeometry
 from .batches import mix_seed
 from .buckets import BucketSpec, Placement, Size, assign, nearest, placed, resize_to_cover
+from .encoded import EncodedPicture
 from .resize import resized_crop
 
 if TYPE_CHECKING:
@@ -52,12 +53,7 @@ class Item:
 
 def make_items(dataset: "Dataset") -> tuple[Item, ...]:
     """One item a sample and resolution, in the dataset's order. Raises DatasetError for a picture that cannot be read."""
-    drafts = [
-        (sample, spec, area, assign(sample.picture.size(), spec, area))
-        for sample in dataset.samples
-        for spec in [sample.buckets or dataset.buckets]
-        for area in spec.areas()
-    ]
+    drafts = [draft for sample in dataset.samples for draft in _drafts(sample, dataset)]
     homes = _merged_buckets(drafts)
     return tuple(
         _item(sample, spec, placement, homes.get((spec, area, placement.geometry.target)))
@@ -65,14 +61,26 @@ def make_items(dataset: "Dataset") -> tuple[Item, ...]:
     )
 
 
-def _merged_buckets(drafts: list) -> dict[tuple[BucketSpec, Size, Size], Size]:
+Draft = tuple["Sample", BucketSpec | None, Size, Placement]
+"""A sample at one resolution, before small buckets are merged; without a spec it is encoded and stays as it is."""
+
+
+def _drafts(sample: "Sample", dataset: "Dataset") -> list[Draft]:
+    size = sample.picture.size()
+    if isinstance(sample.picture, EncodedPicture):
+        return [(sample, None, size, placed(size, size, size))]
+    spec = sample.buckets or dataset.buckets
+    return [(sample, spec, area, assign(size, spec, area)) for area in spec.areas()]
+
+
+def _merged_buckets(drafts: list[Draft]) -> dict[tuple[BucketSpec, Size, Size], Size]:
     """Where the pictures of too small buckets go: the nearest bucket (by aspect ratio) that is full enough.
 
     Only among the buckets of one spec and area. Without any that is full enough, the largest takes all.
     """
     draws: dict[tuple[BucketSpec, Size], Counter[Size]] = {}
     for sample, spec, area, placement in drafts:
-        if spec.small_buckets == "merge" and not sample.is_validation:
+        if spec and spec.small_buckets == "merge" and not sample.is_validation:
             draws.setdefault((spec, area), Counter())[placement.geometry.target] += sample.repeats
     homes = {}
     for (spec, area), counts in draws.items():
@@ -82,11 +90,11 @@ def _merged_buckets(drafts: list) -> dict[tuple[BucketSpec, Size, Size], Size]:
     return homes
 
 
-def _item(sample: "Sample", spec: BucketSpec, placement: Placement, home: Size | None) -> Item:
+def _item(sample: "Sample", spec: BucketSpec | None, placement: Placement, home: Size | None) -> Item:
     if home:
         size = placement.geometry.original
         placement = placed(size, resize_to_cover(size, home), home)
-    if sample.is_validation:
+    if sample.is_validation or spec is None:
         return _at(sample, placement)
     crops = list(_crops(sample, spec, placement))
     items = [_at(sample, crop, flip) for crop in crops for flip in ((False, True) if spec.flip else (False,))]

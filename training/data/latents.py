@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from ..errors import DatasetError
 from ..events import Event, Message, Progress
+from .encoded import EncodedPicture, plain
 from .items import Item, item_mask, item_pixels
 from .store import TensorStore, content_key
 
@@ -30,12 +31,6 @@ HUGE_PIXELS = 25_000_000
 GIGABYTE = 1 << 30
 Tensors = dict[str, torch.Tensor]
 _one_huge_picture = threading.Lock()
-
-
-def plain(tensor: torch.Tensor) -> torch.Tensor:
-    """A CPU copy that autograd may use: tensors made in ComfyUI's inference mode may not be."""
-    with torch.inference_mode(False), torch.no_grad():
-        return tensor.detach().to("cpu", copy=True).contiguous()
 
 
 def latent_key(item: Item, identity: str) -> str:
@@ -111,6 +106,8 @@ class LatentCache:
         return self._keys[item]
 
     def _entry(self, item: Item) -> Tensors:
+        if isinstance(item.sample.picture, EncodedPicture):
+            return item.sample.picture.entry
         key = self._key(item)
         entry = self._memory.get(key) or (self._store.get(key) if self._store else None)
         if entry is None:
@@ -123,6 +120,8 @@ class LatentCache:
         found: dict[str, Item] = {}
         for item in items:
             check()
+            if isinstance(item.sample.picture, EncodedPicture):
+                continue
             for variant in item.variants():
                 try:
                     key = self._key(variant)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ..errors import DatasetError
 from ..events import Event, Progress
 from ..protocols import TextCondition
-from .latents import GIGABYTE, plain
+from .encoded import plain
+from .latents import GIGABYTE
 from .store import TensorStore, content_key
 
 if TYPE_CHECKING:

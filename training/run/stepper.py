@@ -66,7 +66,7 @@ class Stepper:
 
     def conditions(self, draws: Sequence[Draw]) -> list[Condition]:
         return [
-            Condition(text=self._text_of(self.caption(draw)), geometry=self._item(draw).geometry)
+            Condition(text=self._item(draw).sample.condition or self._text_of(self.caption(draw)), geometry=self._item(draw).geometry)
             for draw in draws
         ]
 
