@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
+from ..errors import DatasetError
 from .captions import has_word
 from .check import caption_problems
 from .dataset import Dataset, Sample
@@ -65,11 +66,13 @@ def _usual_word_findings(dataset: Dataset, samples: Sequence[Sample]) -> Iterato
     triggers = {(sample.captions or dataset.captions).trigger.strip() for sample in captioned} - {""}
     if triggers or len(captioned) < FEW:
         return
-    words = Counter(word for sample in captioned for word in set(re.findall(r"[\w'-]+", sample.caption.lower())))
-    usual = [(n, word) for word, n in words.items() if USUAL_WORD * len(captioned) <= n < len(captioned) and word not in _COMMON]
-    if not usual or any(n == len(captioned) and word not in _COMMON for word, n in words.items()):
+    spoken = [re.findall(r"[\w'-]+", sample.caption.lower()) for sample in captioned]
+    words = Counter(word for said in spoken for word in set(said) - _COMMON)
+    leading = Counter(said[0] for said in spoken if said)
+    usual = [(n, leading[word], word) for word, n in words.items() if USUAL_WORD * len(captioned) <= n < len(captioned)]
+    if not usual or max(words.values()) == len(captioned):
         return
-    _, word = max(usual)
+    word = max(usual)[2]
     without = [sample.name for sample in captioned if not has_word(sample.caption, word)]
     yield (f"'{word}' is in most captions but not in {some(without)}. If it is your trigger word, set it as trigger_word on "
            "Load Dataset: it is then put into every caption.")
@@ -109,7 +112,11 @@ def _mask_findings(samples: Sequence[Sample]) -> Iterator[str]:
         (width, height), (mask_width, mask_height) = sample.picture.size(), sample.mask.size()
         if abs(width / height / (mask_width / mask_height) - 1) > MASK_SHAPE_TOLERANCE:
             shape.append(sample.name)
-        mask = full_mask(sample)
+        try:
+            mask = full_mask(sample)
+        except DatasetError as error:
+            yield error.problems[0]
+            continue
         if mask is not None and not mask.any():
             empty.append(sample.name)
     if empty:
@@ -120,7 +127,9 @@ def _mask_findings(samples: Sequence[Sample]) -> Iterator[str]:
 
 def _duplicate_findings(samples: Sequence[Sample], on_progress: Callable[[int, int], None] | None) -> Iterator[str]:
     seen = [sample for sample in samples if not isinstance(sample.picture, EncodedPicture)]
-    for group in groups(near_pairs(all_looks([sample.picture for sample in seen], on_progress))):
+    hashes, unreadable = all_looks([sample.picture for sample in seen], on_progress)
+    yield from unreadable
+    for group in groups(near_pairs(hashes)):
         members = [seen[index] for index in group]
         held = [sample.name for sample in members if sample.is_validation]
         trained = [sample.name for sample in members if not sample.is_validation]

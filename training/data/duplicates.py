@@ -30,18 +30,19 @@ def looks(picture: Picture) -> np.ndarray:
     return np.array([np.packbits(hash_.flatten()).view(np.uint64)[0] for hash_ in bits])
 
 
-def all_looks(pictures: Sequence[Picture], on_progress: Callable[[int, int], None] | None = None) -> dict[int, np.ndarray]:
-    """The hashes by index; pictures that cannot be read are left out."""
-    found = {}
+def all_looks(
+    pictures: Sequence[Picture], on_progress: Callable[[int, int], None] | None = None
+) -> tuple[dict[int, np.ndarray], list[str]]:
+    """The hashes by index, and why the others cannot be read."""
+    found, problems = {}, []
     for index, picture in enumerate(pictures):
         try:
             found[index] = looks(picture)
-        except DatasetError:
-            continue
-        finally:
-            if on_progress:
-                on_progress(index + 1, len(pictures))
-    return found
+        except DatasetError as error:
+            problems += error.problems
+        if on_progress:
+            on_progress(index + 1, len(pictures))
+    return found, problems
 
 
 def near_pairs(hashes: dict[int, np.ndarray]) -> Iterator[tuple[int, int]]:

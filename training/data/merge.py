@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from .captions import CaptionSpec
 from .dataset import Dataset, Sample
 
 
@@ -37,3 +38,17 @@ def _with_own_specs(sample: Sample, dataset: Dataset, first: Dataset) -> Sample:
     buckets = sample.buckets or (dataset.buckets if dataset.buckets != first.buckets else None)
     captions = sample.captions or (dataset.captions if dataset.captions != first.captions else None)
     return replace(sample, buckets=buckets, captions=captions)
+
+
+def with_captions(dataset: Dataset, spec: CaptionSpec) -> Dataset:
+    """The dataset with `spec` for all of its captions; an empty trigger keeps the trigger that each picture has."""
+
+    def keeping_trigger(old: CaptionSpec) -> CaptionSpec:
+        return spec if spec.trigger.strip() else replace(spec, trigger=old.trigger)
+
+    captions = keeping_trigger(dataset.captions)
+    samples = []
+    for sample in dataset.samples:
+        own = keeping_trigger(sample.captions) if sample.captions else None
+        samples.append(replace(sample, captions=own if own != captions else None))
+    return replace(dataset, captions=captions, samples=tuple(samples))

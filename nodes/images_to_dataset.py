@@ -1,0 +1,53 @@
+"""Images To Dataset: train on pictures that the graph itself made."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..training.data.contact_sheet import dataset_sheet
+from ..training.data.graph_images import ROLES, images_dataset
+from .sockets import Dataset
+from .widgets import CATEGORY, advanced
+
+
+class ImagesToDataset(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoRACanvasImagesToDataset",
+            display_name="Images To Dataset",
+            category=CATEGORY,
+            description=(
+                "Makes a dataset of pictures and captions that come from other nodes: cropped, upscaled, generated, or loaded "
+                "by ComfyUI's own dataset nodes. Batches and lists both work."
+            ),
+            is_input_list=True,
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures: a batch, or a list of pictures of any sizes."),
+                io.String.Input("captions", optional=True, force_input=True, tooltip=(
+                    "A caption for each picture, in the same order, or one for all. Leave it out and set a trigger word to "
+                    "train on the trigger alone.")),
+                io.Mask.Input("masks", optional=True, tooltip="White is trained, black is not. One for each picture, or one for all."),
+                io.Int.Input("repeats", default=1, min=1, max=1000, tooltip=(
+                    "How often each picture is seen in an epoch. 1 is usual; raise it to balance few pictures against many.")),
+                io.String.Input("trigger_word", default="", tooltip=(
+                    "The rare word that will call up what you train, such as ohwx. It is put in front of every caption that "
+                    "does not hold it.")),
+                advanced(io.Combo.Input("role", options=list(ROLES), default=ROLES[0], tooltip=(
+                    "training: to learn. regularisation: ordinary pictures of the same class, against forgetting. "
+                    "validation: never trained, to see overfitting. Join them with Merge Datasets."))),
+                advanced(io.Float.Input("loss_weight", default=1.0, min=0.0, max=10.0, step=0.05, tooltip=(
+                    "How much these pictures count. 1 is usual; lower for regularisation pictures learns your subject faster."))),
+            ],
+            outputs=[
+                Dataset.Output(display_name="dataset", tooltip="To Bucket Config, Auto Caption, Merge Datasets or Train LoRA."),
+                io.Image.Output(display_name="preview", tooltip="Up to 48 of the pictures; what masks leave out is red."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images, repeats, trigger_word, role, loss_weight, captions=(), masks=()) -> io.NodeOutput:
+        dataset = images_dataset(
+            images, captions, masks, repeats=repeats[0], trigger=trigger_word[0], role=role[0], weight=loss_weight[0]
+        )
+        return io.NodeOutput(dataset, dataset_sheet(dataset))
