@@ -54,6 +54,9 @@ class TrainLoRA(io.ComfyNode):
                 advanced(io.Int.Input("save_every_n_epochs", default=0, min=0, max=100000, tooltip="Also saves after every so many epochs. 0: off.")),
                 advanced(io.Float.Input("save_every_n_minutes", default=0.0, min=0.0, max=100000.0, step=1.0, tooltip="Also saves after so many minutes. 0: off.")),
                 advanced(io.Int.Input("keep_last", default=0, min=0, max=100000, tooltip="Keeps only this many of the newest checkpoints of the run. 0: keeps all.")),
+                advanced(io.Int.Input("validate_every_n_steps", default=0, min=0, max=1000000,
+                    tooltip="Looks every so many steps at held-out pictures (validation_fraction on Load Dataset) with fixed noise, keeps the best "
+                            "checkpoint, and warns when the LoRA starts to copy. 100-250 is usual; costs a few seconds each. 0: off.")),
                 advanced(io.Boolean.Input("skip_bad_pictures", default=False,
                     tooltip="Trains on the rest when some pictures cannot be read. Off: the run does not start, and names them.")),
                 advanced(io.Boolean.Input("cache_to_disk", default=False,

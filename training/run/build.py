@@ -38,6 +38,7 @@ from .loop import Trainer
 from .previews import Previews
 from .stepper import Stepper
 from .updater import Updater
+from .validation import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,7 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
     items = latents.prepare(make_items(order.dataset), emit, control.check, skip_unreadable=order.run.skip_bad_pictures)
     training_items = [item for item in items if not item.sample.is_validation]
+    items = [*training_items, *(item for item in items if item.sample.is_validation)]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
     texts = TextCache(order.text_encoder, _below(order.cache_folder, "texts"))
@@ -104,7 +106,7 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     _warn(order, emit)
     stepper = Stepper(
         denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
-        dataset=order.dataset, items=training_items, latents=latents,
+        dataset=order.dataset, items=items, latents=latents,
         text_of=order.text_encoder.encode_trainable if order.trains_text_encoders else texts.get,
     )
     trainer = Trainer(
@@ -115,7 +117,11 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     checkpoints = Checkpoints(
         order.folder, order.run, lambda step: metadata(order, plan, settings, step), _identity(order, items, network)
     )
-    trainer.companions = (Previews(order.preview, order.sampler, order.returned), checkpoints)
+    validation = Validation(
+        stepper, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),
+        every_n_steps=order.run.validate_every_n_steps, on_best=checkpoints.save_best,
+    )
+    trainer.companions = (Previews(order.preview, order.sampler, order.returned), validation, checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, settings=settings)
 
 

@@ -14,13 +14,13 @@ from ..network.files import to_tensors
 from ..output.lora_file import TrainedLora, write_lora
 from ..specs import RunSpec
 from .control import SAVE
-from .loop import Trainer
+from .loop import Companion, Trainer
 from .state import FILE_NAME, save_state
 
 SECONDS_BETWEEN_STATES = 300.0
 
 
-class Checkpoints:
+class Checkpoints(Companion):
     """Writes into `folder`: <name>.safetensors at the end, checkpoints/<name>-<step>.safetensors on the way,
     state/state.safetensors with each of them, and at least every five minutes.
 
@@ -57,15 +57,27 @@ class Checkpoints:
         elif self._clock() - self._last_state >= SECONDS_BETWEEN_STATES:
             self.save_state(trainer)
 
+    def memory(self) -> list:
+        return [path.name for path in self._kept]
+
+    def remember(self, memory: list) -> None:
+        self._kept = [self.folder / "checkpoints" / name for name in memory]
+
     def save_checkpoint(self, trainer: Trainer, kind: str = "checkpoint") -> Path:
         """A LoRA file of this step and the state that belongs to it."""
         path = self.folder / "checkpoints" / f"{self.folder.name}-{trainer.step:06d}.safetensors"
         self._write(path, trainer)
         self._last_file, self._last_step = self._clock(), trainer.step
+        self._forget_old(path)
         self.save_state(trainer)
         trainer.emit(Saved(step=trainer.step, path=path, kind=kind))
-        self._forget_old(path)
         return path
+
+    def save_best(self, trainer: Trainer) -> None:
+        """Replace the file of the best validation so far."""
+        path = self.folder / "checkpoints" / f"{self.folder.name}-best.safetensors"
+        self._write(path, trainer)
+        trainer.emit(Saved(step=trainer.step, path=path, kind="best"))
 
     def save_state(self, trainer: Trainer) -> None:
         save_state(self.state_path, trainer, self.identity)

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 
@@ -19,11 +18,18 @@ from .stepper import Stepper
 from .updater import Updater
 
 
-class Companion(Protocol):
+class Companion:
     """Something that happens between steps; it decides itself whether it is due."""
 
     def after_step(self, trainer: "Trainer") -> None:
         """Called at the start (trainer.step == start) and after every update, while no gradients are held."""
+
+    def memory(self) -> list:
+        """What a resumed run must know of the steps before, JSON-ready."""
+        return []
+
+    def remember(self, memory: list) -> None:
+        """Take over what `memory` gave before the run was cut off."""
 
 
 @dataclass(kw_only=True)

@@ -11,10 +11,10 @@ from ..events import PreviewReady, Progress
 from ..protocols import Sampler
 from ..specs import PreviewSpec
 from .control import PREVIEW
-from .loop import Trainer
+from .loop import Companion, Trainer
 
 
-class Previews:
+class Previews(Companion):
     """`returned()` gives the model back to the host for as long as it samples."""
 
     def __init__(self, spec: PreviewSpec | None, sampler: Sampler, returned: Callable[[], AbstractContextManager[None]]):

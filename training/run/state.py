@@ -34,6 +34,7 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
     facts = {
         "version": VERSION, "step": trainer.step, "identity": dict(identity), "optimizer": optimizer_facts,
         "loss_scale": updater.scaler.state_dict(), "learning_rate_scale": trainer.control.learning_rate_scale,
+        "companions": {type(companion).__name__: companion.memory() for companion in trainer.companions},
     }
     cpu = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     write_tensors(path, cpu, {_HEADER: json.dumps(facts)})
@@ -53,6 +54,8 @@ def load_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
     if trainer.updater.scaler.is_enabled() and facts["loss_scale"]:
         trainer.updater.scaler.load_state_dict(facts["loss_scale"])
     trainer.control.set_learning_rate_scale(facts["learning_rate_scale"])
+    for companion in trainer.companions:
+        companion.remember(facts["companions"].get(type(companion).__name__, []))
     trainer.step = facts["step"]
 
 

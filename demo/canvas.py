@@ -1,0 +1,139 @@
+"""A canvas to put nodes on: writes the workflow format that ComfyUI's frontend saves (version 0.4).
+
+Sockets and widgets come from the server's /object_info, so a workflow cannot name what does not exist.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from .workflow import AFTER_GENERATE, SEEDS, WIDGET_TYPES, WorkflowError
+
+NAMESPACE = uuid.UUID("5e1c7a5e-0000-4000-8000-10ca0ca0ca0a")
+PACK_ID, PACK_VERSION, CORE_VERSION = "lora-canvas", "0.1.0", "0.3.75"
+NOTE_COLOURS = {"color": "#432", "bgcolor": "#653"}
+
+
+@dataclass
+class Placed:
+    """A node on the canvas; `node.out("model")` is an output to connect."""
+
+    id: int
+    kind: str
+    data: dict
+
+    def out(self, name: str) -> tuple["Placed", str]:
+        return self, name
+
+
+@dataclass
+class Canvas:
+    """`info` is /object_info; positions and sizes are in the canvas's pixels."""
+
+    name: str
+    info: dict[str, dict]
+    nodes: list[Placed] = field(default_factory=list)
+    links: list[list] = field(default_factory=list)
+    groups: list[dict] = field(default_factory=list)
+
+    def add(self, kind: str, at: tuple[int, int], size: tuple[int, int], widgets: dict[str, Any] | None = None,
+            title: str | None = None, models: list[dict] | None = None, **sources: tuple[Placed, str]) -> Placed:
+        """Put a node down, set widgets by name, and connect its inputs to outputs: add(..., model=loader.out("MODEL"))."""
+        info = self.info[kind]
+        placed = Placed(len(self.nodes) + 1, kind, {
+            "id": len(self.nodes) + 1, "type": kind, "pos": list(at), "size": list(size), "flags": {}, "order": len(self.nodes),
+            "mode": 0, "inputs": _sockets(info), "outputs": _outputs(info), "properties": _properties(kind, models),
+            "widgets_values": _values(kind, info, widgets or {}),
+        })
+        if title:
+            placed.data["title"] = title
+        self.nodes.append(placed)
+        for name, (source, output) in sources.items():
+            self._connect(source, output, placed, name)
+        return placed
+
+    def note(self, text: str, at: tuple[int, int], size: tuple[int, int], title: str = "Read me") -> None:
+        """A note in Markdown."""
+        number = len(self.nodes) + 1
+        self.nodes.append(Placed(number, "MarkdownNote", {
+            "id": number, "type": "MarkdownNote", "pos": list(at), "size": list(size), "flags": {}, "order": number - 1, "mode": 0,
+            "inputs": [], "outputs": [], "title": title, "properties": {}, "widgets_values": [text], **NOTE_COLOURS,
+        }))
+
+    def group(self, title: str, bounding: tuple[int, int, int, int], colour: str = "#3f789e") -> None:
+        """A frame: x, y, width, height."""
+        self.groups.append({"id": len(self.groups) + 1, "title": title, "bounding": list(bounding), "color": colour,
+                            "font_size": 24, "flags": {}})
+
+    def workflow(self) -> dict:
+        """What goes into the .json file."""
+        return {
+            "id": str(uuid.uuid5(NAMESPACE, self.name)), "revision": 0, "last_node_id": len(self.nodes),
+            "last_link_id": len(self.links), "nodes": [node.data for node in self.nodes], "links": self.links,
+            "groups": self.groups, "config": {}, "extra": {"ds": {"scale": 0.6, "offset": [40, 80]}}, "version": 0.4,
+        }
+
+    def _connect(self, source: Placed, output: str, target: Placed, name: str) -> None:
+        slot = _index(source.data["outputs"], output, source.kind)
+        socket = _index(target.data["inputs"], name, target.kind)
+        number = len(self.links) + 1
+        kind = source.data["outputs"][slot]["type"]
+        source.data["outputs"][slot]["links"].append(number)
+        target.data["inputs"][socket]["link"] = number
+        self.links.append([number, source.id, slot, target.id, socket, kind])
+
+
+def _entries(info: dict) -> list[tuple[str, Any, dict, bool]]:
+    """(name, type, options, optional) of every input, in the schema's order."""
+    found = []
+    for group in ("required", "optional"):
+        for name in info["input_order"].get(group, []):
+            kind, *rest = info["input"][group][name]
+            found.append((name, kind, rest[0] if rest else {}, group == "optional"))
+    return found
+
+
+def _is_widget(kind: Any, options: dict) -> bool:
+    return (isinstance(kind, list) or kind in WIDGET_TYPES) and not options.get("forceInput")
+
+
+def _sockets(info: dict) -> list[dict]:
+    return [
+        {"name": name, "type": kind, "link": None, **({"shape": 7} if optional else {})}
+        for name, kind, options, optional in _entries(info)
+        if not _is_widget(kind, options)
+    ]
+
+
+def _outputs(info: dict) -> list[dict]:
+    return [{"name": name, "type": kind, "links": []} for name, kind in zip(info["output_name"], info["output"], strict=True)]
+
+
+def _values(kind: str, info: dict, given: dict[str, Any]) -> list:
+    """Positional widget values: what was given, else the default; a seed's extra widget is 'fixed'."""
+    values, known = [], set()
+    for name, widget, options, _ in _entries(info):
+        if not _is_widget(widget, options):
+            continue
+        known.add(name)
+        choices = widget if isinstance(widget, list) else options.get("options")
+        values.append(given.get(name, options.get("default", choices[0] if choices else None)))
+        if options.get("control_after_generate") or (name in SEEDS and options.get("control_after_generate") is not False):
+            values.append("fixed")
+    if given.keys() - known:
+        raise WorkflowError(f"{kind} has no widgets {sorted(given.keys() - known)}")
+    assert "fixed" in AFTER_GENERATE
+    return values
+
+
+def _properties(kind: str, models: list[dict] | None) -> dict:
+    ours = kind.startswith("LoRACanvas")
+    pack = {"cnr_id": PACK_ID, "ver": PACK_VERSION} if ours else {"cnr_id": "comfy-core", "ver": CORE_VERSION}
+    return {**pack, "Node name for S&R": kind, **({"models": models} if models else {})}
+
+
+def _index(slots: list[dict], name: str, kind: str) -> int:
+    names = [slot["name"] for slot in slots]
+    if name not in names:
+        raise WorkflowError(f"{kind} has no socket {name!r}; it has {names}")
+    return names.index(name)

@@ -1,0 +1,198 @@
+"""The loop on a tiny model: order, accumulation, repeatability, and what it says and does between steps."""
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from pack.tests.training.run.fakes import Bench, pictures
+from pack.training.errors import NonFiniteError
+from pack.training.network.attach import attached
+from pack.training.events import PreviewReady, RunEnded, RunStarted, Saved, StepDone
+from pack.training.optim.spec import OptimizerSpec
+from pack.training.run.control import Control
+from pack.training.specs import PreviewSpec, RunSpec
+
+
+def bench(tmp_path, name="run", **settings) -> Bench:
+    given = {key: settings.pop(key) for key in list(settings) if key in RunSpec.__dataclass_fields__}
+    spec = {"steps": 6, "gradient_checkpointing": False, **given}
+    return Bench(folder=tmp_path / name, run_spec=RunSpec(**spec), **settings)
+
+
+def test_training_lowers_the_loss_on_fixed_noise(tmp_path):
+    """The same draws, with the adapters on and off: at least a tenth is gained."""
+    ground = bench(tmp_path, steps=300)
+    built = ground.run().built
+    draws = [draw for step in range(8) for batch in built.trainer.plan.group(step) for draw in batch]
+    with torch.no_grad(), attached(built.network, list(ground.order().parts), checkpointing=False):
+        assert built.network.adapters_of("diffusion_model")
+        after = float(built.trainer.stepper.losses(draws).mean())
+        with built.network.disabled():
+            before = float(built.trainer.stepper.losses(draws).mean())
+    assert after < 0.9 * before
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    first, second = bench(tmp_path / "a"), bench(tmp_path / "b")
+    first.run()
+    second.run()
+    assert first.file() == second.file()
+
+
+def test_another_seed_gives_another_file(tmp_path):
+    first, second = bench(tmp_path / "a"), bench(tmp_path / "b", seed=1)
+    first.run()
+    second.run()
+    assert first.file() != second.file()
+
+
+@pytest.mark.parametrize(("batch_size", "accumulation"), [(4, 1), (2, 2)])
+def test_accumulation_is_a_larger_batch(tmp_path, batch_size, accumulation):
+    """4 pictures an epoch, so one epoch is one update: 1 x 4 = 2 x 2 = 4 x 1."""
+    reference = bench(tmp_path / "one", batch_size=1, gradient_accumulation=4)
+    other = bench(tmp_path / "other", batch_size=batch_size, gradient_accumulation=accumulation)
+    reference.run()
+    other.run()
+    a, b = load(reference.file()), load(other.file())
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=2e-3, atol=1e-5)
+    losses = [[event.loss for event in ground.recorder.of(StepDone)] for ground in (reference, other)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_short_group_weighs_each_picture_the_same(tmp_path):
+    """5 pictures in groups of 2 x 2: the second update of an epoch has one picture, and its loss is that picture's."""
+    ground = bench(tmp_path, samples=pictures(5), batch_size=2, gradient_accumulation=2, steps=4)
+    ground.run()
+    assert [event.items for event in ground.recorder.of(StepDone)] in ([4, 1, 4, 1], [4, 1, 3, 2], [3, 2, 4, 1], [3, 2, 3, 2])
+    assert [event.epoch for event in ground.recorder.of(StepDone)] == [0.5, 1.0, 1.5, 2.0]
+
+
+def test_epochs_replace_steps(tmp_path):
+    ground = bench(tmp_path, epochs=3)
+    ground.run()
+    assert len(ground.recorder.of(StepDone)) == 12
+    assert ground.recorder.of(RunStarted)[0].total_steps == 12
+
+
+def test_events_in_order(tmp_path):
+    ground = bench(tmp_path, steps=2)
+    result = ground.run()
+    kinds = [type(event).__name__ for event in ground.recorder.events if type(event).__name__ != "Progress"]
+    assert kinds == ["RunStarted", "StepDone", "StepDone", "Saved", "Saved", "RunEnded"]
+    ended = ground.recorder.of(RunEnded)[0]
+    assert (ended.reason, ended.step, ended.lora_path) == ("finished", 2, result.lora_path)
+
+
+def test_stop_keeps_everything(tmp_path):
+    control = Control()
+    ground = bench(tmp_path, steps=100, control=control)
+    ground.on_event = lambda event: control.request_stop() if isinstance(event, StepDone) and event.step == 3 else None
+    assert ground.run().reason == "stopped"
+    assert load(ground.file())
+    assert ground.recorder.of(RunEnded)[0].step == 3
+
+
+def test_cancel_stops_within_one_micro_step_and_saves(tmp_path):
+    """The 4th micro-batch of an update of 4 is never started; the adapter of the last whole update is saved."""
+    calls = []
+
+    def cancel():
+        calls.append(1)
+        if len(calls) > 40:
+            raise KeyboardInterrupt
+
+    ground = bench(tmp_path, steps=1000, control=Control(cancel))
+    with pytest.raises(KeyboardInterrupt):
+        ground.run()
+    ended = ground.recorder.of(RunEnded)[0]
+    assert ended.reason == "cancelled" and ended.step > 0 and ended.lora_path.is_file()
+    assert (ground.folder / "state" / "state.safetensors").is_file()
+
+
+def test_a_non_finite_loss_stops_before_the_update(tmp_path):
+    ground = bench(tmp_path, steps=10)
+    seen = []
+
+    def spoil(denoised):
+        seen.append(1)
+        return denoised * float("nan") if len(seen) == 4 else denoised
+
+    ground.denoiser.spoil = spoil
+    with pytest.raises(NonFiniteError, match=r"step 4, on 'picture \d.png'.*lower learning rate"):
+        ground.run()
+    ended = ground.recorder.of(RunEnded)[0]
+    assert (ended.reason, ended.step) == ("failed", 3)
+    assert all(tensor.isfinite().all() for tensor in load(ended.lora_path.read_bytes()).values())
+
+
+def test_a_non_finite_gradient_stops_before_the_update(tmp_path):
+    ground = bench(tmp_path, steps=10)
+
+    class Explodes(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * float("inf")
+
+    ground.denoiser.spoil = Explodes.apply
+    with pytest.raises(NonFiniteError, match="nothing was updated"):
+        ground.run()
+    assert ground.recorder.of(RunEnded)[0].step == 0
+
+
+def test_checkpoints_keep_the_last(tmp_path):
+    ground = bench(tmp_path, steps=6, save_every_n_steps=2, keep_last=2)
+    ground.run()
+    assert [e.step for e in ground.recorder.of(Saved) if e.kind == "checkpoint"] == [2, 4, 6]
+    names = sorted(path.name for path in (ground.folder / "checkpoints").iterdir())
+    assert names == ["run-000004.safetensors", "run-000006.safetensors"]
+
+
+def test_previews_at_start_between_and_at_end(tmp_path):
+    preview = PreviewSpec(prompts=("a", "b"), every_n_steps=2, seed=5, width=64, height=64)
+    ground = bench(tmp_path, steps=5, preview=preview)
+    ground.run()
+    ready = ground.recorder.of(PreviewReady)
+    assert [event.step for event in ready] == [0, 2, 4, 5]
+    assert ready[0].images.shape == (2, 8, 8, 3)
+    assert ground.sampler.asked == [("a", 5), ("b", 6)] * 4
+    assert not torch.equal(ready[0].images, ready[-1].images)
+
+
+def test_text_encoders_train_too(tmp_path):
+    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant"))
+    ground.run()
+    tensors = load(ground.file())
+    assert tensors["clip_l.layers.0.lora_up.weight"].abs().sum() > 0
+    assert ground.recorder.of(StepDone)[0].learning_rates == {"diffusion_model": 1e-2, "clip_l": 1e-2}
+
+
+def test_text_encoders_rest_when_told_to(tmp_path):
+    optimizer = OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant", stop_text_encoder_at=50)
+    ground = bench(tmp_path, train_text=True, steps=4, save_every_n_steps=2, optimizer=optimizer)
+    ground.run()
+    half = load((ground.folder / "checkpoints" / "run-000002.safetensors").read_bytes())
+    whole = load(ground.file())
+    text, diffusion = "clip_l.layers.0.lora_up.weight", "diffusion_model.blocks.0.lora_up.weight"
+    assert torch.equal(half[text], whole[text]) and half[text].abs().sum() > 0
+    assert not torch.equal(half[diffusion], whole[diffusion])
+
+
+def test_learning_rate_can_be_changed_on_the_fly(tmp_path):
+    control = Control()
+    ground = bench(tmp_path, steps=4, control=control)
+    ground.on_event = lambda event: control.set_learning_rate_scale(0.5) if isinstance(event, StepDone) and event.step == 2 else None
+    ground.run()
+    assert [e.learning_rates["diffusion_model"] for e in ground.recorder.of(StepDone)] == [1e-2, 1e-2, 5e-3, 5e-3]
+
+
+def test_save_now(tmp_path):
+    control = Control()
+    ground = bench(tmp_path, steps=5, control=control)
+    ground.on_event = lambda event: control.request_save() if isinstance(event, StepDone) and event.step == 3 else None
+    ground.run()
+    assert [e.step for e in ground.recorder.of(Saved) if e.kind == "checkpoint"] == [3]

@@ -1,0 +1,147 @@
+"""A run that was cut off goes on as if it never had been: the same file, byte for byte."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pack.tests.training.run.fakes import Bench, pictures
+from pack.training.data.captions import CaptionSpec
+from pack.training.errors import StateError
+from pack.training.events import StepDone, Validated
+from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.optim.spec import OptimizerSpec
+from pack.training.run.control import Control
+from pack.training.specs import RunSpec
+
+STEPS, CUT = 20, 11
+
+CASES = {
+    "AdamW": OptimizerSpec(learning_rate=1e-2),
+    "8-bit": OptimizerSpec(optimizer="AdamW8bit", learning_rate=1e-2),
+    "Prodigy": OptimizerSpec(optimizer="Prodigy", learning_rate=1.0, scheduler="constant"),
+    "schedule-free": OptimizerSpec(optimizer="ScheduleFreeAdamW", learning_rate=1e-2, scheduler="constant"),
+    "restarts": OptimizerSpec(learning_rate=1e-2, scheduler="cosine_with_restarts", scheduler_cycles=3),
+    "EMA": OptimizerSpec(learning_rate=1e-2, ema_decay=0.9),
+    "text encoder": OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-3),
+}
+
+
+def ground(folder: Path, optimizer: OptimizerSpec, **changes) -> Bench:
+    """7 pictures in batches of 2: the cut at step 11 falls in the middle of an epoch."""
+    spec = RunSpec(**{"steps": STEPS, "batch_size": 2, "gradient_checkpointing": False, **changes})
+    return Bench(
+        folder=folder / "run", run_spec=spec, samples=pictures(7), optimizer=optimizer, cache_folder=folder / "cache",
+        captions=CaptionSpec(shuffle=True, caption_dropout=0.2), train_text=optimizer.text_encoder_lr > 0,
+    )
+
+
+def stop_at(bench: Bench, step: int) -> Bench:
+    bench.control = Control()
+    bench.on_event = lambda event: bench.control.request_pause() if isinstance(event, StepDone) and event.step == step else None
+    return bench
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_paused_and_resumed_is_the_same_file(tmp_path, name):
+    whole = ground(tmp_path / "whole", CASES[name])
+    whole.run()
+    cut = stop_at(ground(tmp_path / "cut", CASES[name]), CUT)
+    assert cut.run().reason == "paused"
+    resumed = ground(tmp_path / "cut", CASES[name])
+    assert resumed.run(cut.folder / "state" / "state.safetensors").reason == "finished"
+    assert resumed.recorder.of(StepDone)[0].step == CUT + 1
+    assert resumed.file() == whole.file()
+
+
+def test_disk_caches_serve_the_resumed_run(tmp_path):
+    cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
+    cut.run()
+    resumed = ground(tmp_path, CASES["AdamW"])
+    resumed.run(cut.folder / "state" / "state.safetensors")
+    assert cut.image_encoder.encoded == 7
+    assert resumed.image_encoder.encoded == 0
+
+
+def test_keep_last_and_best_go_on_counting(tmp_path):
+    spec = {"save_every_n_steps": 2, "keep_last": 2, "validate_every_n_steps": 5}
+    whole = ground(tmp_path / "whole", CASES["AdamW"], **spec)
+    whole.run()
+    cut = stop_at(ground(tmp_path / "cut", CASES["AdamW"], **spec), CUT)
+    cut.run()
+    resumed = ground(tmp_path / "cut", CASES["AdamW"], **spec)
+    resumed.run(cut.folder / "state" / "state.safetensors")
+    names = sorted(path.name for path in (resumed.folder / "checkpoints").iterdir())
+    assert names == sorted(path.name for path in (whole.folder / "checkpoints").iterdir())
+    looks = [[e.is_best for e in b.recorder.of(Validated)] for b in (whole, cut, resumed)]
+    assert looks[0] == looks[1] + looks[2]
+
+
+def test_more_steps_and_another_rate_are_allowed(tmp_path):
+    cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
+    cut.run()
+    other = ground(tmp_path, OptimizerSpec(learning_rate=3e-3), steps=STEPS + 5)
+    assert other.run(cut.folder / "state" / "state.safetensors").step == STEPS + 5
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"network": NetworkSpec(rank=3, alpha=2.0, targets=TargetSpec(preset="all linear"))}, "network"),
+        ({"samples": pictures(6)}, "pictures and captions"),
+        ({"run_spec": RunSpec(steps=STEPS, batch_size=3, gradient_checkpointing=False)}, "batch_size"),
+        ({"optimizer": OptimizerSpec(optimizer="Lion", learning_rate=1e-3)}, "optimizer"),
+    ],
+)
+def test_what_was_changed_is_named(tmp_path, change, named):
+    cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
+    cut.run()
+    other = ground(tmp_path, CASES["AdamW"])
+    for name, value in change.items():
+        setattr(other, name, value)
+    with pytest.raises(StateError, match=named):
+        other.run(cut.folder / "state" / "state.safetensors")
+
+
+def test_a_broken_state_is_explained(tmp_path):
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(b"not a state")
+    with pytest.raises(StateError, match="cannot be read"):
+        ground(tmp_path, CASES["AdamW"]).run(path)
+
+
+KILLED = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    sys.path.insert(0, {tests!r})
+    import conftest  # registers `pack`
+    from pack.tests.training.run.test_resume import CASES, ground
+    from pack.training.events import Saved, StepDone
+
+    bench = ground(Path({folder!r}), CASES["AdamW"], save_every_n_steps=5)
+    def die(event):
+        if isinstance(event, {event}) and event.step >= {step}:
+            os.kill(os.getpid(), signal.SIGKILL)
+    bench.on_event = die
+    bench.run()
+    """
+)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+@pytest.mark.parametrize(("event", "step"), [("StepDone", 12), ("Saved", 10), ("StepDone", 19)])
+def test_killed_and_resumed_is_the_same_file(tmp_path, repo_root, event, step):
+    whole = ground(tmp_path / "whole", CASES["AdamW"], save_every_n_steps=5)
+    whole.run()
+    script = KILLED.format(tests=str(repo_root / "tests"), folder=str(tmp_path / "cut"), event=event, step=step)
+    killed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = ground(tmp_path / "cut", CASES["AdamW"], save_every_n_steps=5)
+    resumed.run(resumed.folder / "state" / "state.safetensors")
+    assert 5 <= resumed.recorder.of(StepDone)[0].step - 1 <= step
+    assert resumed.file() == whole.file()

@@ -1,0 +1,114 @@
+"""Is it still learning, or copying? The same pictures, noise and noise levels at every look, against the base model.
+
+A training loss jumps with every draw. Here nothing is drawn anew: each picture is seen at each noise level with its own
+fixed noise, so what changes between two looks is the adapter alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ..data.batches import Draw, mix_seed
+from ..events import Progress, Validated
+from .loop import Companion, Trainer
+from .stepper import Stepper
+
+POSITIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Noise levels: fractions of the 1000 timesteps; for flow models sigma itself."""
+MOST_PICTURES = 16
+PATIENCE = 3
+RISE = 1.02
+
+
+class Validation(Companion):
+    """`held_out` and `trained` are item indices of `stepper`; without held-out pictures the trained ones are looked at,
+    which tells how much was learned but not when it becomes too much. `on_best` is told when no earlier look was better.
+    """
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        *,
+        held_out: Sequence[int],
+        trained: Sequence[int],
+        every_n_steps: int,
+        on_best: Callable[[Trainer], None],
+    ):
+        self._stepper = stepper
+        self._held_out = tuple(held_out)[:MOST_PICTURES]
+        self._trained = tuple(trained)[: len(self._held_out) or MOST_PICTURES]
+        self._every = every_n_steps
+        self._on_best = on_best
+        self._base: dict[tuple[int, ...], dict[float, float]] = {}
+        self._history: list[tuple[float, float]] = []
+        self._last_step = -1
+
+    def after_step(self, trainer: Trainer) -> None:
+        if not self._every or trainer.step == self._last_step:
+            return
+        if trainer.step == 0 or trainer.step % self._every and trainer.step != trainer.total_steps:
+            return
+        self._last_step = trainer.step
+        started = time.perf_counter()
+        with trainer.updater.as_saved():
+            bands = self._look(trainer, self._held_out or self._trained)
+            train = self._look(trainer, self._trained) if self._held_out else bands
+            base = self._of_base(trainer, self._held_out or self._trained)
+        loss = _mean(bands)
+        is_best = all(loss < earlier for earlier, _ in self._history)
+        self._history.append((loss, _mean(train)))
+        trainer.emit(Validated(
+            step=trainer.step, loss=loss, relative=loss / _mean(base), is_best=is_best, overfitting=self._overfitting(),
+            bands={f"t={int(position * 1000)}": value for position, value in bands.items()},
+            seconds=time.perf_counter() - started,
+        ))
+        if is_best:
+            self._on_best(trainer)
+
+    def memory(self) -> list:
+        return [list(look) for look in self._history]
+
+    def remember(self, memory: list) -> None:
+        self._history = [(loss, train) for loss, train in memory]
+
+    def _overfitting(self) -> str | None:
+        """The reason to believe so: held-out loss well above its best for several looks while the trained pictures' falls."""
+        if not self._held_out or len(self._history) <= PATIENCE:
+            return None
+        best = min(loss for loss, _ in self._history)
+        recent = self._history[-PATIENCE:]
+        if not all(loss > RISE * best for loss, _ in recent) or recent[-1][1] >= self._history[-PATIENCE - 1][1]:
+            return None
+        return (
+            f"the loss on held-out pictures has been more than {RISE - 1:.0%} above its best for {PATIENCE} looks, while it still "
+            "falls on the trained ones: the LoRA starts to copy them. Take the best checkpoint, or train on more varied pictures."
+        )
+
+    def _of_base(self, trainer: Trainer, items: tuple[int, ...]) -> dict[float, float]:
+        if items not in self._base:
+            with trainer.updater.network.disabled():
+                self._base[items] = self._look(trainer, items)
+        return self._base[items]
+
+    @torch.no_grad()
+    def _look(self, trainer: Trainer, items: tuple[int, ...]) -> dict[float, float]:
+        """Noise level -> mean loss over `items`."""
+        sums = dict.fromkeys(POSITIONS, 0.0)
+        for done, item in enumerate(items):
+            trainer.control.check()
+            trainer.emit(Progress(phase="validation", done=done, total=len(items)))
+            draw = Draw(item, 0, 0, mix_seed("validation", item))
+            x0 = self._stepper.latents([draw])
+            conditions = self._stepper.conditions([draw])
+            for position in POSITIONS:
+                noising = self._stepper.objective.noise_at(x0, [position], [mix_seed(draw.seed, position)])
+                denoised = self._stepper.denoiser.denoise(noising.x_t, noising.sigma, conditions)
+                sums[position] += float(self._stepper.objective.validation_losses(denoised, x0, noising)[0])
+        return {position: total / len(items) for position, total in sums.items()}
+
+
+def _mean(bands: dict[float, float]) -> float:
+    return sum(bands.values()) / len(bands)
