@@ -4,7 +4,7 @@
     GET  /lora_canvas/runs                       every run's run.json without its settings, newest first
     GET  /lora_canvas/runs/{name}                run.json
     GET  /lora_canvas/runs/{name}/log            {"records": [...]}, ?after=step &points=most columns
-    GET  /lora_canvas/runs/{name}/workflow       the graph that made it
+    GET  /lora_canvas/runs/{name}/graph          {"workflow", "prompt", "node"}: what was queued
     GET  /lora_canvas/runs/{name}/files/{path}   loss.png and pictures in samples/
     POST /lora_canvas/runs/{name}/control        {"action": "stop"} or pause, save, preview; learning_rate with "value"
 
@@ -23,7 +23,7 @@ import comfy.model_management
 from aiohttp import web
 
 from ..training.output.history import read_log
-from ..training.output.run_json import WORKFLOW_NAME, read_run
+from ..training.output.run_json import GRAPH_NAME, read_run
 from .request_guard import Handler, Refused, guarded, read_json
 from .run_commands import perform
 from .run_folders import find_picture, find_run, list_runs
@@ -43,7 +43,9 @@ def _json(content: Any) -> web.Response:
 
 def _folder(request: web.Request) -> Path:
     name = request.match_info["name"]
-    folder = find_run(name)
+    live = RUNS.find(name)
+    # A run that still prepares its dataset is live before it has a folder.
+    folder = live.folder if live else find_run(name)
     if folder is None:
         raise Refused(404, f"there is no run named {name!r}")
     return folder
@@ -103,10 +105,10 @@ async def get_log(request: web.Request) -> web.Response:
     return _json(await asyncio.to_thread(lambda: json.dumps({"records": read_log(folder, after, points)})))
 
 
-async def get_workflow(request: web.Request) -> web.Response:
-    path = _folder(request) / WORKFLOW_NAME
+async def get_graph(request: web.Request) -> web.Response:
+    path = _folder(request) / GRAPH_NAME
     if not path.is_file():
-        raise Refused(404, "this run was queued without a workflow (over the API)")
+        raise Refused(404, "what was queued for this run was not kept")
     return _json(await asyncio.to_thread(path.read_text, encoding="utf-8"))
 
 
@@ -131,7 +133,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/runs", get_runs),
     ("GET", "/runs/{name}", get_run),
     ("GET", "/runs/{name}/log", get_log),
-    ("GET", "/runs/{name}/workflow", get_workflow),
+    ("GET", "/runs/{name}/graph", get_graph),
     ("GET", "/runs/{name}/files/{path:.+}", get_file),
     ("POST", "/runs/{name}/control", post_control),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,8 +13,9 @@ MAX_SCALE = 100.0
 
 def _learning_rate(control: RunControl, value: Any) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not 0 <= value <= MAX_SCALE:
-        raise Refused(400, f"value is {value!r} but must be from 0 to {MAX_SCALE:g}: it multiplies the schedule")
+    # Out of range covers NaN, infinity and integers that no float can hold.
+    if not is_number or not 0 <= value <= MAX_SCALE:
+        raise Refused(400, f"value is {value!r:.40} but must be from 0 to {MAX_SCALE:g}: it multiplies the schedule")
     control.set_learning_rate_scale(float(value))
 
 

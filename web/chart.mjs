@@ -92,7 +92,7 @@ export class Chart {
     if (!width || !height || this.#data.length < 2) return;
     const shown = this.#plot?.series.map((/** @type {any} */ one) => one.show);
     this.#plot?.destroy();
-    this.#plot = new uPlot(this.#options(width, height), this.#data, this.host);
+    this.#plot = new (/** @type {any} */ (uPlot))(this.#options(width, height), this.#data, this.host);
     shown?.forEach((/** @type {boolean} */ show, /** @type {number} */ index) => index && !show && this.#plot.setSeries(index, { show }));
   }
 

@@ -24,8 +24,15 @@ export function makeServer(api) {
     run: (name) => json(run(name)),
     /** @param {string} name @param {number} after only later steps @param {number} points most columns, 0: all */
     log: async (name, after = 0, points = 0) => (await json(`${run(name)}/log?after=${after}&points=${points}`)).records,
-    /** @param {string} name */
-    workflow: (name) => json(`${run(name)}/workflow`),
+    /** What was queued. @param {string} name @returns {Promise<{workflow: any, prompt: any, node: string}>} */
+    graph: (name) => json(`${run(name)}/graph`),
+    /** Queue a prompt as this page. @param {any} prompt @param {any} workflow */
+    queue: async (prompt, workflow) => {
+      const body = { client_id: api.clientId, prompt, extra_data: workflow ? { extra_pnginfo: { workflow } } : {} };
+      const response = await api.fetchApi("/prompt", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      const answer = await response.json().catch(() => ({}));
+      if (!response.ok) throw new Error(answer.error?.message ?? `${response.status} ${response.statusText}`);
+    },
     /** @param {string} name @param {string} action @param {number} [value] */
     control: (name, action, value) =>
       json(`${run(name)}/control`, {

@@ -7,6 +7,9 @@ import { applyRecords, newRun } from "./store.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
 
+/** Records that only a run at work sends; a message may come before and after. */
+const TRAINING = ["started", "progress", "step", "validated", "preview"];
+
 export class Session extends EventTarget {
   /** @type {Map<string, Run>} runs whose curves are here */
   #loaded = new Map();
@@ -50,7 +53,7 @@ export class Session extends EventTarget {
 
   /** A batch from the websocket. @param {{run: string, node: string, records: any[]}} batch */
   receive({ run: name, node, records }) {
-    const begins = !this.live.has(name);
+    const begins = !this.live.has(name) && records.some((record) => TRAINING.includes(record.event));
     if (begins) this.live.set(name, { node, progress: null });
     if (begins && !this.picked) this.shown = name;
     const ends = records.some((record) => record.event === "ended");
@@ -58,7 +61,7 @@ export class Session extends EventTarget {
     if (run) this.#apply(run, records);
     else {
       this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), ...records]);
-      this.load(name).catch(() => {});
+      if (this.live.has(name)) this.load(name).catch(() => {});
     }
     if (ends) this.live.delete(name);
     if (begins || ends) this.refreshIndex();

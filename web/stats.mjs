@@ -40,7 +40,8 @@ export function makeStats() {
   const element = h("section.section.stats", {}, loss.element, validation.element, pace.element, rate.element, memory.element);
 
   function showMemory(/** @type {Run} */ run, /** @type {number} */ total) {
-    const { memory: used, peak_memory: most } = run.last ?? {};
+    const used = run.last?.memory;
+    const most = run.last?.peak_memory;
     setShown(memory.element, used !== null && used !== undefined);
     setText(memory.value, format.memory(used));
     setText(memory.note, total ? t("peak", { peak: format.memory(most), total: format.memory(total) }) : t("peakOnly", { peak: format.memory(most) }));

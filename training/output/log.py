@@ -52,6 +52,7 @@ class JsonlLog:
         self._path = folder / LOG_NAME
         self._file: IO[str] | None = None
         self._early: list[dict[str, Any]] = []
+        self._ended = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Progress):
@@ -63,6 +64,12 @@ class JsonlLog:
         elif isinstance(event, RunEnded):
             self._open()
             self._write(*self._take_early(), record(event))
+            self._close()
+            self._ended = True
+        elif self._ended:
+            # What is found out about the files once the run is over.
+            self._open()
+            self._write(record(event))
             self._close()
         elif self._file is None:
             self._early.append(record(event))

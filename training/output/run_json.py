@@ -13,7 +13,7 @@ from .atomic import write_text
 from .records import number
 
 RUN_NAME = "run.json"
-WORKFLOW_NAME = "workflow.json"
+GRAPH_NAME = "graph.json"
 _SECONDS_BETWEEN_WRITES = 2.0
 
 
@@ -29,15 +29,17 @@ def read_run(folder: Path) -> dict[str, Any] | None:
 class RunJson:
     """Keeps run.json true: written at the start, every few seconds, and at the end.
 
-    A resumed run keeps its creation time and adds to its totals. `workflow` (ComfyUI's graph as the
-    canvas saves it) goes to workflow.json beside it, so that the panel can open it again.
+    A resumed run keeps its creation time and adds to its totals. What was queued goes to graph.json beside it, so
+    that the panel can open it again or queue it to resume: `workflow` is the canvas as ComfyUI saves it, `prompt`
+    what was sent to be executed, `node_id` the Train LoRA node in it.
     """
 
     critical = False
 
-    def __init__(self, folder: Path, workflow: Mapping[str, Any] | None = None, clock: Callable[[], float] = time.time):
+    def __init__(self, folder: Path, workflow: Mapping[str, Any] | None = None, prompt: Mapping[str, Any] | None = None,
+                 node_id: str = "", clock: Callable[[], float] = time.time):
         self._folder = folder
-        self._workflow = workflow
+        self._graph = {"workflow": workflow, "prompt": prompt, "node": node_id}
         self._clock = clock
         self._written = 0.0
         self._run: dict[str, Any] = {"name": folder.name, "created": clock(), "status": "running", "step": 0,
@@ -68,8 +70,8 @@ class RunJson:
             self._run["summary"] = before.get("summary") or {}
         self._run.update(step=event.start_step, total_steps=event.total_steps,
                          settings=dict(event.settings))
-        if self._workflow is not None:
-            write_text(self._folder / WORKFLOW_NAME, json.dumps(self._workflow, ensure_ascii=False))
+        if self._graph["workflow"] or self._graph["prompt"]:
+            write_text(self._folder / GRAPH_NAME, json.dumps(self._graph, ensure_ascii=False))
 
     def _add_step(self, event: StepDone) -> None:
         summary = self._run["summary"]

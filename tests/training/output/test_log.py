@@ -112,3 +112,9 @@ def test_fewer_points_are_means_and_say_so():
 
 def test_no_log_is_no_records(tmp_path):
     assert read_log(tmp_path) == []
+
+
+def test_a_message_after_the_end_is_kept(tmp_path, write_run):
+    log = write_run(tmp_path, steps=2)
+    log(Message(level="info", topic="saved", text="read back: 0 unmapped keys"))
+    assert kinds(tmp_path)[-2:] == ["ended", "message"]

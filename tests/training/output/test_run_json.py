@@ -4,7 +4,7 @@
 import pytest
 
 from pack.training.events import RunEnded, Saved, Validated
-from pack.training.output.run_json import WORKFLOW_NAME, RunJson, read_run
+from pack.training.output.run_json import GRAPH_NAME, RunJson, read_run
 
 
 class Clock:
@@ -23,7 +23,7 @@ def test_a_whole_run(tmp_path, started, step):
     listener = RunJson(tmp_path, workflow={"nodes": []}, clock=clock)
     listener(started(tmp_path, rank=8))
     assert read_run(tmp_path)["status"] == "running"
-    assert (tmp_path / WORKFLOW_NAME).is_file()
+    assert (tmp_path / GRAPH_NAME).is_file()
     for number in (1, 2, 3):
         clock.now += 1.0
         listener(step(number, peak_memory_bytes=number * 100))

@@ -32,7 +32,7 @@ class FakeTrainLoRA(io.ComfyNode):
                 io.Int.Input("preview_every", default=100, min=0, max=100_000),
             ],
             outputs=[io.String.Output(display_name="run_folder")],
-            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo, io.Hidden.prompt],
         )
 
     @classmethod
@@ -41,7 +41,8 @@ class FakeTrainLoRA(io.ComfyNode):
         with RUNS.live(run_name, folder, control, node_id):
             train(folder, control, panel_listeners(node_id, run_name, RUNS), steps=steps, seed=seed, resume=resume,
                   pause=seconds_per_step, preview_every=preview_every,
-                  workflow=(cls.hidden.extra_pnginfo or {}).get("workflow"))
+                  graph={"workflow": (cls.hidden.extra_pnginfo or {}).get("workflow"), "prompt": cls.hidden.prompt,
+                         "node_id": node_id})
         return io.NodeOutput(str(folder))
 
 

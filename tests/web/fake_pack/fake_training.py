@@ -94,11 +94,13 @@ def invented_step(number: int, total: int, scale: float, seconds: float, seed: i
 
 
 def train(folder: Path, control: FakeControl, panel, *, steps, seed=0, resume="", pause=0.05, preview_every=100,
-          workflow=None) -> None:
+          graph=None) -> None:
     """The shape of a real run: caches, steps, previews, saves, an end; resumes from run.json's step."""
     start = (read_run(folder) or {}).get("step", 0) if resume else 0
     plot = LossPlot(folder)
-    emit = Emitter([JsonlLog(folder), RunJson(folder, workflow), SampleFiles(folder, {"workflow": workflow}), plot, *panel])
+    graph = graph or {}
+    pictures_know = {key: graph[key] for key in ("prompt", "workflow") if graph.get(key)}
+    emit = Emitter([SampleFiles(folder, pictures_know), JsonlLog(folder), RunJson(folder, **graph), plot, *panel])
     reason, error, number, began = "finished", None, start, time.monotonic()
     try:
         _cache(emit, pause)

@@ -1,0 +1,129 @@
+// The page's knowledge of all runs: loading, live records, reloads, a server that was away.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Session } from "../../web/session.mjs";
+
+const step = (number) => ({
+  event: "step", step: number, total_steps: 100, epoch: 0, loss: 1, lr: { diffusion_model: 1 }, grad_norm: 1, items: 1, seconds: 1,
+  memory: null, peak_memory: null,
+});
+const started = (start_step = 0) => ({ event: "started", run: "r", start_step, total_steps: 100, steps_per_epoch: 10 });
+const ended = (reason) => ({ event: "ended", reason, step: 3, total_steps: 100, lora: null, seconds: 1, error: null });
+
+/** A server of three lines: what lies on disk, and what trains. */
+function fakeServer({ disk = {}, live = [] } = {}) {
+  const calls = [];
+  const need = (name) => {
+    if (!disk[name]) throw new Error(`no run ${name}`);
+    return disk[name];
+  };
+  return {
+    disk,
+    liveRuns: live,
+    calls,
+    live: async () => ({ runs: live.map((run) => ({ run, node: "1", latest: {} })), device: { name: "cpu", total_memory: 1000 } }),
+    runs: async () => Object.entries(disk).map(([name, run]) => ({ name, status: run.status, live: live.includes(name) })),
+    run: async (name) => ({ name, status: need(name).status, live: live.includes(name) }),
+    log: async (name, after = 0) => {
+      calls.push([name, after]);
+      return need(name).log.filter((record) => !after || (record.step ?? 0) > after);
+    },
+  };
+}
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+test("a page that opens in the middle of a run shows it whole", async () => {
+  const server = fakeServer({ disk: { old: { status: "finished", log: [] }, r: { status: "running", log: [started(), step(1), step(2)] } }, live: ["r"] });
+  const session = new Session(server);
+  await session.refresh();
+  assert.equal(session.shown, "r");
+  session.receive({ run: "r", node: "1", records: [step(3)] });
+  assert.deepEqual(session.get("r").columns.step, [1, 2, 3]);
+});
+
+test("records that come while the log is being read are not lost", async () => {
+  const server = fakeServer({ disk: { r: { status: "running", log: [started(), step(1)] } }, live: ["r"] });
+  const session = new Session(server);
+  const loading = session.refresh();
+  session.receive({ run: "r", node: "1", records: [step(2)] });
+  session.receive({ run: "r", node: "1", records: [step(3)] });
+  await loading;
+  await settle();
+  assert.deepEqual(session.get("r").columns.step, [1, 2, 3]);
+});
+
+test("a run that another tab or the API queued appears by itself", async () => {
+  const server = fakeServer({ disk: { old: { status: "finished", log: [] } } });
+  const session = new Session(server);
+  await session.refresh();
+  assert.equal(session.shown, "old");
+  server.disk.r = { status: "running", log: [] };
+  server.liveRuns.push("r");
+  session.receive({ run: "r", node: "7", records: [{ event: "message", level: "info", topic: "t", text: "first", step: null }] });
+  session.receive({ run: "r", node: "7", records: [{ event: "progress", phase: "latents", done: 1, total: 2 }, started()] });
+  await settle();
+  assert.equal(session.shown, "r");
+  assert.equal(session.live.get("r").node, "7");
+  assert.equal(session.get("r").messages.length, 1);
+});
+
+test("a run without a folder yet is shown from what it says", async () => {
+  const session = new Session(fakeServer());
+  await session.refresh();
+  session.receive({ run: "r", node: "1", records: [{ event: "progress", phase: "latents", done: 1, total: 2 }] });
+  await settle();
+  assert.equal(session.get("r").phase.phase, "latents");
+});
+
+test("a run that the user is looking at stays", async () => {
+  const session = new Session(fakeServer({ disk: { old: { status: "finished", log: [started(), step(1)] } } }));
+  await session.refresh();
+  await session.show("old");
+  session.receive({ run: "r", node: "1", records: [started(), step(1)] });
+  assert.equal(session.shown, "old");
+});
+
+test("a gap is read again from where the curve ends", async () => {
+  const server = fakeServer({ disk: { r: { status: "running", log: [started(), step(1)] } }, live: ["r"] });
+  const session = new Session(server);
+  await session.refresh();
+  server.disk.r.log.push(step(2), step(3), step(4));
+  session.receive({ run: "r", node: "1", records: [step(4)] });
+  await settle();
+  assert.deepEqual(session.get("r").columns.step.at(-1), 4);
+  assert.equal(server.calls.length >= 2, true);
+});
+
+test("the end of a run is told, and a message after it does not bring it back", async () => {
+  const server = fakeServer({ disk: { r: { status: "running", log: [started()] } }, live: ["r"] });
+  const session = new Session(server);
+  await session.refresh();
+  server.disk.r.status = "paused";
+  server.liveRuns.length = 0;
+  session.receive({ run: "r", node: "1", records: [step(1), step(2), step(3), ended("paused")] });
+  session.receive({ run: "r", node: "1", records: [{ event: "message", level: "info", topic: "saved", text: "x", step: 3 }] });
+  await settle();
+  assert.equal(session.live.size, 0);
+  assert.equal(session.get("r").status, "paused");
+  assert.equal(session.get("r").messages.length, 1);
+});
+
+test("a server that was restarted leaves an interrupted run", async () => {
+  const server = fakeServer({ disk: { r: { status: "running", log: [started(), step(1)] } }, live: ["r"] });
+  const session = new Session(server);
+  await session.refresh();
+  server.liveRuns.length = 0;
+  server.disk.r.status = "interrupted";
+  await session.refresh();
+  assert.equal(session.live.size, 0);
+  assert.equal(session.get("r").status, "interrupted");
+});
+
+test("nothing is asked of the server while nothing happens", async () => {
+  const server = fakeServer({ disk: { r: { status: "finished", log: [started()] } } });
+  const session = new Session(server);
+  await session.refresh();
+  await settle();
+  assert.deepEqual(server.calls, []);
+});
