@@ -30,10 +30,12 @@ class Refused(Exception):
 
 def _is_foreign(request: web.Request) -> bool:
     """Does a page of another origin ask? Ports count only where both sides name one, as in ComfyUI's own check."""
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        return request.headers.get("Origin") != args.enable_cors_header
     origin = request.headers.get("Origin")
-    if origin is None or origin == args.enable_cors_header:
+    if origin is not None and origin == args.enable_cors_header:
+        return False
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return True
+    if origin is None:
         return False
     theirs, ours = urlsplit(origin), urlsplit(f"//{request.host}")
     same_port = theirs.port == ours.port or None in (theirs.port, ours.port)

@@ -256,7 +256,7 @@ def test_an_origin_that_the_servers_owner_named_is_served(ask, comfy, live_fox, 
     assert ask("POST", CONTROL, json={"action": "save"}, headers=FOREIGN[0]).status == 403
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_wrong_methods(ask, live_fox, method):
     assert ask(method, "/lora_canvas/runs").status == 405
     assert ask(method, CONTROL).status == 405
