@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -148,9 +148,7 @@ def full_mask(sample: "Sample") -> np.ndarray | None:
     """
     masks = []
     if sample.mask is not None:
-        rgba = sample.mask.pixels().astype(np.uint32)
-        grey = (rgba[:, :, :3] @ np.array([299, 587, 114], np.uint32) + 500) // 1000
-        masks.append((grey * rgba[:, :, 3] // 255).astype(np.uint8))
+        masks.append(_in_bands(_luminance, sample.mask.pixels()))
     if sample.alpha == "mask":
         alpha = sample.picture.pixels()[:, :, 3]
         if not (alpha == 255).all():
@@ -161,30 +159,54 @@ def full_mask(sample: "Sample") -> np.ndarray | None:
     return np.minimum(*masks).astype(np.uint8) if len(masks) == 2 else masks[0] if masks else None
 
 
-def item_pixels(item: Item) -> "torch.Tensor":
-    """(h, w, 3) float32 in 0..1: what the VAE is given. Raises DatasetError that names the file."""
+def full_colour(sample: "Sample") -> np.ndarray:
+    """(h, w, 3) uint8 at the picture's own size, transparency treated as told. Raises DatasetError naming the file."""
+    rgba = sample.picture.pixels()
+    if sample.alpha == "ignore" or (rgba[:, :, 3] == 255).all():
+        return rgba[:, :, :3]
+    return over_background(rgba, sample.background)
+
+
+def item_pixels(item: Item, colour: np.ndarray | None = None) -> "torch.Tensor":
+    """(h, w, 3) float32 in 0..1: what the VAE is given. `colour` is the sample's full_colour, if it is at hand."""
     import torch
 
-    rgba = item.sample.picture.pixels()
-    colour = rgba[:, :, :3]
-    if item.sample.alpha != "ignore" and not (rgba[:, :, 3] == 255).all():
-        colour = over_background(rgba, item.sample.background)
-    return torch.from_numpy(_cut(colour, item) / 255)
+    return torch.from_numpy(_cut(full_colour(item.sample) if colour is None else colour, item) / 255)
 
 
 def item_mask(item: Item) -> "torch.Tensor | None":
     """(h, w) float32 in 0..1 on the pixels of `item_pixels`; None: everything counts fully."""
+    return cut_mask(full_mask(item.sample), item)
+
+
+def cut_mask(mask: np.ndarray | None, item: Item) -> "torch.Tensor | None":
+    """`item_mask` of a full_mask that is at hand."""
     import torch
 
-    mask = full_mask(item.sample)
     return None if mask is None else torch.from_numpy(_cut(mask[:, :, None], item)[:, :, 0] / 255)
 
 
 def over_background(rgba: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
     """(h, w, 3) uint8: an RGBA picture laid on a colour."""
-    alpha = rgba[:, :, 3:].astype(np.uint16)
     below = np.array(background, np.uint16)
-    return ((rgba[:, :, :3] * alpha + below * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+    def laid(band: np.ndarray) -> np.ndarray:
+        alpha = band[:, :, 3:].astype(np.uint16)
+        return ((band[:, :, :3] * alpha + below * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+    return _in_bands(laid, rgba)
+
+
+def _luminance(rgba: np.ndarray) -> np.ndarray:
+    """(h, w) uint8: how bright a mask is, where transparent counts as black."""
+    wide = rgba.astype(np.uint32)
+    grey = (wide[:, :, :3] @ np.array([299, 587, 114], np.uint32) + 500) // 1000
+    return (grey * wide[:, :, 3] // 255).astype(np.uint8)
+
+
+def _in_bands(convert: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, rows: int = 256) -> np.ndarray:
+    """`convert` a few rows at a time: its wide intermediates would take 2 GB on the largest pictures."""
+    return np.concatenate([convert(pixels[start : start + rows]) for start in range(0, len(pixels), rows)])
 
 
 def _cut(pixels: np.ndarray, item: Item) -> np.ndarray:

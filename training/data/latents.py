@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from torch.nn.functional import interpolate
 from ..errors import DatasetError
 from ..events import Event, Message, Progress
 from .encoded import EncodedPicture, plain
-from .items import Item, item_mask, item_pixels
+from .items import Item, cut_mask, full_colour, full_mask, item_pixels
 from .store import TensorStore, content_key
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ HUGE_PIXELS = 25_000_000
 """Above this (100 MB as RGBA) pictures are decoded one at a time, so that threads cannot exhaust memory."""
 GIGABYTE = 1 << 30
 Tensors = dict[str, torch.Tensor]
+Loaded = tuple[torch.Tensor, torch.Tensor | None]
+"""Pixels (h, w, 3) and mask (h, w) or None."""
 _one_huge_picture = threading.Lock()
 
 
@@ -74,12 +77,13 @@ class LatentCache:
         `skip_unreadable`. A latent that is NaN or infinite raises at once.
         """
         bad: dict["Sample", str] = {}
-        missing = self._missing(items, bad, check)
         total = sum(len(item.variants()) for item in items)
+        emit(Progress(phase="latents", done=0, total=total))  # hashing the files of a large folder takes a while
+        missing = self._missing(items, bad, check)
         done = total - len(missing)
         emit(Progress(phase="latents", done=done, total=total))
         for batch, loaded in self._loaded(self._batches(missing), check):
-            ready = _readable(batch, loaded, bad)
+            ready = _readable(loaded, bad)
             if ready:
                 self._encode(ready)
             done += len(batch)
@@ -111,7 +115,7 @@ class LatentCache:
         key = self._key(item)
         entry = self._memory.get(key) or (self._store.get(key) if self._store else None)
         if entry is None:
-            self._encode([(item, _load(item))])
+            self._encode([(item, loaded) for loaded in _load([item])])
             entry = self._memory.get(key) or self._store.get(key)
         return entry
 
@@ -145,21 +149,22 @@ class LatentCache:
 
     def _loaded(
         self, batches: list[list[Item]], check: Callable[[], None]
-    ) -> Iterator[tuple[list[Item], list[Future]]]:
+    ) -> Iterator[tuple[list[Item], list[tuple[list[Item], Future]]]]:
         """Each batch with its pictures decoded; the next batch is decoded in threads while this one is encoded."""
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="lora-canvas-decode") as pool:
-            waiting: list[list[Future]] = []
+            waiting: list[list[tuple[list[Item], Future]]] = []
             try:
                 for index, batch in enumerate(batches):
                     while len(waiting) <= index + 1 and len(waiting) < len(batches):
-                        waiting.append([pool.submit(_load, item) for item in batches[len(waiting)]])
+                        groups = _by_sample(batches[len(waiting)])
+                        waiting.append([(group, pool.submit(_load, group)) for group in groups])
                     check()
                     yield batch, waiting[index]
                     waiting[index] = []
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _encode(self, loaded: list[tuple[Item, tuple[torch.Tensor, torch.Tensor | None]]]) -> None:
+    def _encode(self, loaded: list[tuple[Item, Loaded]]) -> None:
         pixels = torch.stack([picture for _, (picture, _) in loaded])
         latents = plain(self._encoder.encode(pixels)).float()
         _refuse_non_finite([item for item, _ in loaded], latents)
@@ -173,19 +178,26 @@ class LatentCache:
                 self._memory[self._key(item)] = entry
 
 
-def _load(item: Item) -> tuple[torch.Tensor, torch.Tensor | None]:
-    width, height = item.geometry.original
+def _by_sample(items: Sequence[Item]) -> list[list[Item]]:
+    """Neighbours that show the same picture, mirrored or cropped otherwise: it is decoded once for all of them."""
+    return [list(group) for _, group in groupby(items, key=lambda item: id(item.sample))]
+
+
+def _load(items: Sequence[Item]) -> list[Loaded]:
+    """Pixels and mask of items of one sample."""
+    sample, (width, height) = items[0].sample, items[0].geometry.original
     with _one_huge_picture if width * height > HUGE_PIXELS else nullcontext():
-        return item_pixels(item), item_mask(item)
+        colour, mask = full_colour(sample), full_mask(sample)
+        return [(item_pixels(item, colour), cut_mask(mask, item)) for item in items]
 
 
-def _readable(batch: list[Item], loaded: list[Future], bad: "dict[Sample, str]") -> list:
+def _readable(loaded: list[tuple[list[Item], Future]], bad: "dict[Sample, str]") -> list[tuple[Item, Loaded]]:
     ready = []
-    for item, future in zip(batch, loaded, strict=True):
+    for group, future in loaded:
         try:
-            ready.append((item, future.result()))
+            ready += zip(group, future.result(), strict=True)
         except DatasetError as error:
-            bad[item.sample] = error.problems[0]
+            bad[group[0].sample] = error.problems[0]
     return ready
 
 

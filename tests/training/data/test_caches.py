@@ -88,7 +88,7 @@ def test_progress_and_equal_content_encoded_once(folder):
     encoder = Averages()
     LatentCache(encoder, folder).prepare(items_of(solid(0.2), solid(0.2), solid(0.3)), seen.append)
     assert encoder.batches == [2]
-    assert seen == [Progress(phase="latents", done=1, total=3), Progress(phase="latents", done=3, total=3)]
+    assert seen == [Progress(phase="latents", done=done, total=3) for done in (0, 1, 3)]
 
 
 def test_a_second_preparation_encodes_nothing(folder):
@@ -142,6 +142,22 @@ def test_variants_are_prepared(folder):
     assert encoder.batches == [2]
     straight, mirrored = (cache.get(variant) for variant in item.variants())
     assert torch.allclose(straight, mirrored.flip(2)) and encoder.batches == [2]
+
+
+def test_a_picture_is_decoded_once_for_all_its_variants():
+    class Counting(TensorPicture):
+        decoded = 0
+
+        def pixels(self):
+            self.decoded += 1
+            return super().pixels()
+
+    picture = Counting(torch.rand(64, 300, 3), "r")
+    (item,) = items_of(picture, buckets=replace(SPEC, flip=True, crop="random"))
+    assert len(item.variants()) > 4
+    picture.decoded = 0
+    LatentCache(Averages()).prepare([item])
+    assert picture.decoded == 1
 
 
 def test_cancel_keeps_what_is_done(tmp_path):
