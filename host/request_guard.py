@@ -37,8 +37,11 @@ def _is_foreign(request: web.Request) -> bool:
         return True
     if origin is None:
         return False
-    theirs, ours = urlsplit(origin), urlsplit(f"//{request.host}")
-    same_port = theirs.port == ours.port or None in (theirs.port, ours.port)
+    try:
+        theirs, ours = urlsplit(origin), urlsplit(f"//{request.host}")
+        same_port = theirs.port == ours.port or None in (theirs.port, ours.port)
+    except ValueError:
+        return True
     return theirs.hostname != ours.hostname or not same_port
 
 

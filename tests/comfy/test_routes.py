@@ -234,7 +234,8 @@ def test_a_run_that_does_not_train_takes_no_commands(ask, fox):
 
 
 FOREIGN = [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}, {"Sec-Fetch-Site": "cross-site"},
-           {"Origin": "http://localhost.evil.example"}, {"Origin": "nonsense"}]
+           {"Origin": "http://localhost.evil.example"}, {"Origin": "nonsense"},
+           {"Origin": "http://127.0.0.1:99999"}, {"Origin": "http://[::1"}]
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
