@@ -12,6 +12,7 @@ from typing import Any
 import comfy.sd
 import torch
 
+from ..training.data.check import caption_problems
 from ..training.data.dataset import Dataset
 from ..training.errors import DatasetError, raise_problems
 from ..training.events import Emitter, Event, Listener, Message
@@ -97,8 +98,8 @@ def train_lora(wiring: Wiring) -> Trained:
 
 
 def _check(wiring: Wiring) -> None:
-    problems = () if wiring.run.skip_bad_pictures else wiring.dataset.problems
-    raise_problems(DatasetError, "Load Dataset", problems)
+    unreadable = () if wiring.run.skip_bad_pictures else wiring.dataset.problems
+    raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.dataset)])
     check_parts(wiring.model, wiring.vae, wiring.clip)
 
 
