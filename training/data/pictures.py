@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 NODE = "Load Dataset"
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".avif")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".avif")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "AVIF")
 MAX_PIXELS = 89_000_000
 """About 9,400 x 9,400, just below where Pillow starts to warn; decoding needs up to 8 bytes a pixel."""

@@ -23,7 +23,9 @@ from .captions import CaptionSpec
 from .dataset import ALPHA, Dataset, Sample
 from .file_index import FileIndex
 from .headers import read_headers
+from .leftovers import leftovers
 from .pictures import EXTENSIONS, FilePicture
+from .report import count, some
 from .splits import balance_regularisation, hold_out
 from .walk import File, Folder, printable, walk
 
@@ -141,11 +143,16 @@ def _samples(root: Path, spec: ScanSpec, findings: Findings, skip: list[Path]) -
         for folder in folders:
             metadata.add(folder, findings.problems, findings.warnings)
     masks = _mask_folders(spec, findings)
-    return [
+    samples = [
         _sample(file, folder, root, spec, metadata, masks, findings)
         for folder in folders
         for file in _pictures(folder)
     ]
+    findings.warnings += leftovers(folders, spec.caption_extension, spec.captions_from in ("auto", "files"))
+    unmasked = [sample.name for sample in samples if "files" in spec.masks and sample.mask is None]
+    if unmasked:
+        findings.warnings.append(f"{count(len(unmasked), 'picture')} without a mask file: {some(unmasked)}. They are trained whole.")
+    return samples
 
 
 def _mask_folders(spec: ScanSpec, findings: Findings) -> dict[str, Folder]:

@@ -38,11 +38,12 @@ class Folder:
         if name in self.files:
             return self.files[name]
         if self._folded is None:
-            self._folded = {_fold(key): file for key, file in self.files.items()}
-        return self._folded.get(_fold(name))
+            self._folded = {fold(key): file for key, file in self.files.items()}
+        return self._folded.get(fold(name))
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
+    """A name as file systems that ignore case and accents' encoding compare it."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -86,7 +87,7 @@ def walk(root: Path, *, recursive: bool, skipped: list[str]) -> Iterator[Folder]
 def _entries(path: Path, name: str, *, is_root: bool, skipped: list[str]) -> list[os.DirEntry]:
     try:
         with os.scandir(path) as entries:
-            return sorted(entries, key=lambda entry: _fold(entry.name))
+            return sorted(entries, key=lambda entry: fold(entry.name))
     except OSError as error:
         if is_root:
             raise DatasetError(

@@ -182,6 +182,20 @@ def test_truncation_is_noticed_at_the_scan(folder, ending):
     assert problem.startswith(f"cut{ending}: is damaged")
 
 
+def test_files_that_are_not_used_are_named(folder):
+    for name in ("a.png", "b.jfif", "b-mask.png"):
+        save(folder / name, format="JPEG" if name.endswith("jfif") else None)
+    for name in ("a.txt", "c.txt", "readme.txt", "d.heic", "sub/e.TIFF"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    assert scan_folder(folder).warnings == (
+        "2 pictures in a format that is not read: d.heic, sub/e.TIFF. Convert to PNG or JPEG.",
+        "1 caption file without a picture of the same name: c.txt. Rename one of the two.",
+    )
+    assert len(scan_folder(folder, captions_from="class words").warnings) == 1
+    assert scan_folder(folder, masks="files").warnings[-1] == "1 picture without a mask file: a.png. They are trained whole."
+
+
 def test_empty_and_missing_folders(folder):
     with pytest.raises(DatasetError, match="no usable picture in 'set'"):
         scan_folder(folder)
