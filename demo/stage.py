@@ -15,6 +15,10 @@ from .workflow import find, to_api
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ROOT / "workflows" / "Train SD1.5 LoRA.json"
 FOLDER = "lcfox"
+PROMPTS = (
+    "lcfox, portrait of a fox, simple blue background",
+    "lcfox, a fox wearing a red scarf, standing in the snow",
+)
 
 
 def place_checkpoint(base: Path, given: Path | None) -> str:
@@ -41,10 +45,16 @@ def load_workflow() -> dict:
 
 
 def prompt_of(workflow: dict, object_info: dict, checkpoint: str, folder: str) -> dict:
-    """The workflow as an API prompt on this checkpoint and data set, and otherwise as it is shipped."""
+    """The workflow as an API prompt on this checkpoint and data set, asking for the fox; otherwise as it is shipped."""
     prompt = to_api(workflow, object_info)
     find(prompt, "CheckpointLoaderSimple")["ckpt_name"] = checkpoint
     find(prompt, "LoRACanvasLoadDataset")["folder"] = folder
+    find(prompt, "LoRACanvasTrainLoRA")["run_name"] = FOLDER
+    find(prompt, "LoRACanvasSaveLoRA")["filename"] = FOLDER
+    find(prompt, "LoRACanvasSamplePreview")["prompts"] = "\n".join(PROMPTS)
+    for node in prompt.values():
+        if node["_meta"]["title"] == "Prompt":
+            node["inputs"]["text"] = PROMPTS[0]
     return prompt
 
 
