@@ -26,18 +26,47 @@ export function smooth(values, weight) {
  * @returns {(number|null)[][]} [x, ...ys of every table]
  */
 export function align(tables) {
-  const filled = tables.filter((table) => table.x.length);
-  if (filled.length === 1) return [filled[0].x, ...tables.flatMap((table) => (table.x.length ? table.ys : table.ys.map(() => blank(filled[0].x.length))))];
-  const xs = [...new Set(filled.flatMap((table) => table.x))].sort((a, b) => a - b);
-  const at = new Map(xs.map((x, index) => [x, index]));
-  const columns = tables.flatMap((table) =>
-    table.ys.map((ys) => {
-      const column = blank(xs.length);
-      table.x.forEach((x, index) => { column[/** @type {number} */ (at.get(x))] = ys[index]; });
-      return column;
-    }),
-  );
+  const xs = tables.reduce((/** @type {number[]} */ all, table) => union(all, table.x), []);
+  const columns = tables.flatMap((table) => (table.x.length === xs.length ? table.ys : spread(table, xs)));
   return [xs, ...columns];
+}
+
+/** Both sorted lists as one; the longer itself when it holds the other. @param {number[]} a @param {number[]} b */
+function union(a, b) {
+  const [long, short] = a.length >= b.length ? [a, b] : [b, a];
+  const missing = short.filter((x) => !holds(long, x));
+  if (!missing.length) return long;
+  const merged = [];
+  let next = 0;
+  for (const x of long) {
+    while (next < missing.length && missing[next] < x) merged.push(missing[next++]);
+    merged.push(x);
+  }
+  return merged.concat(missing.slice(next));
+}
+
+/** Where `x` is, or would be, in a sorted list. @param {number[]} list @param {number} x */
+function place(list, x) {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle] < x) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const holds = (/** @type {number[]} */ list, /** @type {number} */ x) => list[place(list, x)] === x;
+
+/** The columns of a table on a longer axis. @param {{x: number[], ys: (number|null)[][]}} table @param {number[]} xs */
+function spread(table, xs) {
+  const places = table.x.map((x) => place(xs, x));
+  return table.ys.map((ys) => {
+    const column = blank(xs.length);
+    places.forEach((at, index) => { column[at] = ys[index]; });
+    return column;
+  });
 }
 
 /** @returns {(number|null)[]} */
@@ -45,29 +74,43 @@ function blank(/** @type {number} */ length) {
   return new Array(length).fill(null);
 }
 
-/** At most this many values are looked at for a range. */
+/** At most this many values of the first curve are looked at for a range. */
 const SAMPLE = 4000;
 
 /**
- * Lowest value and a top that the highest hundredth does not set, over the window [from, to] of indices.
+ * Lowest value and a top that the highest hundredth of the first curve does not set, over the indices [from, to].
  * @param {(number|null|undefined)[][]} columns curves whose every value should be seen stand after the first
  * @param {number} from @param {number} to
  * @returns {[number, number]|null}
  */
 export function robustRange(columns, from, to) {
-  const stride = Math.max(1, Math.ceil((to - from + 1) / SAMPLE));
+  const ranges = columns.map((column, order) => (order ? extent(column, from, to) : mostOf(column, from, to))).filter((range) => range !== null);
+  if (!ranges.length) return null;
+  return [Math.min(...ranges.map((range) => range[0])), Math.max(...ranges.map((range) => range[1]))];
+}
+
+/** @param {(number|null|undefined)[]} column @param {number} from @param {number} to @returns {[number, number]|null} */
+function extent(column, from, to) {
   let low = Infinity;
   let high = -Infinity;
-  columns.forEach((column, order) => {
-    const seen = [];
-    for (let index = from; index <= to; index += order ? 1 : stride) {
-      const value = column[index];
-      if (value !== null && value !== undefined) seen.push(value);
-    }
-    if (!seen.length) return;
-    seen.sort((a, b) => a - b);
-    low = Math.min(low, seen[0]);
-    high = Math.max(high, order ? seen[seen.length - 1] : seen[Math.floor((seen.length - 1) * 0.99)]);
-  });
+  for (let index = from; index <= to; index++) {
+    const value = column[index];
+    if (value === null || value === undefined) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
   return low <= high ? [low, high] : null;
+}
+
+/** @param {(number|null|undefined)[]} column @param {number} from @param {number} to @returns {[number, number]|null} */
+function mostOf(column, from, to) {
+  const stride = Math.max(1, Math.ceil((to - from + 1) / SAMPLE));
+  const seen = [];
+  for (let index = from; index <= to; index += stride) {
+    const value = column[index];
+    if (value !== null && value !== undefined) seen.push(value);
+  }
+  if (!seen.length) return null;
+  seen.sort((a, b) => a - b);
+  return [seen[0], seen[Math.floor((seen.length - 1) * 0.99)]];
 }

