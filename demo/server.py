@@ -55,6 +55,7 @@ class ComfyServer:
             )
         try:
             self._wait_until_ready()
+            self._check_pack()
         except BaseException:
             self.stop()
             raise
@@ -78,6 +79,13 @@ class ComfyServer:
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
         raise ServerFailed(f"ComfyUI did not answer within {self._timeout:.0f} s. Its log ends:\n{self.log_tail()}")
+
+    def _check_pack(self) -> None:
+        """ComfyUI goes on without a pack that it cannot import; here that is a failure."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        for index, line in enumerate(lines):
+            if line.startswith("Cannot import") and PACK_FOLDER in line:
+                raise ServerFailed("\n".join(lines[max(0, index - 25) : index + 1]))
 
     def check_alive(self) -> None:
         """Raise ServerFailed if the process has ended."""
