@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 TILE = 192
+PICTURE = 184
 LABEL = 16
 MOST = 48
 PAPER, INK, CROP, MASKED = (24, 24, 24), (220, 220, 220), (255, 200, 0), (220, 40, 40)
@@ -61,15 +62,15 @@ def _tile(sample: Sample, label: str, item: Item | None = None) -> Image.Image:
 
 
 def _small(picture, convert: Callable[[np.ndarray], np.ndarray]) -> Image.Image:
-    pixels = picture.small_pixels(TILE) if isinstance(picture, FilePicture) else picture.pixels()
+    pixels = picture.small_pixels(PICTURE) if isinstance(picture, FilePicture) else picture.pixels()
     height, width = pixels.shape[:2]
-    scale = TILE / max(width, height)
+    scale = PICTURE / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return Image.fromarray(convert(pixels)).resize(size, Image.Resampling.BOX)
 
 
 def _thumbnail(sample: Sample) -> Image.Image:
-    """The picture as it is trained on, at most TILE a side."""
+    """The picture as it is trained on, at most PICTURE a side."""
     if sample.alpha == "ignore":
         picture = _small(sample.picture, lambda rgba: np.ascontiguousarray(rgba[:, :, :3]))
     else:

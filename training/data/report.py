@@ -92,7 +92,7 @@ def bucket_report(items: Sequence[Item], batch_size: int) -> str:
     lines += _section("Enlarged", _worst(items, enlargement, 1.0, "{:.2f} times"), MANY)
     short_batches = sum(1 for n in draws.values() if n % batch_size)
     if short_batches and batch_size > 1:
-        advice = f"{count(short_batches, 'batch')} an epoch are short: these pictures weigh more in their update. "
+        advice = f"{short_batches} of these batches are short: each of their pictures weighs more. "
         lines += _section("Note", [advice + "Raise bucket_step, or choose 'merge' for small_buckets."])
     return "\n".join(lines)
 
@@ -108,5 +108,5 @@ def enlargement(item: Item) -> float:
 
 
 def _worst(items: Iterable[Item], measure, above: float, text: str) -> list[str]:
-    found = sorted(((measure(item), item.sample.name) for item in items), reverse=True)
-    return [f"{name}: {text.format(value)}" for value, name in found if value > above]
+    found = sorted((-measure(item), item.sample.name) for item in items)
+    return [f"{name}: {text.format(-value)}" for value, name in found if -value > above]

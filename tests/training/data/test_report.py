@@ -54,7 +54,7 @@ def test_bucket_report():
         "  128 x 32: 1 picture, 1 draw, 1 batch, the last with 1 of 2",
         "", "Cropped by more than a tenth:", "  wide: 20% of its area",
         "", "Enlarged:", "  small: 4.00 times",
-        "", "Note:", "  1 batch an epoch are short: these pictures weigh more in their update. "
+        "", "Note:", "  1 of these batches are short: each of their pictures weighs more. "
         "Raise bucket_step, or choose 'merge' for small_buckets.",
     ]  # fmt: skip
 
@@ -73,10 +73,10 @@ def test_the_crop_is_drawn_where_it_is():
     (item,) = make_items(dataset(sample("wide", flat(300, 60))))
     sheet = (crop_sheet([item])[0] * 255).round().numpy().astype(int)
     assert sheet.shape == (TILE + LABEL, TILE, 3)
-    row = sheet[TILE // 2, :TILE]  # the thumbnail is 192 x 38; crop 16..144 of 160 -> columns 19..172
+    row = sheet[TILE // 2, :TILE]  # the thumbnail is 184 x 37, 4 from the left; crop 16..144 of 160 -> 18..165 of it
     yellow = np.flatnonzero((row == [255, 200, 0]).all(axis=1))
-    assert yellow.tolist() == [19, 172]
-    assert (row[30:160] == 255).all() and (row[:19] == 90).all() and (row[173:] == 90).all()
+    assert yellow.tolist() == [22, 169]
+    assert (row[30:160] == 255).all() and (row[4:22] == 90).all() and (row[170:188] == 90).all()
 
 
 def test_masked_parts_are_red():
