@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -35,6 +36,7 @@ SDXL_ONE_LEVEL = UNetShape(
     pooled_channels=2816,
     linear_projections=True,
 )
+SDXL_THREE_LEVELS = replace(SDXL_ONE_LEVEL, levels=((0, 0), (2, 2), (10, 10)))
 
 Weights = dict[str, Tensor]
 
@@ -83,6 +85,7 @@ KINDS: dict[str, Callable[[], Weights]] = {
     "sd21-no-text": lambda: _sd(SD21_ONE_LEVEL, text=False),
     "sdxl": lambda: _sdxl("whole"),
     "sdxl-short": lambda: _sdxl("short"),
+    "sdxl-no-text": lambda: _prefixed("model.diffusion_model.", unet_weights(SDXL_THREE_LEVELS, SEED)),
     "sdxl-short-vpred": lambda: _sdxl("short", v_prediction=True),
     "flux-dev": lambda: _flux(FluxShape(double=1, single=1, guidance=True)),
     "flux-schnell": lambda: _flux(FluxShape(double=1, single=0, guidance=False)),

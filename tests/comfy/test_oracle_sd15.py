@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from pack.tests.comfy.diffusers_unet import relative_errors, unet_like, with_peft
+from pack.tests.comfy.diffusers_unet import unet_like, unet_module_paths
 from pack.tests.comfy.parts import condition, load, network_for, session_of
+from pack.tests.comfy.peft_lora import relative_errors, whole, with_peft
 from pack.training.network.attach import attached
 from pack.training.objective.objective import Objective
 from pack.training.objective.spec import ObjectiveSpec
@@ -65,7 +66,7 @@ def test_loss_and_every_gradient_agree_with_diffusers_and_peft(comfy, loaded):
     prediction = {"epsilon": "epsilon", "v": "v_prediction"}[session.denoiser.parametrisation]
     scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction)
     unet = unet_like(comfy, loaded.model)
-    layers = with_peft(unet, network, "diffusion_model", "lora_unet_", rank=RANK, alpha=ALPHA)
+    layers = with_peft(unet, network, "diffusion_model", whole(unet_module_paths(comfy, loaded.model)), rank=RANK, alpha=ALPHA)
     timesteps = (noising.position * 1000).floor().long()
     noisy = scheduler.add_noise(x0, noising.noise, timesteps)
     text = torch.cat([c.text.tensors["cond"] for c in conditions])

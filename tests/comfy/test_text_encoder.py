@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pack.tests.comfy.diffusers_unet import relative_errors, with_peft
 from pack.tests.comfy.parts import load, network_for, session_of
+from pack.tests.comfy.peft_lora import relative_errors, whole, with_peft
 from pack.training.network.attach import attached
 
 RANK, ALPHA = 4, 2.0
@@ -92,8 +92,9 @@ def test_encoding_and_every_gradient_agree_with_transformers_and_peft(sd15, enco
             (cond * direction).mean().backward()
 
     model = hf_text_model(sd15)
-    prefix = "lora_te_" if any(n.startswith("text_model.") for n, _ in model.named_modules()) else "lora_te_text_model_"
-    layers = with_peft(model, network, "clip_l", prefix, rank=RANK, alpha=ALPHA)
+    names = {name.removeprefix("text_model."): name for name, _ in model.named_modules()}
+    paths = {path: names[path.removeprefix("transformer.text_model.")] for path in network.adapters_of("clip_l")}
+    layers = with_peft(model, network, "clip_l", whole(paths), rank=RANK, alpha=ALPHA)
     expected = model(hf_ids(sd15, CAPTION)).last_hidden_state
     (expected * direction).mean().backward()
     torch.testing.assert_close(cond.detach(), expected.detach(), rtol=1e-4, atol=1e-4)
