@@ -1,0 +1,107 @@
+"""Building optimizers: defaults, LoRA+, unlearning, refusals; schedule-free weights."""
+
+import pytest
+import torch
+
+from pack.training.errors import SettingsError
+from pack.training.optim.kinds import optimizers
+from pack.training.optim.optimizers import build_optimizer, learning_rates, optimizer_mode
+from pack.training.optim.others import OTHERS, REFUSED
+from pack.training.optim.spec import OptimizerSpec
+
+from .fakes import groups, parameters, train, values
+
+pytestmark = pytest.mark.filterwarnings("ignore:Paged optimizers")
+
+
+def test_adamw_matches_torch():
+    named, twin = parameters(), parameters()
+    ours = build_optimizer(OptimizerSpec(learning_rate=1e-3, text_encoder_lr=1e-3, weight_decay=0.1), groups(named))
+    reference = torch.optim.AdamW(twin.values(), lr=1e-3, weight_decay=0.1)
+    reference.param_groups[0]["base_lr"] = 1e-3
+    train(ours, named, 0, 5)
+    train(reference, twin, 0, 5)
+    assert all(torch.equal(named[name], twin[name]) for name in named)
+
+
+def test_every_optimizer_of_the_library_is_offered_or_refused():
+    library = pytest.importorskip("pytorch_optimizer")
+    offered = {optimizers.get(name).class_name.lower() for name in optimizers}
+    assert set(library.get_supported_optimizers()) <= offered | set(REFUSED)
+    assert not set(OTHERS) & set(REFUSED)
+
+
+def test_prodigy_has_its_lora_defaults_and_extra_arguments_win():
+    spec = OptimizerSpec(optimizer="Prodigy", learning_rate=1.0, extra_arguments="d_coef=2 betas=0.9,0.999")
+    group = build_optimizer(spec, groups(parameters())).param_groups[0]
+    assert group["safeguard_warmup"] is True and group["bias_correction"] is True
+    assert group["d_coef"] == 2 and group["betas"] == (0.9, 0.999)
+
+
+def test_ademamix_warms_up_over_the_run():
+    spec = OptimizerSpec(optimizer="AdEMAMix8bit")
+    assert build_optimizer(spec, groups(parameters()), 500).param_groups[0]["t_alpha"] == 500
+    assert build_optimizer(spec, groups(parameters())).param_groups[0]["t_alpha"] is None
+
+
+def test_muon_treats_matrices_and_vectors_apart():
+    optimizer = build_optimizer(OptimizerSpec(optimizer="Muon"), groups(parameters()))
+    by_kind = {group["use_muon"]: group["parameter_names"] for group in optimizer.param_groups}
+    assert by_kind[False] == ["unet_conv.scale"]
+    assert "unet_conv.down" in by_kind[True]
+
+
+@pytest.mark.parametrize("name", [name for name in optimizers if optimizers.get(name).can_unlearn])
+def test_a_negative_rate_moves_the_other_way(name):
+    forward, backward = parameters(), parameters()
+    rate = max(optimizers.get(name).usual_rate, 1e-3)
+    for named, sign in ((forward, 1), (backward, -1)):
+        spec = OptimizerSpec(optimizer=name, learning_rate=sign * rate, text_encoder_lr=sign * rate, weight_decay=0.0)
+        train(build_optimizer(spec, groups(named), 10), named, 0, 8)
+    start = values(parameters())
+    moved = [(forward[key] - start[key]).flatten() @ (backward[key] - start[key]).flatten() for key in start]
+    assert sum(moved) < 0
+
+
+def test_optimizers_that_cannot_unlearn_say_so():
+    with pytest.raises(SettingsError, match="amos cannot use a negative learning rate"):
+        OptimizerSpec(optimizer="amos", learning_rate=-1e-4)
+
+
+def test_a_refused_setting_is_a_settings_error():
+    with pytest.raises(SettingsError, match="AdamW refuses its settings"):
+        build_optimizer(OptimizerSpec(extra_arguments="betas=2,3"), groups(parameters()))
+
+
+def test_rates_shown_include_prodigys_estimate():
+    spec = OptimizerSpec(optimizer="Prodigy", learning_rate=1.0)
+    assert learning_rates(build_optimizer(spec, groups(parameters()))) == {"diffusion_model": 1e-6, "text_encoder_1": 1e-6}
+    plain = OptimizerSpec(learning_rate=1e-4, text_encoder_lr=5e-5, loraplus_ratio=16)
+    assert learning_rates(build_optimizer(plain, groups(parameters()))) == {"diffusion_model": 1e-4, "text_encoder_1": 5e-5}
+
+
+@pytest.mark.parametrize("name", ["ScheduleFreeAdamW", "schedulefreesgd", "splus"])
+def test_looking_at_the_average_changes_nothing(name):
+    spec = OptimizerSpec(optimizer=name, learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant")
+    disturbed, alone = parameters(), parameters()
+    optimizer = build_optimizer(spec, groups(disturbed))
+    mode = optimizer_mode(optimizer)
+    train(optimizer, disturbed, 0, 3)
+    trained = values(disturbed)
+    mode.eval()
+    mode.eval()
+    assert any(not torch.equal(trained[key], disturbed[key]) for key in trained)
+    mode.train()
+    mode.train()
+    train(optimizer, disturbed, 3, 6)
+    train(build_optimizer(spec, groups(alone)), alone, 0, 6)
+    assert all(torch.equal(alone[key], disturbed[key]) for key in alone)
+
+
+def test_other_optimizers_have_one_mode():
+    named = parameters()
+    optimizer = build_optimizer(OptimizerSpec(), groups(named))
+    train(optimizer, named, 0, 1)
+    before = values(named)
+    optimizer_mode(optimizer).eval()
+    assert all(torch.equal(before[key], named[key]) for key in before)

@@ -1,0 +1,95 @@
+"""The optimizers by name: where each comes from, the defaults that suit a LoRA, and what is special about it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingLibraryError, SettingsError
+from ..registry import Registry
+from .others import OTHERS
+
+if TYPE_CHECKING:
+    import torch
+
+WHERE = "Optimizer"
+_MODULES = {"torch": "torch.optim", "bitsandbytes": "bitsandbytes.optim", "pytorch_optimizer": "pytorch_optimizer"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerKind:
+    """`library` and `class_name` say what is built; `defaults` replace the library's own where a LoRA wants others.
+
+    usual_rate        the learning rate to start from
+    finds_rate        Prodigy and D-Adaptation: multiplies the rate by its own estimate; one rate for all groups
+    averages          schedule-free: trains on other weights than the ones to be used
+    by_matrix         Muon: matrices and other parameters sit in groups of their own (`use_muon`)
+    needs_positive_rate   its formula does not hold for a negative one
+    length_arguments  arguments that are set to the run's length in steps when it is known
+    """
+
+    library: str
+    class_name: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    usual_rate: float = 1e-4
+    finds_rate: bool = False
+    averages: bool = False
+    by_matrix: bool = False
+    needs_positive_rate: bool = False
+    length_arguments: tuple[str, ...] = ()
+
+    @property
+    def can_unlearn(self) -> bool:
+        """Whether a negative learning rate makes it go the other way."""
+        return not (self.finds_rate or self.averages or self.needs_positive_rate)
+
+    def load(self) -> type["torch.optim.Optimizer"]:
+        """The class. Raises MissingLibraryError."""
+        try:
+            module = importlib.import_module(_MODULES[self.library])
+        except ImportError as error:
+            raise MissingLibraryError(self.library.replace("_", "-"), f"the optimizer {self.class_name}") from error
+        try:
+            return module.load_optimizer(self.class_name) if self.library == "pytorch_optimizer" else getattr(module, self.class_name)
+        except (AttributeError, NotImplementedError) as error:
+            raise SettingsError(
+                WHERE, [f"the installed {self.library} is too old to have {self.class_name}. Update it, or choose another optimizer."]
+            ) from error
+
+
+optimizers: Registry[OptimizerKind] = Registry("optimizer", WHERE)
+
+
+def _add(name: str, library: str, class_name: str, **settings: Any) -> None:
+    optimizers.register(name)(OptimizerKind(library=library, class_name=class_name, **settings))
+
+
+_add("AdamW", "torch", "AdamW")
+_add("AdamW8bit", "bitsandbytes", "AdamW8bit")
+_add("PagedAdamW8bit", "bitsandbytes", "PagedAdamW8bit")
+_add("Lion", "pytorch_optimizer", "lion", usual_rate=3e-5)
+_add("Lion8bit", "bitsandbytes", "Lion8bit", usual_rate=3e-5)
+# Its slow average is warmed up over the run, as the paper does (arXiv:2409.03137, section 3).
+_add("AdEMAMix8bit", "bitsandbytes", "AdEMAMix8bit", length_arguments=("t_alpha", "t_beta3"))
+_add("PagedAdEMAMix8bit", "bitsandbytes", "PagedAdEMAMix8bit", length_arguments=("t_alpha", "t_beta3"))
+# LoRA's up starts at zero: a rate relative to the weights' size would keep it there.
+_add("Adafactor", "pytorch_optimizer", "adafactor",
+     defaults={"scale_parameter": False, "relative_step": False, "betas": (None, 0.999)})
+_add("SGDNesterov", "torch", "SGD", defaults={"momentum": 0.9, "nesterov": True}, usual_rate=1e-2)
+_add("Prodigy", "pytorch_optimizer", "prodigy", usual_rate=1.0, finds_rate=True,
+     defaults={"betas": (0.9, 0.99), "bias_correction": True, "safeguard_warmup": True})
+_add("DAdaptAdam", "pytorch_optimizer", "dadaptadam", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptAdan", "pytorch_optimizer", "dadaptadan", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptLion", "pytorch_optimizer", "dadaptlion", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptSGD", "pytorch_optimizer", "dadaptsgd", usual_rate=1.0, finds_rate=True)
+_add("CAME", "pytorch_optimizer", "came")
+_add("ScheduleFreeAdamW", "pytorch_optimizer", "schedulefreeadamw", usual_rate=5e-4, averages=True)
+# A preconditioner of a 3072-wide layer alone is 75 MB: above 512 only the rank's side is preconditioned.
+_add("SOAP", "pytorch_optimizer", "soap", usual_rate=3e-4, defaults={"max_precondition_dim": 512})
+# With the adjusted rate an update is as large as AdamW's (arXiv:2502.16982, eq. 4), so AdamW's rates carry over.
+_add("Muon", "pytorch_optimizer", "muon", by_matrix=True, defaults={"use_adjusted_lr": True})
+
+for _name, _settings in OTHERS.items():
+    _add(_name, "pytorch_optimizer", _name, **_settings)

@@ -1,0 +1,86 @@
+"""OptimizerSpec + parameters -> torch.optim.Optimizer; and which weights it means to be used."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import SettingsError
+from .groups import ParameterGroup, torch_groups
+from .kinds import WHERE
+from .spec import OptimizerSpec
+
+
+def build_optimizer(
+    spec: OptimizerSpec, groups: Sequence[ParameterGroup], total_steps: int | None = None
+) -> torch.optim.Optimizer:
+    """The optimizer over all `groups`. `total_steps` is the run's length, for optimizers that warm something up.
+
+    Raises SettingsError for settings that the optimizer refuses, MissingLibraryError without its library.
+    """
+    kind = spec.kind
+    constructor = kind.load()
+    accepted = inspect.signature(constructor.__init__).parameters
+    arguments = dict(kind.defaults)
+    if total_steps is not None:
+        arguments |= dict.fromkeys(kind.length_arguments, total_steps)
+    arguments |= spec.arguments
+    if "lr" in accepted:
+        # The groups carry the rates, which may be negative; constructors refuse that in this argument only.
+        arguments["lr"] = abs(spec.learning_rate) or kind.usual_rate
+    if "weight_decay" in accepted:
+        arguments["weight_decay"] = spec.weight_decay
+    try:
+        return constructor(torch_groups(spec, groups), **arguments)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise SettingsError(
+            WHERE, [f"{spec.optimizer} refuses its settings: {error}. Check extra_arguments, weight_decay and learning_rate."]
+        ) from error
+
+
+class OptimizerMode:
+    """Switches between the weights to train on and the weights to use; they differ for schedule-free optimizers only.
+
+    `eval()` puts the averaged weights in place, `train()` brings the others back bit by bit (computing them back, as the
+    libraries do, would make a saved run drift from one that was not saved). Both may be called twice.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer):
+        self._optimizer = optimizer
+        self._switches = hasattr(optimizer, "train") and hasattr(optimizer, "eval")
+        self._kept: list[Tensor] | None = None
+
+    def eval(self) -> None:
+        if self._switches and self._kept is None:
+            self._kept = [parameter.detach().clone() for parameter in self._parameters()]
+            with torch.no_grad():
+                self._optimizer.eval()
+
+    def train(self) -> None:
+        if self._kept is None:
+            return
+        with torch.no_grad():
+            self._optimizer.train()
+            for parameter, kept in zip(self._parameters(), self._kept, strict=True):
+                parameter.copy_(kept)
+        self._kept = None
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+
+
+def optimizer_mode(optimizer: torch.optim.Optimizer) -> OptimizerMode:
+    return OptimizerMode(optimizer)
+
+
+def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """Part -> its rate in force; the lowest where LoRA+ or rules split it. Prodigy and D-Adaptation: with their estimate."""
+    rates: dict[str, float] = {}
+    for group in optimizer.param_groups:
+        rate = float(group["lr"]) * float(group.get("d", 1.0))
+        name = group["name"]
+        rates[name] = min(rates.get(name, rate), rate, key=abs)
+    return rates
