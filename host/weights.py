@@ -22,6 +22,16 @@ class ComfyWeights:
             scale = getattr(module, "scale_weight", None)
             return weight if scale is None else weight * scale.to(weight)
 
+    def bias(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor | None:
+        bias = getattr(module, "bias", None)
+        if bias is None:
+            return None
+        with torch.no_grad():
+            bias = bias.to(self.device, dtype)
+            for patch in getattr(module, "bias_function", ()):
+                bias = patch(bias)
+            return bias
+
     def recasts(self, module: nn.Module) -> bool:
         """True where the forward multiplies by a copy of the stored weight. Modules that are not ComfyUI's own
         (no cast machinery) multiply by the weight itself."""

@@ -6,18 +6,45 @@ kohya's sd-scripts and of the Stability modelspec (docs/architecture.md names th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .network.patterns import Section
 from .network.targets import GENERIC, Blocks
 
 #: CLIP text models: 12 layers of 4 attention linears and 2 of the MLP = kohya's 72 (bigG: 192).
 CLIP_BLOCKS = Blocks(trunk=r"\.layers\.\d+\.(self_attn|mlp)\.", attention=r"\.self_attn\.", convolution=r"^$")
+
+_UNET_SECTIONS = (
+    Section("down", r"^input_blocks\.(\d+)\."),
+    Section("mid", r"^middle_block\.(\d+)\."),
+    Section("up", r"^output_blocks\.(\d+)\."),
+)
+
+
+def _numbered(section: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{section} {number}" for number in range(count))
+
+
+#: kohya's 25: 12 down, 1 mid, 12 up. Position 0 is conv_in; SDXL has no modules at 9 to 11 and 22 to 24.
+_UNET_25 = (*_numbered("down", 12), "mid", *_numbered("up", 12))
+#: kohya's learning rates for SDXL: 9 down, 3 mid, 9 up; its ranks and alphas add the embedding in front, the output behind.
+_SDXL_21 = (*_numbered("down", 9), *_numbered("mid", 3), *_numbered("up", 9))
+_SDXL_23 = ("/^(time_embed|label_emb)\\./", *_SDXL_21, "/^out\\./")
 
 #: kohya counts 192 trunk modules in SD1.5 and 278 with conv_dim; conv_in, conv_out and the time embedding never count.
 _UNET_BLOCKS = Blocks(
     trunk=r"\.transformer_blocks\.\d+\.|\.proj_(in|out)$",
     attention=r"\.attn[12]\.",
     convolution=r"^(input_blocks\.(?!0\.)|middle_block\.|output_blocks\.)",
+    sections=_UNET_SECTIONS,
+    lists=(_UNET_25,),
+)
+_SDXL_BLOCKS = replace(_UNET_BLOCKS, lists=(_UNET_25, _SDXL_21, _SDXL_23))
+_FLUX_BLOCKS = Blocks(
+    trunk=r"^(double|single)_blocks\.",
+    attention=r"attn|linear1$",
+    convolution=r"^$",
+    sections=(Section("double", r"^double_blocks\.(\d+)\."), Section("single", r"^single_blocks\.(\d+)\.")),
 )
 
 
@@ -54,12 +81,12 @@ FAMILIES: dict[str, Family] = {
                text_encoder_prefixes=(("clip_h", "lora_te"),), resolution=768, latent_channels=4),
         Family(name="sdxl", title="Stable Diffusion XL", file_keys="native", base_model_version="sdxl_base_v1-0",
                architecture="stable-diffusion-xl-v1-base/lora",
-               implementation="https://github.com/Stability-AI/generative-models", blocks=_UNET_BLOCKS,
+               implementation="https://github.com/Stability-AI/generative-models", blocks=_SDXL_BLOCKS,
                text_encoder_prefixes=(("clip_l", "lora_te1"), ("clip_g", "lora_te2")), resolution=1024,
                size_conditioned=True, latent_channels=4),
         Family(name="flux", title="FLUX.1", file_keys="native", base_model_version="flux1",
                architecture="flux-1-dev/lora", implementation="https://github.com/black-forest-labs/flux",
-               blocks=Blocks(trunk=r"^(double|single)_blocks\.", attention=r"attn|linear1$", convolution=r"^$"),
+               blocks=_FLUX_BLOCKS,
                text_encoder_prefixes=(("clip_l", "lora_te1"), ("t5xxl", "lora_te3")), resolution=1024,
                guidance_default=1.0, latent_channels=16),
         Family(name="other", title="Other", file_keys="dotted", base_model_version="", architecture=""),

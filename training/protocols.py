@@ -114,6 +114,9 @@ class WeightAccess(Protocol):
     def weight(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor":
         """The module's weight in `dtype` on the compute device; may be the stored tensor itself."""
 
+    def bias(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor | None":
+        """The module's bias in `dtype` on the compute device; None when it has none."""
+
     def recasts(self, module: "nn.Module") -> bool:
         """Whether the module's forward makes a copy of its weight (another dtype, another device, a patch)."""
 

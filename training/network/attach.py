@@ -45,7 +45,11 @@ def _wire_ops(forwards: "_Forwards", network: Network, part: Trainable) -> None:
             run = _frozen_forward(op, run, weight)
             forwards.replace(module, run)
         if name in targets:
-            forwards.replace(module, _adapted_forward(targets[name], Base(run, weight)))
+            forwards.replace(module, _adapted_forward(targets[name], Base(run, weight, _bias_of(part, module))))
+
+
+def _bias_of(part: Trainable, module: nn.Module) -> Callable:
+    return lambda dtype: part.weights.bias(module, dtype)
 
 
 def _frozen_forward(op: Op, run: Callable, weight: Callable) -> Callable:

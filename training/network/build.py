@@ -2,96 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
 
 from ..data.batches import mix_seed
+from ..errors import SettingsError, raise_problems
 from ..protocols import Trainable
-from . import lora as _lora  # noqa: F401  registers itself
-from .adapter import Adapter, adapters
-from .ops import Op, named_ops
-from .spec import NetworkSpec
-from .targets import Blocks, select
+from .adapter import Adapter
+from .dropout import Draws, Dropout
+from .kinds import kind_of
+from .network import Network
+from .ops import named_ops
+from .slots import Place, Slot, slots_for
+from .spec import WHERE, NetworkSpec
+from .targets import Blocks, TargetPart
 
-
-class Network:
-    """The adapters of a run. `part` is a Trainable's name, `path` a module's dotted path below it.
-
-    `file_keys` holds each adapter's key in the LoRA file, in the same order.
-    """
-
-    def __init__(self, entries: Mapping[tuple[str, str], tuple[Adapter, str]], spec: NetworkSpec):
-        self.spec = spec
-        self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
-        self.file_keys = {place: key for place, (_, key) in entries.items()}
-
-    def __len__(self) -> int:
-        return len(self._adapters)
-
-    def items(self) -> Iterator[tuple[tuple[str, str], Adapter]]:
-        yield from self._adapters.items()
-
-    def adapters_of(self, part: str) -> dict[str, Adapter]:
-        return {path: adapter for (name, path), adapter in self._adapters.items() if name == part}
-
-    def named_parameters(self, part: str | None = None) -> Iterator[tuple[str, nn.Parameter]]:
-        """('<file key>.<parameter>', parameter), of one part or of all, in a fixed order."""
-        for place, adapter in self._adapters.items():
-            if part is None or place[0] == part:
-                for name, parameter in adapter.named_parameters():
-                    yield f"{self.file_keys[place]}.{name}", parameter
-
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for _, parameter in self.named_parameters() if parameter.requires_grad)
-
-    def to(self, device: torch.device) -> "Network":
-        for adapter in self._adapters.values():
-            adapter.to(device)
-        return self
-
-    @contextmanager
-    def disabled(self) -> Iterator[None]:
-        """The base model alone, for as long as it is open."""
-        for adapter in self._adapters.values():
-            adapter.enabled = False
-        try:
-            yield
-        finally:
-            for adapter in self._adapters.values():
-                adapter.enabled = True
-
-    @contextmanager
-    def at_strength(self, strength: float) -> Iterator[None]:
-        """Everything the adapters add is multiplied by `strength` (previews)."""
-        for adapter in self._adapters.values():
-            adapter.strength = strength
-        try:
-            yield
-        finally:
-            for adapter in self._adapters.values():
-                adapter.strength = 1.0
+__all__ = ["Network", "NetworkSpec", "build_network", "prepare"]
 
 
 def build_network(spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]], *, seed: int) -> Network:
     """Adapters for every target of every part. Each is initialised from its own seed, a function of (seed, key), so
-    the values do not depend on which other modules are trained. Raises SettingsError when the targets match nothing."""
-    factory = adapters.get(spec.algorithm)
-    entries: dict[tuple[str, str], tuple[Adapter, str]] = {}
-    for part, blocks in parts:
-        ops = {name: op for name, _, op in named_ops(part.module) if name in part.file_keys}
-        for path in select(list(ops.items()), spec.targets, blocks, with_convolutions=spec.conv_rank > 0):
-            key = part.file_keys[path]
-            generator = torch.Generator().manual_seed(mix_seed("init", seed, key))
-            rank, alpha = rank_and_alpha(spec, ops[path])
-            entries[part.name, path] = (factory(ops[path], rank, alpha, generator=generator), key)
-    return Network(entries, spec)
+    the values do not depend on which other modules are trained. Raises SettingsError when the targets match nothing,
+    or when the algorithm cannot sit on one of them."""
+    kind = kind_of(spec)
+    slots = slots_for(spec, [target_part(part, blocks) for part, blocks in parts])
+    keys = {(part.name, path): key for part, _ in parts for path, key in part.file_keys.items()}
+    _require_fitting(spec, kind, slots)
+    draws = Draws()
+    entries = {}
+    for place, slot in slots.items():
+        adapter = _adapter(spec, kind, slot, seed, keys[place])
+        adapter.dropout = Dropout(keys[place], draws, spec.dropout, spec.rank_dropout, spec.module_dropout)
+        entries[place] = (adapter, keys[place])
+    return Network(entries, spec, draws)
 
 
-def rank_and_alpha(spec: NetworkSpec, op: Op) -> tuple[int, float]:
-    """conv_rank and conv_alpha for true convolutions when set; 1x1 ones count as linears, as in kohya's scripts."""
-    if spec.conv_rank and not op.is_linear and not op.is_pointwise:
-        return spec.conv_rank, spec.conv_alpha
-    return spec.rank, spec.alpha
+def target_part(part: Trainable, blocks: Blocks) -> TargetPart:
+    """What targets are chosen from: every op that has a key in the file."""
+    return TargetPart(part.name, [(name, op) for name, _, op in named_ops(part.module) if name in part.file_keys], blocks)
+
+
+def prepare(network: Network, parts: Sequence[Trainable]) -> None:
+    """Give the base weights to adapters that start from them (DoRA, PiSSA, IA3). The models must be loaded."""
+    for part in parts:
+        modules = dict(part.module.named_modules())
+        for path, adapter in network.adapters_of(part.name).items():
+            if adapter.needs_base:
+                with torch.no_grad():
+                    adapter.prepare(part.weights.weight(modules[path], torch.float32))
+
+
+def _adapter(spec: NetworkSpec, kind: type[Adapter], slot: Slot, seed: int, key: str) -> Adapter:
+    generator = torch.Generator().manual_seed(mix_seed("init", seed, key))
+    adapter = kind(slot.op, slot.rank, slot.alpha, generator=generator, init=spec.init, options=spec.options)
+    adapter.lr_scale = slot.lr
+    return adapter
+
+
+def _require_fitting(spec: NetworkSpec, kind: type[Adapter], slots: Mapping[Place, Slot]) -> None:
+    """Raises SettingsError with each thing that is wrong once, and the modules it is wrong with."""
+    wrong: dict[str, list[str]] = {}
+    for (_, path), slot in slots.items():
+        problem = kind.problem(slot.op, slot.rank, spec.init, spec.options)
+        if problem:
+            wrong.setdefault(problem, []).append(path)
+    raise_problems(SettingsError, WHERE, [
+        f"{problem} ({len(paths)} modules, the first is '{paths[0]}')" for problem, paths in wrong.items()
+    ])

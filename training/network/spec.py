@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import SettingsError, raise_problems
+from .block_weights import BlockWeights
 
 WHERE = "LoRA Network"
 
@@ -13,7 +15,8 @@ WHERE = "LoRA Network"
 class TargetSpec:
     """Which modules get an adapter: a preset of `targets.PRESETS`, then names to add and to leave out.
 
-    A pattern is a plain part of a module's name, or a regular expression between slashes: /attn[12]\\.to_q/.
+    A pattern is a plain part of a module's name, a regular expression between slashes (/attn[12]\\.to_q/), or numbered
+    blocks (down 0-3, double 5). Names of text encoders begin with the encoder's: clip_l.transformer...
     """
 
     preset: str = "attention + feed-forward"
@@ -24,7 +27,12 @@ class TargetSpec:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkSpec:
     """`alpha` / `rank` scales what the adapter adds (kohya's semantics). `conv_rank` > 0 also adapts 3x3
-    convolutions (LoCon) with a rank and alpha of their own. Dropouts are probabilities in [0, 1)."""
+    convolutions (LoCon) with a rank and alpha of their own. Dropouts are probabilities in [0, 1).
+
+    `options` is the dataclass of the algorithm's own choices (None: its defaults); `init` what the adapter starts as;
+    `scale_weight_norms` > 0 bounds the norm of every change after each update (kohya's max norm; 1 is usual).
+    `block_weights` changes learning rate, rank and alpha block by block.
+    """
 
     algorithm: str = "lora"
     rank: int = 16
@@ -35,6 +43,10 @@ class NetworkSpec:
     dropout: float = 0.0
     rank_dropout: float = 0.0
     module_dropout: float = 0.0
+    init: str = "default"
+    options: Any = None
+    scale_weight_norms: float = 0.0
+    block_weights: BlockWeights | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -49,6 +61,8 @@ class NetworkSpec:
         for name in ("dropout", "rank_dropout", "module_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} is {getattr(self, name)} but must be at least 0 and below 1; 0.1 is a usual value.")
+        if not 0 <= self.scale_weight_norms < float("inf"):
+            problems.append(f"scale_weight_norms is {self.scale_weight_norms} but must be at least 0 (0: off); 1 is usual.")
         raise_problems(SettingsError, WHERE, problems)
 
     def warnings(self) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import SettingsError
+from ..errors import SettingsError, raise_problems
 from ..registry import near_names
 from .ops import Op
+from .patterns import Section, matching, sections_in
 from .spec import WHERE, TargetSpec
 
 ATTENTION = "attention"
@@ -17,6 +18,8 @@ ALL_LINEAR = "all linear"
 ALL = "all linear + convolution"
 PRESETS = (ATTENTION_AND_FEED_FORWARD, ATTENTION, ALL_LINEAR, ALL)
 
+DIFFUSION_MODEL = "diffusion_model"
+
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
@@ -24,12 +27,15 @@ class Blocks:
 
     `trunk` holds the linears and 1x1 convolutions of the repeated transformer blocks; `attention` is the attention
     within it; `convolution` is what conv_rank adds (LoCon). Input, output and embedding layers lie in none of them
-    and are adapted by the 'all' presets only.
+    and are adapted by the 'all' presets only. `sections` are its numbered blocks; `lists` are the orders in which
+    people write one number a block, such as kohya's 25 (12 down, 1 mid, 12 up).
     """
 
     trunk: str
     attention: str
     convolution: str
+    sections: tuple[Section, ...] = ()
+    lists: tuple[tuple[str, ...], ...] = ()
 
 
 #: Fits every model whose blocks sit in numbered lists, which is how they are all written.
@@ -40,56 +46,69 @@ GENERIC = Blocks(
 )
 
 
-def select(ops: Sequence[tuple[str, Op]], spec: TargetSpec, blocks: Blocks, *, with_convolutions: bool) -> list[str]:
-    """The names of the modules to adapt, in the model's order.
+@dataclass(frozen=True)
+class TargetPart:
+    """A part of the model as targets are chosen from it: the ops that can be saved, by path, and its family's words."""
+
+    name: str
+    ops: Sequence[tuple[str, Op]]
+    blocks: Blocks
+
+    def full_name(self, path: str) -> str:
+        """What patterns are matched against: paths of a text encoder carry its name in front."""
+        return path if self.name == DIFFUSION_MODEL else f"{self.name}.{path}"
+
+
+class Names:
+    """Every module of every part by its full name, in order; and the sections that patterns may speak of."""
+
+    def __init__(self, parts: Sequence[TargetPart]):
+        self.places = {part.full_name(path): (part.name, path) for part in parts for path, _ in part.ops}
+        self.all = list(self.places)
+        self.sections: tuple[Section, ...] = ()
+        for part in parts:
+            self.sections += part.blocks.sections or (
+                sections_in(path for path, _ in part.ops) if part.name == DIFFUSION_MODEL else ()
+            )
+
+    def matching(self, pattern: str) -> tuple[set[str], str | None]:
+        return matching(pattern, self.all, self.sections)
+
+
+def select(parts: Sequence[TargetPart], spec: TargetSpec, *, with_convolutions: bool) -> list[str]:
+    """The full names of the modules to adapt, in the model's order.
 
     `with_convolutions` (conv_rank > 0) adds what the family calls its convolutional part.
     Raises SettingsError for an unknown preset, and for a pattern that matches nothing.
     """
     if spec.preset not in PRESETS:
         raise SettingsError(WHERE, [f"unknown targets '{spec.preset}'. {near_names(spec.preset, list(PRESETS))}"])
-    names = [name for name, _ in ops]
-    chosen = {name for name, op in ops if _in_preset(name, op, spec.preset, blocks, with_convolutions)}
+    names = Names(parts)
+    chosen = {
+        part.full_name(path)
+        for part in parts
+        for path, op in part.ops
+        if _in_preset(path, op, spec.preset, part.blocks, with_convolutions)
+    }
     problems = []
-    for pattern in spec.include:
-        matched = _matching(pattern, names)
-        problems += _nothing("include", pattern, matched, names)
-        chosen |= matched
-    for pattern in spec.exclude:
-        matched = _matching(pattern, names)
-        problems += _nothing("exclude", pattern, matched, names)
-        chosen -= matched
-    if problems:
-        raise SettingsError(WHERE, problems)
+    for field, patterns in (("include", spec.include), ("exclude", spec.exclude)):
+        for pattern in patterns:
+            matched, problem = names.matching(pattern)
+            problems += [f"{field}: {problem}"] if problem else []
+            chosen = chosen | matched if field == "include" else chosen - matched
+    raise_problems(SettingsError, WHERE, problems)
     if not chosen:
         raise SettingsError(WHERE, ["no module is left to train. Remove something from 'exclude', or choose wider targets."])
-    return [name for name in names if name in chosen]
+    return [name for name in names.all if name in chosen]
 
 
-def _in_preset(name: str, op: Op, preset: str, blocks: Blocks, with_convolutions: bool) -> bool:
-    if preset == ALL or (with_convolutions and re.search(blocks.convolution, name)):
+def _in_preset(path: str, op: Op, preset: str, blocks: Blocks, with_convolutions: bool) -> bool:
+    if preset == ALL or (with_convolutions and re.search(blocks.convolution, path)):
         return True
     if not (op.is_linear or op.is_pointwise):
         return False
     if preset == ALL_LINEAR:
         return True
-    if not re.search(blocks.trunk, name):
+    if not re.search(blocks.trunk, path):
         return False
-    return preset == ATTENTION_AND_FEED_FORWARD or bool(re.search(blocks.attention, name))
-
-
-def _matching(pattern: str, names: Iterable[str]) -> set[str]:
-    if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
-        try:
-            expression = re.compile(pattern[1:-1])
-        except re.error as error:
-            raise SettingsError(WHERE, [f"'{pattern}' is not a regular expression: {error}."]) from error
-        return {name for name in names if expression.search(name)}
-    return {name for name in names if pattern in name}
-
-
-def _nothing(field: str, pattern: str, matched: set[str], names: list[str]) -> list[str]:
-    if matched:
-        return []
-    parts = sorted({part for name in names for part in name.split(".") if not part.isdigit()})
-    return [f"'{pattern}' in {field} matches no module. {near_names(pattern, parts)}"]
+    return preset == ATTENTION_AND_FEED_FORWARD or bool(re.search(blocks.attention, path))

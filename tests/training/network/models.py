@@ -1,0 +1,96 @@
+"""Tiny models with a family's names, as parts that adapters can go on."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from pack.training.protocols import Trainable
+
+
+class PlainWeights:
+    """WeightAccess for torch's own layers, which multiply by the weight itself."""
+
+    def weight(self, module, dtype):
+        return module.weight.detach().to(dtype)
+
+    def bias(self, module, dtype):
+        return None if module.bias is None else module.bias.detach().to(dtype)
+
+    def recasts(self, module):
+        return False
+
+
+class Cast(nn.Linear):
+    """A linear that computes in its input's dtype, like ComfyUI's layers do."""
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class CastConv(nn.Conv2d):
+    def forward(self, x):
+        return self._conv_forward(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class CastWeights(PlainWeights):
+    def recasts(self, module):
+        return isinstance(module, (Cast, CastConv))
+
+
+class Block(nn.Module):
+    """A residual block: norm, q, out and a feed-forward of two linears."""
+
+    def __init__(self, width: int = 8, linear=nn.Linear):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attn1 = nn.ModuleDict({"to_q": linear(width, width), "to_out": nn.ModuleList([linear(width, width)])})
+        self.ff = nn.Sequential(linear(width, 2 * width), nn.GELU(), linear(2 * width, width))
+
+    def forward(self, x):
+        x = x + self.attn1["to_out"][0](torch.tanh(self.attn1["to_q"](self.norm(x))))
+        return x + self.ff(x)
+
+
+class Tower(nn.Module):
+    """layers.0 to layers.n-1 between an input and an output linear."""
+
+    def __init__(self, depth: int = 3, width: int = 8, linear=nn.Linear):
+        super().__init__()
+        self.proj_in = linear(4, width)
+        self.layers = nn.ModuleList([Block(width, linear) for _ in range(depth)])
+        self.proj_out = linear(width, 4)
+
+    def forward(self, x):
+        x = self.proj_in(x)
+        for layer in self.layers:
+            x = layer(x)
+        return self.proj_out(x)
+
+
+class Convolutions(nn.Module):
+    """blocks.0 with a strided 3x3, a 1x1 and a linear on the channels: (B, 3, H, W) -> (B, 5)."""
+
+    def __init__(self, conv=nn.Conv2d, linear=nn.Linear):
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.ModuleDict({
+            "conv": conv(3, 6, 3, stride=2, padding=1), "point": conv(6, 6, 1), "linear": linear(6, 5),
+        })])
+
+    def forward(self, x):
+        block = self.blocks[0]
+        x = torch.tanh(block["point"](torch.tanh(block["conv"](x))))
+        return block["linear"](x.flatten(2).mean(-1))
+
+
+def part_of(model: nn.Module, name: str = "diffusion_model", weights=None) -> Trainable:
+    """Every weight of `model` has a key: diffusion_model.<path>."""
+    keys = {path: f"{name}.{path}" for path, module in model.named_modules() if getattr(module, "weight", None) is not None}
+    return Trainable(name=name, module=model.requires_grad_(False), file_keys=keys, weights=weights or PlainWeights())
+
+
+def randomise(network, seed: int = 0, scale: float = 0.3) -> None:
+    """Give every trainable parameter a value, so that every gradient is alive and the change is visible."""
+    generator = torch.Generator().manual_seed(seed)
+    for _, parameter in network.named_parameters():
+        parameter.data.normal_(0, scale, generator=generator)

@@ -1,0 +1,130 @@
+"""The side branch on a module's forward, with and without recomputation, and that it comes off again."""
+
+import pytest
+import torch
+
+from pack.tests.training.network.models import Cast, CastConv, CastWeights, Convolutions, Tower, part_of, randomise
+from pack.training.network.attach import attached
+from pack.training.network.build import build_network
+from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.network.targets import GENERIC
+
+EVERYTHING = TargetSpec(preset="all linear + convolution")
+
+
+def wired(model, weights=None, **settings):
+    part = part_of(model, weights=weights)
+    network = build_network(NetworkSpec(**{"rank": 2, "alpha": 1.0, "targets": EVERYTHING, **settings}), [(part, GENERIC)], seed=1)
+    randomise(network)
+    return part, network
+
+
+def merged(model, network):
+    """The same model with every change added to its weight."""
+    with torch.no_grad():
+        for (_, path), adapter in network.items():
+            model.get_submodule(path).weight += adapter.weight_delta()
+    return model
+
+
+@pytest.mark.parametrize(("make", "shape"), [(Tower, (2, 5, 4)), (Convolutions, (2, 3, 9, 8))])
+def test_attached_equals_merged(make, shape):
+    model = make()
+    part, network = wired(model)
+    x = torch.randn(shape)
+    before = model(x)
+    with attached(network, [part], checkpointing=False):
+        changed = model(x)
+    assert torch.equal(model(x), before)
+    assert torch.allclose(changed, merged(model, network)(x), atol=1e-5)
+    assert not torch.allclose(changed, before, atol=1e-2)
+
+
+def gradients(model, part, network, x, **options) -> list[torch.Tensor]:
+    for _, parameter in network.named_parameters():
+        parameter.grad = None
+    with attached(network, [part], **options):
+        model(x).square().mean().backward()
+    return [parameter.grad for _, parameter in network.named_parameters()]
+
+
+def test_recomputing_gives_the_same_gradients():
+    model = Tower()
+    part, network = wired(model)
+    x = torch.randn(2, 5, 4)
+    plain = gradients(model, part, network, x, checkpointing=False)
+    assert all(gradient is not None and gradient.any() for gradient in plain)
+    for one, other in zip(plain, gradients(model, part, network, x, checkpointing=True), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("make", "layers", "shape"), [
+    (Tower, {"linear": Cast}, (2, 5, 4)), (Convolutions, {"linear": Cast, "conv": CastConv}, (2, 3, 9, 8)),
+])
+def test_frozen_ops_give_the_same_gradients_and_keep_no_cast_weight(make, layers, shape):
+    """bf16 weights computed in fp32: the frozen op against autograd through the cast."""
+    model = make(**layers).to(torch.bfloat16)
+    part, network = wired(model, CastWeights())
+    plain_part = part_of(model)
+    x = torch.randn(shape)
+    if make is Tower:  # its norms are not cast by torch
+        for layer in model.layers:
+            layer.norm.float()
+    expected = gradients(model, plain_part, network, x, checkpointing=False)
+    actual = gradients(model, part, network, x, checkpointing=False)
+    for one, other in zip(actual, expected, strict=True):
+        assert torch.allclose(one, other, atol=1e-6, rtol=1e-4)
+    assert kept_weights(model, plain_part, network, x) > 0
+    assert kept_weights(model, part, network, x) == 0
+
+
+def kept_weights(model, part, network, x) -> int:
+    """How many of the tensors that autograd keeps for backward are weights cast to fp32."""
+    cast = [p.float().flatten().sort().values for p in model.parameters() if p.ndim > 1]
+    kept = []
+    with attached(network, [part], checkpointing=False):
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+            model(x).square().mean()
+    values = [t.detach().flatten().sort().values for t in kept if t.dtype is torch.float32]  # a linear's is kept transposed
+    return sum(any(torch.equal(value, weight) for weight in cast) for value in values)
+
+
+def test_an_exception_takes_everything_off():
+    model = Tower()
+    part, network = wired(model)
+    before = [sorted(vars(module)) for module in model.modules()]
+    with pytest.raises(RuntimeError, match="stop"), attached(network, [part], checkpointing=True):
+        assert "forward" in vars(model.layers[0]) and "forward" in vars(model.proj_in)
+        raise RuntimeError("stop")
+    assert [sorted(vars(module)) for module in model.modules()] == before
+
+
+def test_a_forward_that_was_there_before_comes_back():
+    """Other packs replace forwards too."""
+    model = Tower()
+    part, network = wired(model)
+    own = lambda x: torch.zeros(*x.shape[:-1], 8)  # noqa: E731
+    model.proj_in.forward = own
+    with attached(network, [part], checkpointing=False):
+        assert model.proj_in.forward is not own
+    assert model.proj_in.forward is own
+
+
+def test_disabled_and_strength():
+    model = Tower()
+    part, network = wired(model, targets=TargetSpec(preset="all linear", exclude=("layers",)))
+    x = torch.randn(1, 3, 4)
+    base = model(x)
+    with attached(network, [part], checkpointing=False):
+        with network.disabled():
+            assert torch.equal(model(x), base)
+        with network.at_strength(0.0):
+            assert torch.allclose(model(x), base, atol=1e-6)
+        full = model(x)
+        with network.at_strength(0.5):
+            half = model(x)
+        assert torch.equal(model(x), full)
+    with torch.no_grad():
+        for name in ("proj_in", "proj_out"):
+            model.get_submodule(name).weight += 0.5 * network.adapters_of("diffusion_model")[name].weight_delta()
+    assert torch.allclose(half, model(x), atol=1e-5)

@@ -1,0 +1,91 @@
+"""Presets, include and exclude; a pattern that matches nothing says so."""
+
+import pytest
+
+from pack.tests.training.network.models import Convolutions, Tower, part_of
+from pack.training.errors import SettingsError
+from pack.training.families import CLIP_BLOCKS
+from pack.training.network.build import target_part
+from pack.training.network.patterns import Section, matching, ranges
+from pack.training.network.spec import TargetSpec
+from pack.training.network.targets import GENERIC, PRESETS, select
+
+LAYER = ["attn1.to_q", "attn1.to_out.0", "ff.0", "ff.2"]
+
+
+@pytest.fixture
+def parts():
+    return [target_part(part_of(Tower(depth=2)), GENERIC)]
+
+
+def chosen(parts, preset="attention + feed-forward", include=(), exclude=(), **options) -> list[str]:
+    options.setdefault("with_convolutions", False)
+    return select(parts, TargetSpec(preset=preset, include=tuple(include), exclude=tuple(exclude)), **options)
+
+
+def test_presets(parts):
+    trunk = [f"layers.{i}.{name}" for i in (0, 1) for name in LAYER]
+    assert chosen(parts) == trunk
+    assert chosen(parts, "attention") == [name for name in trunk if "attn1" in name]
+    assert chosen(parts, "all linear") == ["proj_in", *trunk, "proj_out"]
+
+
+def test_convolutions_come_with_conv_rank_or_with_all():
+    parts = [target_part(part_of(Convolutions()), GENERIC)]
+    assert chosen(parts) == ["blocks.0.point", "blocks.0.linear"]
+    whole = ["blocks.0.conv", "blocks.0.point", "blocks.0.linear"]
+    assert chosen(parts, with_convolutions=True) == whole
+    assert chosen(parts, "all linear") == ["blocks.0.point", "blocks.0.linear"]
+    assert chosen(parts, "all linear + convolution") == whole
+
+
+def test_include_adds_and_exclude_takes_away(parts):
+    assert chosen(parts, "attention", include=["proj_in"], exclude=["/layers\\.1/"]) == [
+        "proj_in", "layers.0.attn1.to_q", "layers.0.attn1.to_out.0",
+    ]
+    assert chosen(parts, exclude=["layers 1"]) == [f"layers.0.{name}" for name in LAYER]
+
+
+def test_a_pattern_of_one_part_need_not_match_the_other(parts):
+    """'proj_in' is no module of the text encoder; its own modules carry its name."""
+    both = [*parts, target_part(part_of(Tower(depth=1), "clip_l"), CLIP_BLOCKS)]
+    assert chosen(both, "attention", include=["proj_in"]) == ["proj_in", *chosen(parts, "attention"), "clip_l.proj_in"]
+    assert chosen(both, "attention", include=["clip_l.proj_in"]) == [*chosen(parts, "attention"), "clip_l.proj_in"]
+
+
+def test_every_pattern_that_matches_nothing_is_named(parts):
+    with pytest.raises(SettingsError) as error:
+        chosen(parts, include=["proj_inn", "/to_k$/"], exclude=["layers 7", "/(/"])
+    text = str(error.value)
+    assert len(error.value.problems) == 4
+    assert "'proj_inn' matches no module. Did you mean 'proj_in'" in text
+    assert "'/to_k$/' matches no module. Did you mean 'to_q'" in text
+    assert "layers has blocks 0 to 1" in text
+    assert "'/(/' is not a regular expression" in text
+
+
+def test_nothing_left(parts):
+    with pytest.raises(SettingsError, match="no module is left"):
+        chosen(parts, exclude=["layers"])
+    with pytest.raises(SettingsError, match="Did you mean 'attention'"):
+        chosen(parts, "attentoin")
+    assert len(PRESETS) == 4
+
+
+def test_sections_by_number():
+    section = Section("down", r"^input_blocks\.(\d+)\.")
+    names = [f"input_blocks.{i}.0.conv" for i in range(12)] + ["down_stairs"]
+    assert matching("down 1-2, 10", names, [section])[0] == {names[1], names[2], names[10]}
+    assert matching("down", names, [section])[0] == set(names[:12])
+    assert matching("down_", names, [section])[0] == {"down_stairs"}
+    assert matching("down 3-1", names, [section]) == (set(), "'down 3-1': the range '3-1' runs backwards.")
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("0-3,5", [0, 1, 2, 3, 5]), ("7", [7]), (" 2 - 3 , 1", [2, 3, 1])])
+def test_ranges(text, numbers):
+    assert ranges(text) == (numbers, None)
+
+
+@pytest.mark.parametrize("text", ["", "1-", "-1", "a", "1,,2"])
+def test_ranges_that_cannot_be_read(text):
+    assert ranges(text)[1]

@@ -1,0 +1,116 @@
+"""Learning rate, rank and alpha block by block: what the Block Weights node says, and how its text is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ..errors import SettingsError, raise_problems
+from ..registry import near_names
+
+WHERE = "Block Weights"
+OFF = "off"
+_KEYS = ("lr", "rank", "alpha", "conv_rank", "conv_alpha")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockRule:
+    """`where` is a pattern (see `patterns`). `lr` multiplies the learning rate, 0 leaves the modules out; `rank` and
+    `alpha` are of linears and 1x1 convolutions, `conv_rank` and `conv_alpha` of the others. None: as the network says."""
+
+    where: str
+    lr: float | None = None
+    rank: int | None = None
+    alpha: float | None = None
+    conv_rank: int | None = None
+    conv_alpha: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockWeights:
+    """`lr`, `ranks` and `alphas` hold one number a block, in one of the orders that the model's family knows (25 for
+    SD1.5 and SDXL); `rules` come after them, and a later one wins. Block ranks of 0 leave the block out."""
+
+    lr: tuple[float, ...] = ()
+    ranks: tuple[float, ...] = ()
+    alphas: tuple[float, ...] = ()
+    rules: tuple[BlockRule, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        problems = [f"lr weight {value} is not a finite number." for value in self.lr if not math.isfinite(value)]
+        problems += [f"rank {value:g} must be a whole number of at least 0." for value in self.ranks if value < 0 or value % 1]
+        problems += [f"alpha {value:g} must be above 0." for value in self.alphas if not value > 0]
+        for rule in self.rules:
+            problems += _problems(rule)
+        raise_problems(SettingsError, WHERE, problems)
+
+
+def read_rules(text: str) -> tuple[BlockRule, ...]:
+    """One rule a line: 'down 0-3: lr=0.5 rank=8', '/attn2/: lr=2', 'mid: off'; '#' starts a comment.
+
+    Raises SettingsError naming every line that cannot be read.
+    """
+    rules, problems = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        content = line.split("#", 1)[0].strip()
+        if not content:
+            continue
+        where, colon, settings = content.rpartition(":")
+        if not colon or not where.strip():
+            problems.append(f"rules, line {number}: '{content}' has no ':'. Write for example 'down 0-3: lr=0.5 rank=8'.")
+            continue
+        values, wrong = _settings(settings)
+        problems += [f"rules, line {number}: {problem}" for problem in wrong]
+        if not wrong:
+            rules.append(BlockRule(where=where.strip(), **values))
+    raise_problems(SettingsError, WHERE, problems)
+    return tuple(rules)
+
+
+def read_numbers(name: str, text: str) -> tuple[float, ...]:
+    """Numbers separated by commas or blanks; none for an empty text. An empty place between commas is 0, as in kohya's."""
+    content = text.strip().strip("[]")
+    if not content:
+        return ()
+    words = content.split(",") if "," in content else content.split()
+    numbers = []
+    for word in words:
+        try:
+            numbers.append(float(word) if word.strip() else 0.0)
+        except ValueError:
+            raise SettingsError(WHERE, [f"{name}: '{word.strip()}' is not a number. Write numbers separated by commas."]) from None
+    return tuple(numbers)
+
+
+def _settings(text: str) -> tuple[dict[str, float | int], list[str]]:
+    values: dict[str, float | int] = {}
+    problems = []
+    for word in text.replace(",", " ").split():
+        key, equals, value = word.partition("=")
+        if word == OFF:
+            values["lr"] = 0.0
+        elif key not in _KEYS or not equals:
+            problems.append(f"'{word}' is not a setting. {near_names(key, [*_KEYS, OFF])} Write for example lr=0.5.")
+        else:
+            try:
+                values[key] = int(value) if key.endswith("rank") else float(value)
+            except ValueError:
+                problems.append(f"'{word}': '{value}' is not a number.")
+    if not values and not problems:
+        problems.append(f"nothing is set. Settings are {', '.join(_KEYS)} and {OFF}.")
+    return values, problems
+
+
+def _problems(rule: BlockRule) -> list[str]:
+    found = []
+    if rule.lr is not None and not math.isfinite(rule.lr):
+        found.append(f"'{rule.where}': lr is {rule.lr}, which is not a finite number.")
+    for name in ("rank", "conv_rank"):
+        value = getattr(rule, name)
+        if value is not None and value < 0:
+            found.append(f"'{rule.where}': {name} is {value} but must be at least 0 (0: not trained).")
+    for name in ("alpha", "conv_alpha"):
+        value = getattr(rule, name)
+        if value is not None and not value > 0:
+            found.append(f"'{rule.where}': {name} is {value:g} but must be above 0.")
+    return found

@@ -1,0 +1,108 @@
+"""The adapters of a run, together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .adapter import Adapter
+from .dropout import Draws
+from .spec import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Norms:
+    """What scale_weight_norms found after an update: the mean norm of the changes, and how many were scaled down."""
+
+    mean: float
+    scaled: int
+
+
+class Network:
+    """`part` is a Trainable's name, `path` a module's dotted path below it. `file_keys` holds each adapter's key in the
+    LoRA file, in the same order."""
+
+    def __init__(self, entries: Mapping[tuple[str, str], tuple[Adapter, str]], spec: NetworkSpec, draws: Draws | None = None):
+        self.spec = spec
+        self._draws = draws or Draws()
+        self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
+        self.file_keys = {place: key for place, (_, key) in entries.items()}
+
+    def __len__(self) -> int:
+        return len(self._adapters)
+
+    def items(self) -> Iterator[tuple[tuple[str, str], Adapter]]:
+        yield from self._adapters.items()
+
+    def adapters_of(self, part: str) -> dict[str, Adapter]:
+        return {path: adapter for (name, path), adapter in self._adapters.items() if name == part}
+
+    def named_parameters(self, part: str | None = None) -> Iterator[tuple[str, nn.Parameter]]:
+        """('<file key>.<parameter>', parameter), of one part or of all, in a fixed order."""
+        for place, adapter in self._adapters.items():
+            if part is None or place[0] == part:
+                for name, parameter in adapter.named_parameters():
+                    yield f"{self.file_keys[place]}.{name}", parameter
+
+    def by_lr_scale(self, part: str) -> dict[float, list[tuple[str, nn.Parameter]]]:
+        """Multiplier of the part's learning rate -> named parameters with it, in order of first appearance."""
+        groups: dict[float, list[tuple[str, nn.Parameter]]] = {}
+        for place, adapter in self._adapters.items():
+            if place[0] == part:
+                named = [(f"{self.file_keys[place]}.{name}", p) for name, p in adapter.named_parameters()]
+                groups.setdefault(adapter.lr_scale, []).extend(named)
+        return groups
+
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for _, parameter in self.named_parameters() if parameter.requires_grad)
+
+    def to(self, device: torch.device) -> "Network":
+        for adapter in self._adapters.values():
+            adapter.to(device)
+        return self
+
+    def begin(self, seed: int) -> None:
+        """Before each micro-batch: what is dropped in it is a function of `seed`."""
+        self._draws.begin(seed)
+
+    def bound_norms(self) -> Norms | None:
+        """After an update: shrink every change whose norm is above `scale_weight_norms`; None when that is off.
+
+        As in kohya's scripts the change W is multiplied by min(n, max) / n with n = max(||W||, max / 2), LoRA's two
+        factors by its square root each.
+        """
+        limit = self.spec.scale_weight_norms
+        if not limit:
+            return None
+        norms = torch.stack([adapter.norm() for adapter in self._adapters.values()]).cpu()
+        ratios = norms.clamp(limit / 2, limit) / norms.clamp_min(limit / 2)
+        for adapter, ratio in zip(self._adapters.values(), ratios.tolist(), strict=True):
+            if ratio < 1:
+                adapter.shrink(ratio)
+        return Norms(mean=float((norms * ratios).mean()), scaled=int((ratios < 1).sum()))
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """The base model alone, for as long as it is open."""
+        for adapter in self._adapters.values():
+            adapter.enabled = False
+        try:
+            yield
+        finally:
+            for adapter in self._adapters.values():
+                adapter.enabled = True
+
+    @contextmanager
+    def at_strength(self, strength: float) -> Iterator[None]:
+        """Everything the adapters add is multiplied by `strength` (previews)."""
+        for adapter in self._adapters.values():
+            adapter.strength = strength
+        try:
+            yield
+        finally:
+            for adapter in self._adapters.values():
+                adapter.strength = 1.0
