@@ -82,7 +82,9 @@ class LoadDataset(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets) -> str:
+    def fingerprint_inputs(cls, **widgets) -> str | float:
+        if any(widgets.get(name) is None for name in FOLDER_WIDGETS):
+            return float("nan")  # a folder comes from another node and is not known yet: run every time, never be stale
         try:
             return folder_fingerprint(_folders(widgets).values())
         except SettingsError as error:

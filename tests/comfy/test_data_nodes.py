@@ -65,6 +65,18 @@ def test_only_edits_make_it_run_again(comfy, pictures):
     assert ran() and not ran()
 
 
+def test_a_folder_from_another_node_is_never_stale(comfy, pictures):
+    executor = comfy.new_executor()
+
+    def caption() -> str:
+        prompt = {**graph(folder=["0", 0]), "0": {"class_type": "PrimitiveString", "inputs": {"value": "doggies"}}}
+        return comfy.run(prompt, executor).value("1").samples[0].caption
+
+    assert caption() == "a dog"
+    (pictures / "3_dog" / "a.txt").write_text("edited")
+    assert caption() == "edited"
+
+
 @pytest.mark.parametrize("folder, says", [("doggie", "Did you mean 'doggies'"), ("", "folder is empty"), ("../output", "not a folder")])
 def test_a_wrong_folder_is_explained(comfy, pictures, folder, says):
     with pytest.raises(NodeFailed) as caught:

@@ -72,6 +72,8 @@ class TensorStore:
         except Exception as error:
             with suppress(OSError):
                 temporary.unlink()
+            if isinstance(error, PermissionError) and path.is_file():
+                return  # Windows: another run has the same entry open, and it has the same content
             if not isinstance(error, OSError) and "os error" not in str(error).lower():
                 raise
             raise FileError(

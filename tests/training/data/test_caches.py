@@ -297,6 +297,19 @@ class TestStore:
         with pytest.raises(FileError, match="Free some disk space"):
             TensorStore(tmp_path / "file").put("ab", {"x": torch.zeros(1)})
 
+    def test_an_entry_that_another_run_has_open_is_left(self, tmp_path, monkeypatch):
+        store = TensorStore(tmp_path)
+        key = self.entry(store, 1, 1)
+
+        def refuse(source, target):
+            raise PermissionError(13, "in use")
+
+        monkeypatch.setattr(os, "replace", refuse)
+        store.put(key, {"x": torch.ones(1)})
+        assert len(store.get(key)["x"]) == 250 and len(list(tmp_path.rglob("*.tmp"))) == 0
+        with pytest.raises(FileError, match="in use"):
+            store.put("cd" * 32, {"x": torch.ones(1)})
+
     def test_a_foreign_file_is_no_entry(self, tmp_path):
         store = TensorStore(tmp_path)
         assert store.get("ab" * 32) is None
