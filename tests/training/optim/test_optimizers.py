@@ -57,7 +57,7 @@ def test_a_negative_rate_moves_the_other_way(name):
     rate = max(optimizers.get(name).usual_rate, 1e-3)
     for named, sign in ((forward, 1), (backward, -1)):
         spec = OptimizerSpec(optimizer=name, learning_rate=sign * rate, text_encoder_lr=sign * rate, weight_decay=0.0)
-        train(build_optimizer(spec, groups(named), 10), named, 0, 8)
+        train(build_optimizer(spec, groups(named), 20), named, 0, 20)
     start = values(parameters())
     moved = [(forward[key] - start[key]).flatten() @ (backward[key] - start[key]).flatten() for key in start]
     assert sum(moved) < 0
