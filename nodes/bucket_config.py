@@ -67,7 +67,7 @@ class BucketConfig(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, dataset, more_resolutions, **settings) -> io.NodeOutput:
+    def execute(cls, dataset, more_resolutions="", **settings) -> io.NodeOutput:
         spec = BucketSpec(resolutions=_numbers(more_resolutions), **settings)
         samples = tuple(replace(sample, buckets=None) for sample in dataset.samples)
         dataset = replace(dataset, buckets=spec, samples=samples)

@@ -46,7 +46,7 @@ class ImagesToDataset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, repeats, trigger_word, role, loss_weight, captions=(), masks=()) -> io.NodeOutput:
+    def execute(cls, images, repeats, trigger_word, role=(ROLES[0],), loss_weight=(1.0,), captions=(), masks=()) -> io.NodeOutput:
         dataset = images_dataset(
             images, captions, masks, repeats=repeats[0], trigger=trigger_word[0], role=role[0], weight=loss_weight[0]
         )

@@ -15,7 +15,7 @@ from ..training.data.report import dataset_report
 from ..training.data.scan import CAPTIONS_FROM, MASKS, scan_folder
 from ..training.errors import SettingsError
 from .sockets import Dataset
-from .widgets import CATEGORY, advanced
+from .widgets import CATEGORY, advanced, extra
 
 NODE = "Load Dataset"
 FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder")
@@ -48,9 +48,9 @@ class LoadDataset(io.ComfyNode):
                     "Only the balance between folders and the length of an epoch change, not what a step does.")),
                 io.Combo.Input("caption_extension", options=[".txt", ".caption", ".tags", ".cap"], default=".txt", tooltip=(
                     "The ending of the caption files: dog1.txt beside dog1.png.")),
-                io.String.Input("trigger_word", default="", tooltip=(
+                extra(io.String.Input("trigger_word", default="", tooltip=(
                     "The rare word that will call up what you train, such as ohwx. It replaces [trigger] in captions, and "
-                    "is put in front of every caption that does not hold it. Empty: captions stay as they are.")),
+                    "is put in front of every caption that does not hold it. Empty: captions stay as they are."))),
                 advanced(io.Combo.Input("captions_from", options=list(CAPTIONS_FROM), default="auto", tooltip=(
                     "files: text files beside the pictures. metadata: metadata.jsonl or metadata.csv. class words: the "
                     "words of N_words folders. auto: the first of these that a picture has."))),
@@ -91,8 +91,8 @@ class LoadDataset(io.ComfyNode):
             return str(error)
 
     @classmethod
-    def execute(cls, repeats, caption_extension, trigger_word, captions_from, transparency, masks, prior_loss_weight,
-                validation_fraction, sub_folders, **widgets) -> io.NodeOutput:
+    def execute(cls, repeats, caption_extension, trigger_word="", captions_from="auto", transparency="white background",
+                masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, **widgets) -> io.NodeOutput:
         folders = _folders(widgets)
         dataset = scan_folder(
             folders.pop("folder"), repeats=repeats, caption_extension=caption_extension, captions_from=captions_from,

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..host.sampler import SAMPLERS, SCHEDULERS
 from ..training.specs import PreviewSpec
 from . import sockets
-from .widgets import CATEGORY, advanced, lines
+from .widgets import CATEGORY, advanced, extra, lines
 
 
 class SamplePreview(io.ComfyNode):
@@ -37,8 +37,8 @@ class SamplePreview(io.ComfyNode):
                 io.Int.Input("seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
                     tooltip="The first picture's noise; the second uses seed + 1, and so on. The same at every step, so that you see what "
                             "training changes and nothing else. Keep it fixed."),
-                io.String.Input("negative", default="", multiline=True,
-                    tooltip="What the pictures should not show, as on a KSampler's negative. FLUX ignores it at cfg 1."),
+                extra(io.String.Input("negative", default="", multiline=True,
+                    tooltip="What the pictures should not show, as on a KSampler's negative. FLUX ignores it at cfg 1.")),
                 advanced(io.Int.Input("every_n_epochs", default=0, min=0, max=100000,
                     tooltip="Also make pictures after every so many passes over the dataset. 0: off.")),
                 advanced(io.Boolean.Input("at_start", default=True,

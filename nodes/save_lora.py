@@ -4,7 +4,7 @@ from comfy_api.latest import io, ui
 
 from ..host.save import save_lora
 from ..training.output.lora_file import DTYPES
-from .widgets import CATEGORY, advanced
+from .widgets import CATEGORY, advanced, extra
 
 
 class SaveLoRA(io.ComfyNode):
@@ -23,7 +23,7 @@ class SaveLoRA(io.ComfyNode):
                 io.Combo.Input("dtype", options=list(DTYPES), default="fp16",
                     tooltip="How the numbers are stored. fp16 is what everybody uses: half the size, no visible difference. "
                             "fp32 keeps everything, for training on; bf16 has less precision than fp16 and a wider range."),
-                io.String.Input("trigger_words", default="", tooltip="The words that call what you trained, as in your captions. LoRA managers show them."),
+                extra(io.String.Input("trigger_words", default="", tooltip="The words that call what you trained, as in your captions. LoRA managers show them.")),
                 advanced(io.String.Input("author", default="", tooltip="Your name, if you want it in the file.")),
                 advanced(io.String.Input("description", default="", multiline=True, tooltip="A text for whoever finds the file: what it makes, good settings.")),
             ],

@@ -6,6 +6,13 @@ CATEGORY = "LoRA Canvas"
 def advanced(inp):
     """Mark a widget as advanced: newer frontends fold it away. 0.3.75 has no keyword for it, but the attribute."""
     inp.extra_dict = {**inp.extra_dict, "advanced": True}
+    return extra(inp)
+
+
+def extra(inp):
+    """A widget that scripts may leave out, so that prompts written before it was added still run. `execute` repeats its
+    default; a test compares the two."""
+    inp.optional = True
     return inp
 
 

@@ -157,7 +157,7 @@ def _updater(order: Order, network: Network, total_steps: int) -> Updater:
         network=network, optimizer=build_optimizer(spec, groups, total_steps),
         learning_rate_at=lr_multiplier(spec, total_steps), text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
-        scale_gradients=order.scale_gradients, device=order.denoiser.device, seed=order.run.seed,
+        scale_gradients=order.scale_gradients, device=order.denoiser.device,
     )
 
 

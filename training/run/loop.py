@@ -57,7 +57,7 @@ def train(trainer: Trainer) -> str:
         grad_norm = None
         while grad_norm is None:
             loss = _accumulate(trainer, group)
-            grad_norm = trainer.updater.update(trainer.step)
+            grad_norm = trainer.updater.update()
         trainer.updater.zero_grad()
         trainer.step += 1
         trainer.emit(_step_done(trainer, group, loss, grad_norm, time.perf_counter() - started))

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ..data.batches import mix_seed
 from ..errors import NonFiniteError
 from ..network.build import Network
 from ..optim.ema import EMA
 from ..optim.numerics import clip_gradients, require_finite_gradients
-from ..optim.optimizers import learning_rates, optimizer_mode, seeded_step
+from ..optim.optimizers import learning_rates, optimizer_mode
 from ..optim.spec import DIFFUSION_MODEL
 
 MAX_OVERFLOWS = 20
@@ -37,7 +36,6 @@ class Updater:
         ema: EMA | None,
         scale_gradients: bool,
         device: torch.device,
-        seed: int,
     ):
         self.network = network
         self.optimizer = optimizer
@@ -47,7 +45,6 @@ class Updater:
         self._learning_rate_at = learning_rate_at
         self._text_encoders_stop_at = text_encoders_stop_at
         self._max_grad_norm = max_grad_norm
-        self._seed = seed
         self._overflows = 0
 
     def prepare(self, step: int, scale: float) -> None:
@@ -68,7 +65,7 @@ class Updater:
     def zero_grad(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
 
-    def update(self, step: int) -> float | None:
+    def update(self) -> float | None:
         """Clip and step; the gradient norm before clipping. None: fp16 overflowed, the scale was lowered, and the
         same micro-batches must be run again. Raises NonFiniteError before anything is changed."""
         self.scaler.unscale_(self.optimizer)
@@ -78,7 +75,7 @@ class Updater:
             self._overflowed(named)
             return None
         self._overflows = 0
-        seeded_step(self.optimizer, mix_seed("update", self._seed, step))
+        self.optimizer.step()
         self.scaler.update()
         if self.ema is not None:
             self.ema.update()
