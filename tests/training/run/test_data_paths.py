@@ -1,0 +1,94 @@
+"""What a dataset says arrives in the loop: encoded samples, mirrored crops, masks, weights, final captions."""
+
+from dataclasses import replace
+
+import torch
+
+from pack.tests.training.run.fakes import TinyImageEncoder, TinyTextEncoder, pictures
+from pack.training.data.batches import Draw, draw_seed
+from pack.training.data.buckets import BucketSpec
+from pack.training.data.captions import CaptionSpec, final_caption, texts_needed
+from pack.training.data.dataset import Dataset
+from pack.training.data.encoded import encoded_dataset
+from pack.training.data.items import item_pixels, make_items
+from pack.training.data.latents import LatentCache
+from pack.training.data.merge import merge_datasets
+from pack.training.data.pictures import TensorPicture
+from pack.training.data.texts import TextCache
+from pack.training.run.stepper import Stepper
+
+
+class Identity:
+    """A denoiser and an objective that need nothing."""
+
+    device = torch.device("cpu")
+    parametrisation = "epsilon"
+
+    def to_model_space(self, latents):
+        return latents
+
+
+def stepper(dataset: Dataset) -> Stepper:
+    items = make_items(dataset)
+    latents, texts = LatentCache(TinyImageEncoder()), TextCache(TinyTextEncoder())
+    latents.prepare(items)
+    texts.prepare(texts_needed(dataset.samples, dataset.captions))
+    return Stepper(denoiser=Identity(), objective=None, network=None, dataset=dataset, items=items, latents=latents, text_of=texts.get)
+
+
+def draw(item, seed=0):
+    return Draw(item, 0, 0, draw_seed(seed, 0, item, 0))
+
+
+SPEC = BucketSpec(resolution=64, min_bucket=64, max_bucket=64)
+
+
+def test_encoded_samples_beside_pictures():
+    latent = torch.rand(1, 4, 8, 8)
+    encoded = encoded_dataset([{"samples": latent}], [[[torch.full((1, 3), 7.0), {}]]])
+    plain = Dataset(samples=pictures(1), buckets=SPEC, captions=CaptionSpec(trigger="ohwx"))
+    run = stepper(merge_datasets([plain, encoded]))
+    both = [draw(0), draw(1)]
+    assert torch.equal(run.latents(both)[1], latent[0])
+    first, second = run.conditions(both)
+    assert torch.equal(first.text.tensors["cond"], TinyTextEncoder().encode("ohwx, a cat number 0").tensors["cond"])
+    assert second.text.tensors["cond"].tolist() == [[7, 7, 7]] and second.geometry.target == (64, 64)
+    assert run.masks(both) is None
+
+
+def test_a_draw_is_mirrored_with_its_geometry():
+    wide = TensorPicture(torch.rand(64, 101, 3), "wide")
+    sample = replace(pictures(1)[0], picture=wide)
+    run = stepper(Dataset(samples=(sample,), buckets=replace(SPEC, flip=True), captions=CaptionSpec()))
+    (item,) = make_items(Dataset(samples=(sample,), buckets=replace(SPEC, flip=True), captions=CaptionSpec()))
+    lefts = set()
+    for seed in range(10):
+        one = draw(0, seed)
+        variant = item.variant(one.seed)
+        assert torch.equal(run.latents([one])[0], TinyImageEncoder().encode(item_pixels(variant)[None])[0])
+        assert run.conditions([one])[0].geometry == variant.geometry
+        lefts.add(variant.geometry.crop[0])
+    assert lefts == {18, 19}
+
+
+def test_masks_stand_beside_unmasked_pictures():
+    mask = torch.zeros(64, 64, 3)
+    mask[:, :16] = 1
+    first, second = pictures(2)
+    run = stepper(Dataset(samples=(replace(first, mask=TensorPicture(mask, "m")), second), buckets=SPEC, captions=CaptionSpec()))
+    masks = run.masks([draw(0), draw(1)])
+    assert masks.shape == (2, 1, 8, 8)
+    assert masks[0, 0, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0] and masks[1].min() == 1
+
+
+def test_every_drawn_caption_is_cached_ahead():
+    spec = CaptionSpec(shuffle=True, tag_dropout=0.3, caption_dropout=0.2, variants=3)
+    sample = replace(pictures(1)[0], caption="a, b, c, d")
+    encoder = TinyTextEncoder()
+    texts = TextCache(encoder)
+    texts.prepare(texts_needed([sample], spec))
+    encoder.encode = None  # from here on nothing may be encoded
+    seen = {final_caption(sample, spec, draw_seed(1, epoch, 0, 0), epoch) for epoch in range(50)}
+    assert len(seen) == 4 and "" in seen
+    for text in seen:
+        texts.get(text)
