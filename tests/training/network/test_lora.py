@@ -195,3 +195,41 @@ def test_choices_that_do_not_fit(settings, message):
 
     with pytest.raises(SettingsError, match=message):
         kind_of(NetworkSpec(**settings))
+
+
+def test_dora_s_gradients_are_autograd_s_with_the_norm_held():
+    """Liu et al., section 4.3: the norm counts as a constant."""
+    generator = torch.Generator().manual_seed(8)
+    weight, x = torch.randn(2, 3, generator=generator), torch.randn(5, 3, generator=generator)
+    dora = make("dora", LINEAR, rank=2, alpha=3.0)
+    dora.prepare(weight)
+    dora.up.data.normal_(generator=generator), dora.magnitude.data.normal_(generator=generator)
+    dora(x, base_of(weight, torch.ones(2))).square().sum().backward()
+    down, up, magnitude = (p.detach().clone().requires_grad_() for p in (dora.down, dora.up, dora.magnitude))
+    direction = weight + 1.5 * up @ down
+    F.linear(x, magnitude * direction / direction.norm(dim=0).detach(), torch.ones(2)).square().sum().backward()
+    for mine, theirs in ((dora.down, down), (dora.up, up), (dora.magnitude, magnitude)):
+        assert torch.allclose(mine.grad, theirs.grad, rtol=1e-4)
+
+
+def test_dylora_trains_the_last_unit_at_the_scale_of_its_rank():
+    """rank 4, unit 2: at b = 2 the scale is alpha / 2 and ranks 0-1 learn, at b = 4 it is alpha / 4 and ranks 2-3 learn."""
+    from pack.training.network.dropout import Draws, Dropout
+    from pack.training.network.dylora import DyLoRAOptions
+
+    lora = make("dylora", LINEAR, rank=4, alpha=2.0, options=DyLoRAOptions(unit=2))
+    lora.down.data.fill_(1.0), lora.up.data.fill_(1.0)
+    draws = Draws()
+    lora.dropout = Dropout("module", draws)
+    seen = {}
+    for seed in range(10):
+        draws.begin(seed)
+        lora.down.grad = lora.up.grad = None
+        y = lora(torch.ones(1, 3), base_of(torch.zeros(2, 3)))
+        y.sum().backward()
+        learning = tuple(lora.up.grad.abs().sum(0).nonzero().flatten().tolist())
+        assert learning == tuple(lora.down.grad.abs().sum(1).nonzero().flatten().tolist())
+        seen[learning] = y.detach()[0, 0].item()
+    assert seen == {(0, 1): 3 * 2 * 2.0 / 2, (2, 3): 3 * 4 * 2.0 / 4}
+    with torch.no_grad():
+        assert lora(torch.ones(1, 3), base_of(torch.zeros(2, 3)))[0, 0] == 6.0
