@@ -9,10 +9,13 @@ from .import_core_dataset import ImportCoreDataset
 from .load_dataset import LoadDataset
 from .lora_network import LoRANetwork
 from .merge_datasets import MergeDatasets
+from .optimizer import Optimizer
 from .sample_preview import SamplePreview
 from .save_lora import SaveLoRA
+from .train_lora import TrainLoRA
+from .training_objective import TrainingObjective
 
 NODES = [
     LoadDataset, ImagesToDataset, ImportCoreDataset, MergeDatasets, CaptionConfig, CaptionPreview, BucketConfig, DatasetDoctor,
-    LoRANetwork, SamplePreview, SaveLoRA,
+    LoRANetwork, Optimizer, TrainingObjective, SamplePreview, TrainLoRA, SaveLoRA,
 ]

@@ -1,0 +1,64 @@
+"""Optimizer and Training Objective in a real ComfyUI."""
+
+import pytest
+
+from pack.tests.comfy.inprocess import NodeFailed
+from pack.training.objective.loss import SmoothL1
+from pack.training.objective.menu import Knobs
+from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim.spec import OptimizerSpec
+
+OPTIMIZER = {"optimizer": "AdamW", "learning_rate": 1e-4, "text_encoder_lr": 0.0, "scheduler": "cosine", "warmup_steps": 0}
+OBJECTIVE = {"loss": "l2", "timesteps": "auto", "weighting": "auto", "noise_offset": 0.0}
+
+
+@pytest.fixture(scope="module")
+def execute(comfy):
+    """execute(node name, **widgets): what the node returns, as a tuple."""
+    from pack import nodes
+
+    by_name = {node.__name__: node for node in nodes.NODES}
+    return lambda name, **widgets: by_name[name].execute(**widgets).result
+
+
+def test_the_five_promised_widgets_are_enough(comfy):
+    result = comfy.run({
+        "1": {"class_type": "LoRACanvasOptimizer", "inputs": OPTIMIZER},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 1]}},
+    })  # fmt: skip
+    assert result.value("1", 0) == OptimizerSpec()
+    assert result.value("1", 1).shape == (1, 512, 1024, 3)
+
+
+def test_a_wrong_extra_argument_stops_at_the_node(comfy):
+    graph = {
+        "1": {"class_type": "LoRACanvasOptimizer", "inputs": {**OPTIMIZER, "extra_arguments": "beta=0.9,0.99"}},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 1]}},
+    }
+    with pytest.raises(NodeFailed, match="Optimizer: AdamW has no argument 'beta'. Did you mean 'betas'"):
+        comfy.run(graph)
+
+
+def test_every_optimizer_widget_reaches_the_spec(execute):
+    (spec, _) = execute("Optimizer", **OPTIMIZER | {
+        "optimizer": "AdamW8bit", "loraplus_ratio": 16.0, "ema_decay": 0.99, "group_rules": "text_encoder_2: lr=1e-5",
+        "scheduler": "cosine_with_restarts", "scheduler_cycles": 3, "warmup_percent": 10.0, "stop_text_encoder_at": 30.0,
+    })  # fmt: skip
+    assert (spec.optimizer, spec.loraplus_ratio, spec.scheduler_cycles, spec.ema_decay) == ("AdamW8bit", 16.0, 3, 0.99)
+    assert spec.rules[0].settings == {"lr": 1e-5} and spec.stop_text_encoder_at == 30.0
+
+
+def test_widget_defaults_are_the_specs(comfy, execute):
+    from pack.nodes.optimizer import Optimizer
+    from pack.nodes.training_objective import TrainingObjective
+
+    for node, defaults in ((Optimizer, OptimizerSpec()), (TrainingObjective, Knobs())):
+        for widget in node.define_schema().inputs:
+            if widget.id != "preview_steps":
+                assert getattr(defaults, widget.id) == widget.default, widget.id
+    assert execute("TrainingObjective", **OBJECTIVE) == (ObjectiveSpec(),)
+
+
+def test_objective_widgets_reach_the_spec(execute):
+    (spec,) = execute("TrainingObjective", **OBJECTIVE | {"loss": "smooth_l1", "huber_c": 0.2, "noise_offset": 0.05, "stratified": True})
+    assert spec.loss == SmoothL1(c=0.2, schedule="snr") and spec.noise.offset == 0.05 and spec.stratified
