@@ -47,7 +47,8 @@ class StepDone:
     """One optimizer update. `step` counts from 1; `loss` is the mean over the `items` seen.
 
     `learning_rates` maps group name ('diffusion_model', 'text_encoder') to its rate.
-    `seconds` is the wall time of this step; memory is in bytes (None where unknown).
+    `seconds` is the wall time of this step; memory is in bytes (None where unknown). With scale_weight_norms,
+    `mean_norm` is the mean norm of the changes and `scaled_modules` how many were shrunk.
     """
 
     step: int
@@ -60,6 +61,8 @@ class StepDone:
     seconds: float
     memory_bytes: int | None = None
     peak_memory_bytes: int | None = None
+    mean_norm: float | None = None
+    scaled_modules: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

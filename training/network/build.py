@@ -29,11 +29,11 @@ def build_network(spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]], 
     slots = slots_for(spec, [target_part(part, blocks) for part, blocks in parts])
     keys = {(part.name, path): key for part, _ in parts for path, key in part.file_keys.items()}
     _require_fitting(spec, kind, slots)
-    draws = Draws()
+    draws = Draws([keys[place] for place in slots], spec.module_dropout)
     entries = {}
     for place, slot in slots.items():
         adapter = _adapter(spec, kind, slot, seed, keys[place])
-        adapter.dropout = Dropout(keys[place], draws, spec.dropout, spec.rank_dropout, spec.module_dropout)
+        adapter.dropout = Dropout(keys[place], draws, spec.dropout, spec.rank_dropout)
         entries[place] = (adapter, keys[place])
     return Network(entries, spec, draws)
 

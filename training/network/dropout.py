@@ -7,6 +7,7 @@ All calls of a module within one micro-batch see the same masks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,13 +17,25 @@ from ..data.batches import mix_seed
 
 
 class Draws:
-    """Where the adapters of a network look up the seed of the micro-batch they are in."""
+    """Where the adapters of a network look up what is drawn for the micro-batch they are in.
 
-    def __init__(self) -> None:
+    `keys` are its modules, of which each is skipped with probability `module`; never all of them, since nothing would
+    be left to learn.
+    """
+
+    def __init__(self, keys: Sequence[str] = (), module: float = 0.0) -> None:
+        self._keys = keys
+        self._module = module
         self._seed: int | None = None
+        self.skipped: frozenset[str] = frozenset()
 
     def begin(self, seed: int) -> None:
         self._seed = seed
+        if self._module:
+            drawn = torch.rand(len(self._keys), generator=self.generator(torch.device("cpu"), "module")) < self._module
+            if drawn.all():
+                drawn[self.integer(len(self._keys), "kept")] = False
+            self.skipped = frozenset(key for key, skip in zip(self._keys, drawn.tolist(), strict=True) if skip)
 
     def generator(self, device: torch.device, *purpose: str) -> torch.Generator:
         """A fresh generator for one purpose of one module."""
@@ -38,23 +51,20 @@ class Draws:
 class Dropout:
     """Probabilities in [0, 1). Acts only where gradients are recorded: previews and validation see the whole adapter.
 
-    module    the whole change is left out, the rest is not scaled up
     rank      each sample loses some ranks, the rest is scaled by 1 / (1 - p)
     hidden    each inner value on its own, scaled by 1 / (1 - p)
+
+    `draws` knows which modules are skipped: their whole change is left out, and the others are not scaled up.
     """
 
     key: str
     draws: Draws = field(repr=False)
     hidden: float = 0.0
     rank: float = 0.0
-    module: float = 0.0
 
     def skips(self) -> bool:
         """Whether this module's change is left out of this micro-batch."""
-        if not self.module or not torch.is_grad_enabled():
-            return False
-        generator = self.draws.generator(torch.device("cpu"), self.key, "module")
-        return bool(torch.rand((), generator=generator) < self.module)
+        return self.key in self.draws.skipped and torch.is_grad_enabled()
 
     def apply(self, hidden: Tensor, rank_axis: int, branch: str = "") -> Tensor:
         """`hidden` (B, ...) with its values on `rank_axis` dropped. `branch` tells two inner values of a module apart."""

@@ -47,14 +47,14 @@ class GLoRA(Adapter):
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         scale = self.scale * self.strength
         a1, a2, b1, b2 = (part.to(x.dtype) for part in (self.a1, self.a2, self.b1, self.b2))
-        moved = x + scale * self._apply(self._dropped(self._apply(x, a2), "a"), a1)
-        inner = self._dropped(self._apply(x, b2, whole=True), "b")
-        return base.run(moved) + scale * self._apply(inner, b1)
+        moved = x + scale * self._through(self._dropped(self._through(x, a2), "a"), a1)
+        inner = self._dropped(self._through(x, b2, whole=True), "b")
+        return base.run(moved) + scale * self._through(inner, b1)
 
     def _dropped(self, hidden: Tensor, branch: str) -> Tensor:
         return self.dropout.apply(hidden, -1 if self.op.is_linear else 1, branch)
 
-    def _apply(self, x: Tensor, weight: Tensor, *, whole: bool = False) -> Tensor:
+    def _through(self, x: Tensor, weight: Tensor, *, whole: bool = False) -> Tensor:
         """`weight` on the channels of x; `whole` with the op's own stride, padding and dilation."""
         if self.op.is_linear:
             return F.linear(x, weight)

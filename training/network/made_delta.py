@@ -30,8 +30,9 @@ class _MadeDelta(torch.autograd.Function):
             delta = ctx.make()
         used = delta.detach().to(x.dtype)
         grad_x, grad_delta = _gradients(ctx.op, x, used, grad, ctx.needs_input_grad[0])
-        grads = torch.autograd.grad(delta, ctx.parameters, grad_delta.to(delta.dtype))
-        return grad_x, None, None, *grads
+        trained = [p for p, needed in zip(ctx.parameters, ctx.needs_input_grad[3:], strict=True) if needed]
+        grads = iter(torch.autograd.grad(delta, trained, grad_delta.to(delta.dtype)) if trained else ())
+        return grad_x, None, None, *(next(grads) if needed else None for needed in ctx.needs_input_grad[3:])
 
 
 def made_delta(x: Tensor, op: Op, make: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Tensor:

@@ -57,6 +57,11 @@ class Network:
                 groups.setdefault(adapter.lr_scale, []).extend(named)
         return groups
 
+    @property
+    def needs_base(self) -> bool:
+        """Whether `build.prepare` must be called before the first step."""
+        return any(adapter.needs_base for adapter in self._adapters.values())
+
     def parameter_count(self) -> int:
         return sum(parameter.numel() for _, parameter in self.named_parameters() if parameter.requires_grad)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..registry import near_names
 
 _SECTION = re.compile(r"^(?P<name>[A-Za-z_]\w*)(?:\s+(?P<numbers>[\d\s,\-]+))?$")
-_NUMBERED = re.compile(r"^(?P<stem>[\w.]*?\w)\.(?P<number>\d+)\.")
+_NUMBERED = re.compile(r"^(?P<stem>[\w.]*?\w)\.\d+(\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Section:
 def sections_in(names: Iterable[str]) -> tuple[Section, ...]:
     """The numbered lists at the top of a model, for families without words of their own: 'layers.3.mlp' -> layers."""
     stems = dict.fromkeys(found["stem"] for name in names if (found := _NUMBERED.match(name)))
-    return tuple(Section(stem, rf"^{re.escape(stem)}\.(\d+)\.") for stem in stems if "." not in stem)
+    return tuple(Section(stem, rf"^{re.escape(stem)}\.(\d+)(\.|$)") for stem in stems if "." not in stem)
 
 
 def matching(pattern: str, names: Sequence[str], sections: Sequence[Section] = ()) -> tuple[set[str], str | None]:

@@ -57,6 +57,7 @@ def _progress(event: Progress) -> dict[str, Any]:
 
 
 def _step(event: StepDone) -> dict[str, Any]:
+    norms = {} if event.mean_norm is None else {"mean_norm": number(event.mean_norm), "scaled_modules": event.scaled_modules}
     return {
         "step": event.step,
         "total_steps": event.total_steps,
@@ -68,6 +69,7 @@ def _step(event: StepDone) -> dict[str, Any]:
         "seconds": number(event.seconds),
         "memory": event.memory_bytes,
         "peak_memory": event.peak_memory_bytes,
+        **norms,
     }
 
 

@@ -20,7 +20,8 @@ from ..errors import DatasetError
 from ..events import Emitter, Message
 from ..families import CLIP_BLOCKS, FAMILIES, Family
 from ..memory.meter import MemoryMeter
-from ..network.build import Network, build_network
+from ..network.build import Network, build_network, prepare
+from ..network.kinds import warnings
 from ..network.spec import NetworkSpec
 from ..objective.objective import Objective
 from ..objective.preservation import BlankCaption, SwappedCaption
@@ -103,6 +104,9 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     total_steps = order.run.epochs * plan.steps_per_epoch if order.run.epochs else order.run.steps
     network = build_network(order.network, [(part, _blocks(order, part)) for part in order.parts], seed=order.run.seed)
     network.to(order.denoiser.device)
+    if network.needs_base:
+        with order.training():
+            prepare(network, order.parts)
     _warn(order, emit)
     stepper = Stepper(
         denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
@@ -152,7 +156,10 @@ def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Netwo
 
 def _updater(order: Order, network: Network, total_steps: int) -> Updater:
     spec = order.optimizer
-    groups = [ParameterGroup(part.name, list(network.named_parameters(part.name))) for part in order.parts]
+    groups = [
+        ParameterGroup(part.name, named, lr_scale)
+        for part in order.parts for lr_scale, named in network.by_lr_scale(part.name).items()
+    ]
     return Updater(
         network=network, optimizer=build_optimizer(spec, groups, total_steps),
         learning_rate_at=lr_multiplier(spec, total_steps), text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
@@ -175,7 +182,7 @@ def _blocks(order: Order, part: Trainable):
 
 
 def _warn(order: Order, emit: Emitter) -> None:
-    for text in (*order.dataset.warnings, *order.network.warnings(), *order.optimizer.warnings()):
+    for text in (*order.dataset.warnings, *warnings(order.network), *order.optimizer.warnings()):
         emit(Message(level="warning", topic="settings", text=text))
 
 

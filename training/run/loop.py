@@ -96,8 +96,10 @@ def _between_steps(trainer: Trainer) -> None:
 
 
 def _step_done(trainer: Trainer, group: list[list[Draw]], loss: float, grad_norm: float, seconds: float) -> StepDone:
+    norms = trainer.updater.norms
     return StepDone(
         step=trainer.step, total_steps=trainer.total_steps, epoch=trainer.step / trainer.plan.steps_per_epoch, loss=loss,
         learning_rates=trainer.updater.learning_rates(), grad_norm=grad_norm, items=sum(map(len, group)), seconds=seconds,
         memory_bytes=trainer.memory.now(), peak_memory_bytes=trainer.memory.peak(),
+        mean_norm=norms.mean if norms else None, scaled_modules=norms.scaled if norms else None,
     )

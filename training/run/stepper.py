@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..data.batches import Draw
+from ..data.batches import Draw, mix_seed
 from ..data.captions import final_caption
 from ..data.dataset import Dataset
 from ..data.items import Item
@@ -45,6 +45,7 @@ class Stepper:
         """(B,) fp32 losses of one micro-batch, differentiable in the adapters.
 
         `strata` places each draw in the whole update, for stratified timesteps."""
+        self.network.begin(mix_seed("adapters", *(draw.seed for draw in draws)))
         x0 = self.latents(draws)
         conditions = self.conditions(draws)
         noising = self.objective.noise(x0, [draw.seed for draw in draws], strata)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import NonFiniteError
 from ..network.build import Network
+from ..network.network import Norms
 from ..optim.ema import EMA
 from ..optim.numerics import clip_gradients, require_finite_gradients
 from ..optim.optimizers import learning_rates, optimizer_mode
@@ -46,6 +47,7 @@ class Updater:
         self._text_encoders_stop_at = text_encoders_stop_at
         self._max_grad_norm = max_grad_norm
         self._overflows = 0
+        self.norms: Norms | None = None
 
     def prepare(self, step: int, scale: float) -> None:
         """Before the update with index `step` (from 0): rates are schedule x `scale` (the user's, on the fly)."""
@@ -77,6 +79,7 @@ class Updater:
         self._overflows = 0
         self.optimizer.step()
         self.scaler.update()
+        self.norms = self.network.bound_norms()
         if self.ema is not None:
             self.ema.update()
         return float(norm)

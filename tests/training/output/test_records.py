@@ -1,6 +1,7 @@
 """Every event has a record that JSON can hold, without paths of this machine."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -41,6 +42,12 @@ def test_step_keeps_what_fp32_can_hold():
     assert entry["loss"] == 0.1234568
     assert entry["grad_norm"] is None
     assert entry["lr"] == {"diffusion_model": 1e-4}
+
+
+def test_norms_stand_in_a_step_s_record_only_when_they_are_bounded():
+    assert "mean_norm" not in record(STEP)
+    bounded = record(replace(STEP, mean_norm=0.5, scaled_modules=3))
+    assert (bounded["mean_norm"], bounded["scaled_modules"]) == (0.5, 3)
 
 
 def test_preview_names_its_files_and_size():

@@ -103,6 +103,9 @@ class PlainWeights:
     def weight(self, module, dtype):
         return module.weight.to(dtype)
 
+    def bias(self, module, dtype):
+        return module.bias.to(dtype)
+
     def recasts(self, module):
         return False
 

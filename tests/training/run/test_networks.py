@@ -1,0 +1,84 @@
+"""Every kind of network in a whole run: it learns, it is the same file after a pause, and its settings reach the loop."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pack.tests.training.run.fakes import Bench, pictures
+from pack.training.events import StepDone
+from pack.training.network.block_weights import BlockRule, BlockWeights
+from pack.training.network.kinds import adapters
+from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.optim.spec import OptimizerSpec
+from pack.training.run.control import Control
+from pack.training.specs import RunSpec
+
+EVERYTHING = TargetSpec(preset="all linear")
+CASES = {
+    **{algorithm: {"algorithm": algorithm} for algorithm in adapters},
+    "pissa": {"init": "pissa"}, "orthogonal": {"init": "orthogonal"},
+    "dropouts": {"dropout": 0.3, "rank_dropout": 0.3, "module_dropout": 0.3}, "norms": {"scale_weight_norms": 0.2},
+}
+
+
+def bench(folder, steps=12, optimizer=None, checkpointing=False, **network) -> Bench:
+    spec = NetworkSpec(**{"rank": 4, "alpha": 4.0, "targets": EVERYTHING, **network})
+    return Bench(
+        folder=folder / "run", network=spec, samples=pictures(5), optimizer=optimizer or OptimizerSpec(learning_rate=1e-2, ema_decay=0.9),
+        run_spec=RunSpec(steps=steps, batch_size=2, gradient_checkpointing=checkpointing),
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_paused_and_resumed_is_the_same_file(tmp_path, name):
+    whole = bench(tmp_path / "whole", **CASES[name])
+    whole.run()
+    cut = bench(tmp_path / "cut", **CASES[name])
+    cut.control = Control()
+    cut.on_event = lambda event: cut.control.request_pause() if isinstance(event, StepDone) and event.step == 7 else None
+    assert cut.run().reason == "paused"
+    resumed = bench(tmp_path / "cut", **CASES[name])
+    assert resumed.run(cut.folder / "state" / "state.safetensors").reason == "finished"
+    assert resumed.file() == whole.file()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_learns(tmp_path, name):
+    """A run on one picture: the mean loss of the last steps is below the base model's."""
+    rate = 1e-1 if name == "loha" else 2e-2
+    case = {"scale_weight_norms": 2.0} if name == "norms" else CASES[name]
+    run = bench(tmp_path, steps=60, optimizer=OptimizerSpec(learning_rate=rate, scheduler="constant"), **case)
+    run.samples = pictures(1)
+    run.run()
+    losses = [event.loss for event in run.recorder.of(StepDone)]
+    assert sum(losses[-20:]) < 0.97 * sum(losses[:20])
+
+
+def test_recomputing_changes_no_byte_of_a_run_with_dropout(tmp_path):
+    files = []
+    for checkpointing in (False, True):
+        run = bench(tmp_path / str(checkpointing), checkpointing=checkpointing, **CASES["dropouts"])
+        run.run()
+        files.append(load_file(run.folder / "run.safetensors"))
+    assert all(torch.equal(files[0][key], files[1][key]) for key in files[0])
+
+
+def test_norms_are_bounded_and_reported(tmp_path):
+    run = bench(tmp_path, steps=30, optimizer=OptimizerSpec(learning_rate=1e-1), scale_weight_norms=0.1)
+    result = run.run()
+    steps = run.recorder.of(StepDone)
+    assert steps[-1].mean_norm <= 0.1001 and steps[-1].scaled_modules > 0
+    assert all(float(adapter.norm()) <= 0.1001 for _, adapter in result.built.network.items())
+    assert bench(tmp_path / "off").run() and run.recorder.of(StepDone)[0].mean_norm is not None
+
+
+def test_block_learning_rates_reach_the_optimizer(tmp_path):
+    weights = BlockWeights(rules=(BlockRule(where="blocks 1", lr=0.25), BlockRule(where="text", lr=0.0)))
+    run = bench(tmp_path, optimizer=OptimizerSpec(learning_rate=1e-3, scheduler="constant"), block_weights=weights)
+    result = run.run()
+    rates = {name: group["base_lr"] for group in result.built.trainer.updater.optimizer.param_groups for name in group["parameter_names"]}
+    assert rates == {
+        "diffusion_model.blocks.0.down": 1e-3, "diffusion_model.blocks.0.up": 1e-3,
+        "diffusion_model.blocks.1.down": 2.5e-4, "diffusion_model.blocks.1.up": 2.5e-4,
+    }
+    assert not any("text" in key for key in load_file(run.folder / "run.safetensors"))
