@@ -10,5 +10,4 @@
     spec          ObjectiveSpec: all choices together, checked at birth
     menu          the names of the choices on the canvas
     objective     Objective: what the loop calls
-    validation    fixed noise levels, losses relative to the base model, the overfitting notice
 """

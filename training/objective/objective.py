@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from ..errors import SettingsError
 from ..protocols import Denoiser
 from .mask import masked_means
-from .noise import draw_noise, uniform
+from .noise import NoiseSpec, draw_noise, uniform
 from .spec import ObjectiveSpec, resolve
 from .target import native_scale, noise_fraction, per_sample, perturbed_target, snap
 from .timesteps import Place, stratify
@@ -64,21 +64,21 @@ class Objective:
         if self.spec.stratified and strata is not None:
             u = torch.stack([stratify(u[i], stratum) for i, stratum in enumerate(strata)])
         position = self.spec.window.apply(self.spec.timesteps.quantile(u, place))
-        return self._noise(x0, position, generators)
+        return self._noise(x0, position, generators, self.spec.noise)
 
     def noise_at(self, x0: Tensor, positions: Sequence[float], seeds: Sequence[int]) -> Noising:
-        """The same at chosen positions in [0, 1), for validation: same seeds, same noise, whatever the spec samples."""
+        """Plain noise at chosen positions in [0, 1), for validation: it depends on the seeds alone, not on the spec."""
         generators = [_generator(seed) for seed in seeds]
         for generator in generators:
             uniform(generator)
-        return self._noise(x0, torch.tensor(positions, dtype=torch.float64), generators)
+        return self._noise(x0, torch.tensor(positions, dtype=torch.float64), generators, NoiseSpec())
 
-    def _noise(self, x0: Tensor, position: Tensor, generators: list[Generator]) -> Noising:
+    def _noise(self, x0: Tensor, position: Tensor, generators: list[Generator], spec: NoiseSpec) -> Noising:
         if len(generators) != len(x0):
             raise ValueError(f"{len(x0)} samples need as many seeds, got {len(generators)}")
         position, sigma = snap(position, self._parametrisation, self._sigmas)
         sigma = sigma.to(x0.device, torch.float32)
-        drawn = [draw_noise(item, self.spec.noise, generator) for item, generator in zip(x0, generators, strict=True)]
+        drawn = [draw_noise(item, spec, generator) for item, generator in zip(x0, generators, strict=True)]
         noise = torch.stack([noise for noise, _ in drawn]).to(x0)
         extra = [perturbation for _, perturbation in drawn if perturbation is not None]
         perturbation = torch.stack(extra).to(x0) if extra else None

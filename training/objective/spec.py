@@ -11,8 +11,8 @@ from .mask import MaskedLoss
 from .noise import NoiseSpec
 from .preservation import Preservation
 from .target import check_parametrisation
-from .timesteps import AutoTimesteps, FluxShift, Timesteps, Uniform, Window
-from .weights import AutoWeighting, MinSNR, NoWeighting, VPredLike, Weighting
+from .timesteps import AutoTimesteps, FluxShift, ModelTable, Shift, Timesteps, Uniform, Window
+from .weights import AutoWeighting, CosMapWeighting, MinSNR, NoisePredLike, NoWeighting, VPredLike, Weighting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +40,24 @@ class ObjectiveSpec:
         if self.prior_weight < 0:
             problems.append(f"prior_weight is {self.prior_weight} but must be at least 0 (1: like any other picture).")
         raise_problems(SettingsError, "Training Objective", problems)
+
+    def warnings(self, parametrisation: str) -> list[str]:
+        """What is allowed but rarely meant, on a model of this parametrisation."""
+        flow = parametrisation == "flow"
+        found = []
+        if self.noise.offset and self.noise.multires_iterations:
+            found.append("noise_offset and multires_iterations do the same thing; together they are too strong. Set one of them to 0.")
+        elif flow and (self.noise.offset or self.noise.adaptive_offset or self.noise.multires_iterations):
+            found.append("noise_offset and multires_iterations are for SD1.5 and SDXL; flow models know dark and bright already.")
+        if flow and not isinstance(self.weighting, (AutoWeighting, NoWeighting, CosMapWeighting)):
+            found.append("this weighting is made for SD1.5 and SDXL; on flow models it neglects noisy levels. Use 'auto'.")
+        if not flow and isinstance(self.timesteps, (Shift, FluxShift)):
+            found.append("timesteps 'shift' and 'flux_shift' are made for flow models; SD1.5 and SDXL are trained with 'uniform'.")
+        if not flow and isinstance(self.timesteps, ModelTable):
+            found.append("timesteps 'model_table' is the same as 'uniform' on this model.")
+        if parametrisation == "epsilon" and isinstance(self.weighting, NoisePredLike):
+            found.append("weighting 'noise_pred_like' changes nothing on this model, which predicts the noise itself.")
+        return found
 
 
 def resolve(spec: ObjectiveSpec, parametrisation: str) -> ObjectiveSpec:

@@ -145,6 +145,12 @@ def test_noise_at_has_the_noise_of_the_seed_at_the_chosen_level():
     assert math.isclose(high.sigma.item(), sd_sigmas()[900].item())
 
 
+def test_noise_at_does_not_depend_on_the_spec():
+    x0 = latents(1)
+    plain = Objective(PLAIN, FakeDenoiser("v")).noise_at(x0, [0.3], [4])
+    assert torch.equal(plain.x_t, Objective(EVERYTHING, FakeDenoiser("v")).noise_at(x0, [0.3], [4]).x_t)
+
+
 def test_sd_default_weights_match_the_min_snr_table():
     objective = Objective(default_for("epsilon"), FakeDenoiser("epsilon"))
     x0 = latents(2)

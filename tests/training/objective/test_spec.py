@@ -7,8 +7,8 @@ from pack.training.objective.loss import Huber
 from pack.training.objective.noise import NoiseSpec
 from pack.training.objective.preservation import BlankCaption, SwappedCaption
 from pack.training.objective.spec import ObjectiveSpec, default_for, describe, resolve
-from pack.training.objective.timesteps import FluxShift, LogitNormal, Uniform, Window
-from pack.training.objective.weights import MinSNR, NoWeighting, VPredLike
+from pack.training.objective.timesteps import FluxShift, LogitNormal, ModelTable, Uniform, Window
+from pack.training.objective.weights import MinSNR, NoisePredLike, NoWeighting, VPredLike
 
 
 def test_defaults_by_parametrisation():
@@ -57,3 +57,15 @@ def test_describe_is_json_and_names_the_types():
     assert described["timesteps"] == {"type": "FluxShift", "base_shift": 0.5, "max_shift": 1.15, "scale": 1.0}
     assert described["preservation"] is None
     json.dumps(described)
+
+
+def test_odd_choices_are_warned_about():
+    for parametrisation in ("epsilon", "v", "flow"):
+        assert ObjectiveSpec().warnings(parametrisation) == []
+        assert default_for(parametrisation).warnings(parametrisation) == []
+    odd = ObjectiveSpec(noise=NoiseSpec(offset=0.05), weighting=MinSNR())
+    assert len(odd.warnings("flow")) == 2 and odd.warnings("epsilon") == []
+    assert "too strong" in ObjectiveSpec(noise=NoiseSpec(offset=0.05, multires_iterations=6)).warnings("epsilon")[0]
+    assert "'uniform'" in ObjectiveSpec(timesteps=FluxShift()).warnings("v")[0]
+    assert "the same as" in ObjectiveSpec(timesteps=ModelTable()).warnings("v")[0]
+    assert "changes nothing" in ObjectiveSpec(weighting=NoisePredLike()).warnings("epsilon")[0]
