@@ -4,14 +4,24 @@ import { robustRange } from "./curve.mjs";
 import * as format from "./format.mjs";
 import uPlot from "./vendor/uPlot.mjs";
 
-export const COLOURS = { raw: "rgba(116, 185, 255, 0.4)", smoothed: "#74b9ff", validation: "#f2a65a" };
+export const COLOURS = { raw: "rgba(116, 185, 255, 0.42)", rawDense: "rgba(116, 185, 255, 0.2)", smoothed: "#74b9ff", validation: "#f2a65a" };
 /** One colour a run or learning-rate group. */
 export const PALETTE = ["#74b9ff", "#f2a65a", "#7bd389", "#e07a9b", "#b39ddb", "#4dd0c4", "#e6d25a", "#b0b8c4"];
 
+/** More points a pixel than this paint a solid slab. */
+const DENSE = 3;
+
 /**
- * @typedef {{label: string, colour: string, width?: number, points?: boolean, sparse?: boolean, dash?: number[]}} Series
+ * @typedef {{label: string, colour: string, dense?: string, width?: number, points?: boolean, sparse?: boolean, dash?: number[]}} Series
+ * `dense` is the colour where many points fall on one pixel.
  * `sparse` curves have a value at few steps only: their points are joined over the gaps and all of them fit the range.
  */
+
+/** How crowded the visible part is. @param {any} plot */
+function pointsPerPixel(plot) {
+  const [from, to] = plot.series[0].idxs ?? [0, 0];
+  return (to - from) / Math.max(plot.over.clientWidth, 1);
+}
 
 export class Chart {
   /** @type {any} */
@@ -105,7 +115,7 @@ export class Chart {
     return {
       width,
       height,
-      padding: [8, 10, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -133,7 +143,7 @@ export class Chart {
   #series(/** @type {Series} */ one) {
     return {
       label: one.label,
-      stroke: one.colour,
+      stroke: one.dense ? (/** @type {any} */ plot) => (pointsPerPixel(plot) > DENSE ? one.dense : one.colour) : one.colour,
       width: one.width ?? 1.5,
       dash: one.dash,
       spanGaps: one.sparse ?? false,

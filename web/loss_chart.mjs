@@ -32,7 +32,7 @@ export function makeLossChart({ syncKey }) {
   let drawn = "";
 
   const entries = [
-    { label: t("raw"), colour: COLOURS.raw, width: 1 },
+    { label: t("raw"), colour: COLOURS.raw, dense: COLOURS.rawDense, width: 1 },
     { label: t("smoothed"), colour: COLOURS.smoothed, width: 2 },
     { label: t("validationCurve"), colour: COLOURS.validation, width: 1.5, points: true, sparse: true },
   ];
@@ -45,7 +45,7 @@ export function makeLossChart({ syncKey }) {
     legend.element, host);
 
   function smoothing() {
-    const slider = h("input.slider", { type: "range", min: "0", max: "75", value: String(positionOf(weight)), "aria-label": t("smoothing") });
+    const slider = h("input.slider", { type: "range", min: "0", max: "100", value: String(positionOf(weight)), "aria-label": t("smoothing") });
     slider.oninput = () => {
       weight = weightOf(Number(slider.value));
       prefer({ smoothing: weight });

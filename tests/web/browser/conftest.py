@@ -1,0 +1,160 @@
+"""A real browser on a real ComfyUI with the fake trainer, in the frontend that ComfyUI brings and in the newest one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from pack.demo.server import ComfyServer
+
+FAKE_PACK = Path(__file__).parents[1] / "fake_pack"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+FRONTENDS = ("bundled", "newest")
+
+
+def browser_path(playwright: Playwright) -> str:
+    """The system's browser, else the one that playwright downloaded. Without either the suite fails: a skip would pass in silence."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None) or playwright.chromium.executable_path
+    if not Path(found).exists():
+        pytest.fail("no Chromium: `apt-get install chromium`, or `python -m playwright install --with-deps chromium`", pytrace=False)
+    return found
+
+
+def newest_frontend(cache: Path) -> Path:
+    """The newest comfyui-frontend-package of the package index, unpacked; $COMFYUI_FRONTEND names one that is there already."""
+    if os.environ.get("COMFYUI_FRONTEND"):
+        return Path(os.environ["COMFYUI_FRONTEND"])
+    folder = cache / "frontend"
+    if not (folder / "static" / "index.html").is_file():
+        wheels = folder / "wheel"
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels), "comfyui-frontend-package"]
+        subprocess.run(command, check=True, timeout=600)
+        [wheel] = wheels.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            inside = [name for name in archive.namelist() if name.startswith("comfyui_frontend_package/static/")]
+            archive.extractall(folder / "unpacked", inside)
+        (folder / "unpacked" / "comfyui_frontend_package" / "static").rename(folder / "static")
+    return folder / "static"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Containers run as root, where Chromium's own sandbox does not start.
+        sandbox = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
+        running = playwright.chromium.launch(executable_path=browser_path(playwright), args=[*QUIET, *sandbox])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def fake_pack(repo_root, tmp_path_factory) -> Path:
+    """A pack made of the real host, training and web, and a Train LoRA that invents its numbers."""
+    folder = tmp_path_factory.mktemp("fake") / "pack"
+    folder.mkdir()
+    for name in ("host", "training", "web"):
+        (folder / name).symlink_to(repo_root / name)
+    for path in FAKE_PACK.glob("*.py"):
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def start_server(comfyui_path, fake_pack, cache_folder, tmp_path_factory) -> Callable[[str], ComfyServer]:
+    """`with start_server("newest") as server:` a ComfyUI of one's own with that frontend."""
+
+    def make(frontend: str, base: Path | None = None) -> ComfyServer:
+        base = base or tmp_path_factory.mktemp("panel")
+        settings = base / "user" / "default" / "comfy.settings.json"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        # A first visit opens the template browser over everything.
+        settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))
+        root = ("--front-end-root", str(newest_frontend(cache_folder))) if frontend == "newest" else ()
+        return ComfyServer(comfyui_path, base, fake_pack, options=("--cpu", *root))
+
+    return make
+
+
+@pytest.fixture(scope="session", params=FRONTENDS)
+def frontend_server(request, start_server) -> Iterator[ComfyServer]:
+    """One server a frontend, for all tests that leave it as it was."""
+    with start_server(request.param) as server:
+        server.frontend = request.param
+        yield server
+
+
+@pytest.fixture(scope="session")
+def screenshots(cache_folder) -> Path:
+    """Where tests leave pictures for people to look at."""
+    folder = cache_folder / "screenshots"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+class Troubles(list):
+    """What our own code complained of in a page: uncaught errors, console errors, refused requests."""
+
+    def watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self._note(str(getattr(error, "stack", error))))
+        page.on("console", lambda message: message.type in ("error", "warning") and self._note(
+            f"{message.text} {message.location.get('url', '')}"))
+        page.on("response", lambda response: response.status >= 400 and self._note(f"{response.status} {response.url}"))
+
+    def _note(self, text: str) -> None:
+        if any(ours in text for ours in ("lora_canvas", "LoRA-Canvas", "LoRA Canvas")):
+            self.append(text)
+
+
+@pytest.fixture
+def context(browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1600, "height": 1000})
+    made.set_default_timeout(30_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_page(context) -> Iterator[Callable[[str], Page]]:
+    """`open_page(address)`: ComfyUI's page, ready, with an empty canvas. Fails afterwards if our code complained."""
+    troubles = Troubles()
+
+    def open_(address: str, *, vue_nodes: bool = False) -> Page:
+        page = context.new_page()
+        troubles.watch(page)
+        page.goto(f"http://{address}/")
+        wait_until_ready(page)
+        page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", vue_nodes)
+        page.keyboard.press("Escape")
+        page.evaluate("app.graph.clear()")
+        return page
+
+    yield open_
+    assert troubles == []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on_training(request):
+    """A test that failed half-way must not leave its run to the next one."""
+    yield
+    if "frontend_server" in request.fixturenames:
+        address = request.getfixturevalue("frontend_server").address
+        post(address, "/queue", {"clear": True})
+        post(address, "/interrupt", {})
+
+
+def post(address: str, path: str, body: dict) -> None:
+    request = urllib.request.Request(f"http://{address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+def wait_until_ready(page: Page) -> None:
+    page.wait_for_function("window.app?.extensionManager?.sidebarTab?.sidebarTabs?.some(tab => tab.id === 'lora-canvas') && app.graph")
