@@ -1,7 +1,8 @@
 """The panel as a person uses it: words for what the tests click and read."""
 
-from pack.tests.web.browser.conftest import post
 from playwright.sync_api import Locator, Page, expect
+
+from pack.tests.web.browser.conftest import post
 
 NODE = "LoRACanvasTrainLoRA"
 

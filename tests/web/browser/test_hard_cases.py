@@ -3,11 +3,12 @@
 import time
 
 import pytest
+from playwright.sync_api import expect
+
 from pack.tests.web.browser.panel_page import open_bottom, open_sidebar, queue_over_api
 from pack.training.events import RunEnded, RunStarted, StepDone, Validated
 from pack.training.output.log import JsonlLog
 from pack.training.output.run_json import RunJson
-from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 STEPS = 100_000

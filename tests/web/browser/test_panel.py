@@ -1,9 +1,10 @@
 """The panel in a browser: watching, steering, reloading, comparing."""
 
 import pytest
+from playwright.sync_api import expect
+
 from pack.tests.web.browser.conftest import wait_until_ready
 from pack.tests.web.browser.panel_page import add_node, open_bottom, open_sidebar, queue_over_api, run_canvas
-from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
