@@ -40,7 +40,8 @@ def snap(position: Tensor, parametrisation: str, sigmas: Tensor) -> tuple[Tensor
         position = position.clamp(SMALLEST_FLOW_SIGMA, 1 - SMALLEST_FLOW_SIGMA)
         return position, position
     count = len(sigmas)
-    step = (position * count).long().clamp(0, count - 1)
+    # 29 / 1000 * 1000 is a little below 29.
+    step = (position * count + 1e-6).long().clamp(0, count - 1)
     return step.to(position.dtype) / count, sigmas.to(position.device)[step]
 
 

@@ -145,6 +145,12 @@ def test_noise_at_has_the_noise_of_the_seed_at_the_chosen_level():
     assert math.isclose(high.sigma.item(), sd_sigmas()[900].item())
 
 
+def test_every_step_can_be_asked_for():
+    positions = [step / 1000 for step in range(1000)]
+    noising = Objective(PLAIN, FakeDenoiser("epsilon")).noise_at(torch.zeros(1000, 1, 1, 1), positions, range(1000))
+    assert torch.equal(noising.sigma, sd_sigmas())
+
+
 def test_noise_at_does_not_depend_on_the_spec():
     x0 = latents(1)
     plain = Objective(PLAIN, FakeDenoiser("v")).noise_at(x0, [0.3], [4])
