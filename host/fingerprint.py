@@ -7,6 +7,9 @@ import hashlib
 import torch
 
 _SAMPLES = 64
+_UNINITIALISED = "text_projection.weight"
+"""SD1.5 files lack it and ComfyUI leaves it as the memory was: another value at each load. SD1.5 does not use it; where a
+model does, its other weights tell models apart."""
 
 
 def of_patcher(patcher, *options: object) -> str:
@@ -18,7 +21,8 @@ def of_patcher(patcher, *options: object) -> str:
     digest = hashlib.sha256(repr(options).encode())
     for key, (original, *patches) in sorted(patcher.get_key_patches().items()):
         digest.update(key.encode())
-        _update(digest, original[0])
+        if not key.endswith(_UNINITIALISED):
+            _update(digest, original[0])
         for patch in patches:
             digest.update(repr((patch[0], patch[2], patch[3])).encode())
             _update_patch(digest, patch[1])

@@ -68,11 +68,11 @@ class TextCache:
         condition = TextCondition(
             tensors={name: plain(tensor) for name, tensor in self._encoder.encode(text).tensors.items()}
         )
-        wrong = [name for name, value in condition.tensors.items() if value.is_floating_point() and not value.isfinite().all()]
-        if wrong:
+        # Only 'cond': SD1.5's pooled output is made with a weight that its files lack, and may be anything.
+        if "cond" in condition.tensors and not condition.tensors["cond"].isfinite().all():
             raise DatasetError(
                 "Train LoRA",
-                [f"the text encoder made NaN or infinite values ({', '.join(wrong)}) of the caption {text!r}. "
+                [f"the text encoder made NaN or infinite values of the caption {text!r}. "
                  "Load the text encoder in a wider dtype (start ComfyUI with --fp32-text-enc)."],
             )
         key = self._key(text)

@@ -251,6 +251,12 @@ def test_nan_texts_are_named(folder):
     with pytest.raises(DatasetError, match="'a dog'"):
         TextCache(Broken(), folder).prepare(["a dog"])
 
+    class OddPooled(Letters):
+        def encode(self, text):
+            return TextCondition(tensors={"cond": torch.ones(1, 1), "pooled_output": torch.full((1, 1), float("nan"))})
+
+    TextCache(OddPooled(), folder).prepare(["a dog"])
+
 
 def test_texts_stop_when_told(folder):
     encoder = Letters()
