@@ -1,6 +1,9 @@
 """The demo's screen: one line for each node that runs, a bar with the time left while it trains or samples."""
 
 import sys
+import time
+from collections import deque
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -10,17 +13,46 @@ PHASES = {
     "preview": "Sampling previews",
     "validation": "Validating",
 }
+LOSSES = 20  # the loss on the bar is the mean of so many steps: a single one says little
+
+
+class Bar:
+    """Work of a known length: a bar that moves on a terminal, a line every ten seconds in a log."""
+
+    LOG_INTERVAL = 10.0
+
+    def __init__(self, label: str, total: float, out: TextIO):
+        self._label, self._total, self._out = f"    {label}", total, out
+        self._started = self._shown = time.monotonic()
+        # Little smoothing: training stops for previews, and the time left should not jump with them.
+        self._bar = tqdm(total=total, desc=self._label, file=out, smoothing=0.02) if out.isatty() else None
+
+    def show(self, done: float, note: str = "") -> None:
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(done - self._bar.n)
+            return
+        now = time.monotonic()
+        if done >= self._total or now - self._shown >= self.LOG_INTERVAL:
+            self._shown = now
+            meter = tqdm.format_meter(
+                done, self._total, now - self._started, ncols=110, prefix=self._label, ascii=True, postfix=note
+            )
+            print(meter, file=self._out, flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 class Display:
     """Takes ComfyUI's events one by one. titles: what to call each node, by id."""
 
-    def __init__(self, titles: dict[str, str]):
-        self._titles = titles
-        self._bar: tqdm | None = None
-        self._label = ""
-        self._node = ""
-        self._training_node = ""
+    def __init__(self, titles: dict[str, str], out: TextIO = sys.stdout):
+        self._titles, self._out = titles, out
+        self._bar: Bar | None = None
+        self._label = self._node = self._training_node = ""
+        self._step, self._losses = 0, deque(maxlen=LOSSES)
 
     def __call__(self, name: str, data: dict) -> None:
         if name == "executing" and data.get("node"):
@@ -30,7 +62,7 @@ class Display:
             for record in data["records"]:
                 self._record(record)
         elif name == "progress" and data["node"] == self._node != self._training_node:
-            self._show(self._titles.get(self._node, "Working"), data["value"], data["max"])
+            self._show("Working", data["value"], data["max"])
 
     def close(self) -> None:
         """End the bar that is on the screen."""
@@ -42,29 +74,29 @@ class Display:
         if node != self._node:
             self.close()
             self._node = node
-            print(f"  {self._titles.get(node, node)}", flush=True)
+            print(f"  {self._titles.get(node, node)}", file=self._out, flush=True)
 
     def _record(self, record: dict) -> None:
         kind = record["event"]
         if kind == "step":
-            loss = record["loss"]
-            self._show("Training", record["step"], record["total_steps"], "" if loss is None else f"loss {loss:.4f}")
-        elif kind == "progress" and self._label != "Training":
-            self._show(PHASES.get(record["phase"], record["phase"]), record["done"], record["total"])
+            self._step = record["step"]
+            if record["loss"] is not None:
+                self._losses.append(record["loss"])
+            mean = sum(self._losses) / len(self._losses) if self._losses else float("nan")
+            self._show("Training", self._step, record["total_steps"], f"loss {mean:.3f}")
+        elif kind == "progress":
+            phase = PHASES.get(record["phase"], record["phase"])
+            if self._label == "Training":
+                self._bar.show(self._step, f"{phase.lower()}, {record['done']} of {record['total']}")
+            else:
+                self._show(phase, record["done"], record["total"])
         elif kind == "message":
-            tqdm.write(f"    {record['level']}: {record['text']}")
+            tqdm.write(f"    {record['level']}: {record['text']}", file=self._out)
         elif kind == "ended":
             self.close()
 
-    def _show(self, label: str, value: float, total: float, note: str = "") -> None:
+    def _show(self, label: str, done: float, total: float, note: str = "") -> None:
         if label != self._label:
             self.close()
-            self._label = label
-            on_terminal = sys.stdout.isatty()
-            self._bar = tqdm(
-                total=total, initial=0, desc=f"    {label}", file=sys.stdout, mininterval=0.2 if on_terminal else 5.0,
-                ncols=None if on_terminal else 100, ascii=not on_terminal,
-            )  # fmt: skip
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.total = total
-        self._bar.update(value - self._bar.n)
+            self._label, self._bar = label, Bar(label, total, self._out)
+        self._bar.show(done, note)

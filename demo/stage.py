@@ -58,7 +58,7 @@ def prompt_of(workflow: dict, object_info: dict, checkpoint: str, folder: str) -
     return prompt
 
 
-def make_quick(prompt: dict, steps: int, side: int = 256, sampling_steps: int = 10) -> None:
+def make_quick(prompt: dict, steps: int, side: int = 256, sampling_steps: int = 8) -> None:
     """Fit the prompt to a CPU: pictures of about side x side pixels, few steps, a checkpoint and previews on the way."""
     find(prompt, "LoRACanvasBucketConfig").update(resolution=side, min_bucket=side // 2, max_bucket=2 * side)
     find(prompt, "LoRACanvasTrainLoRA").update(

@@ -44,7 +44,8 @@ def to_api(workflow: dict, object_info: dict[str, dict]) -> dict[str, dict]:
             value = _resolve(socket.get("link"), nodes, sources)
             if value is not None:
                 inputs[socket["name"]] = value
-        prompt[node_id] = {"class_type": kind, "inputs": inputs, "_meta": {"title": node.get("title", kind)}}
+        title = node.get("title") or object_info[kind].get("display_name") or kind
+        prompt[node_id] = {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
     return prompt
 
 
