@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from ..errors import DatasetError
 from .decoding import refusing_truncated
@@ -217,6 +217,8 @@ def _to_rgba(image: Image.Image) -> Image.Image:
 def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """The picture's colours as sRGB; a phone's Display P3 or a print's CMYK would look dull or garish otherwise."""
     if icc:
+        from PIL import ImageCms  # loads a library of its own
+
         try:
             profile = ImageCms.getOpenProfile(BytesIO(icc))
             if image.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(profile).lower():
