@@ -105,3 +105,18 @@ def test_other_optimizers_have_one_mode():
     before = values(named)
     optimizer_mode(optimizer).eval()
     assert all(torch.equal(before[key], named[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", [name for name in optimizers if name not in OTHERS])
+def test_a_part_without_gradients_rests(name):
+    """Text encoders that are no longer trained: whatever the optimizer, they stay bit by bit."""
+    named = parameters()
+    rate = max(optimizers.get(name).usual_rate, 1e-3)
+    optimizer = build_optimizer(OptimizerSpec(optimizer=name, learning_rate=rate, text_encoder_lr=rate), groups(named), 10)
+    train(optimizer, named, 0, 2)
+    for parameter in named.values():
+        parameter.grad = None
+    before = values(named)
+    train(optimizer, {key: parameter for key, parameter in named.items() if not key.startswith("te_")}, 2, 4)
+    assert all(torch.equal(before[key], named[key]) for key in named if key.startswith("te_"))
+    assert not torch.equal(before["unet_a.down"], named["unet_a.down"])
