@@ -48,7 +48,8 @@ def test_the_tab_saw_every_step(finished):
     _, events, _ = finished
     records = [record for name, data in events if name == "lora_canvas.run" for record in data["records"]]
     assert [record["step"] for record in records if record["event"] == "step"] == [1, 2, 3, 4]
-    assert records[-1]["event"] == "ended" and records[-1]["reason"] == "finished"
+    assert [record["reason"] for record in records if record["event"] == "ended"] == ["finished"]
+    assert any("0 unmapped keys" in record["text"] for record in records if record["event"] == "message")
 
 
 def test_the_saved_file_loads_in_the_same_canvas(client, comfy_server, finished):
