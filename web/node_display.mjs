@@ -11,8 +11,8 @@ import { t } from "./strings.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
 
-const IDLE_HEIGHT = 30;
-const ACTIVE_HEIGHT = 132;
+/** The same with and without a run: a node that grows when it starts would cover its neighbours. */
+const HEIGHT = 136;
 
 function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
   /** @type {Run|null} */
@@ -69,39 +69,23 @@ export function isNode(node, id) {
 export function attachNodeDisplay(node, context) {
   const { session } = context;
   const view = makeView(context);
-  let height = IDLE_HEIGHT;
   /** @type {string|null} the run that this node made since the page opened */
   let name = null;
 
   node.addDOMWidget("lora_canvas_display", "lora-canvas-display", view.element, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: () => height,
-    getMaxHeight: () => height,
+    getMinHeight: () => HEIGHT,
+    getMaxHeight: () => HEIGHT,
   });
-  view.element.style.minHeight = `${height}px`;
-  fit();
-
-  /** Make room for what the node shows, never less than the user gave it. */
-  function fit(grown = 0) {
-    const [width, needed] = node.computeSize?.() ?? node.size;
-    node.setSize?.([Math.max(node.size[0], width), Math.max(node.size[1] + grown, needed)]);
-  }
-
-  function setHeight(/** @type {number} */ wanted) {
-    // Vue nodes take the height from the style, the classic canvas from getMinHeight.
-    view.element.style.minHeight = `${wanted}px`;
-    if (wanted === height) return;
-    const grown = wanted - height;
-    height = wanted;
-    fit(grown);
-    node.setDirtyCanvas?.(true, true);
-  }
+  // Vue nodes take the height from the style, the classic canvas from getMinHeight.
+  view.element.style.minHeight = `${HEIGHT}px`;
+  const [width, needed] = node.computeSize?.() ?? node.size;
+  node.setSize?.([Math.max(node.size[0], width), Math.max(node.size[1], needed)]);
 
   const draw = oncePerFrame(() => {
     for (const [run, { node: id }] of session.live) if (isNode(node, id)) name = run;
     const run = session.get(name) ?? null;
-    setHeight(run ? ACTIVE_HEIGHT : IDLE_HEIGHT);
     view.update(run, name !== null && session.live.has(name));
   });
   session.addEventListener("change", draw);

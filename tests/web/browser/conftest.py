@@ -70,16 +70,16 @@ def fake_pack(repo_root, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def start_server(comfyui_path, fake_pack, cache_folder, tmp_path_factory) -> Callable[[str], ComfyServer]:
-    """`with start_server("newest") as server:` a ComfyUI of one's own with that frontend."""
+    """`with start_server("newest") as server:` a ComfyUI of one's own with that frontend, and the fake pack or another."""
 
-    def make(frontend: str, base: Path | None = None) -> ComfyServer:
+    def make(frontend: str, pack: Path | None = None, base: Path | None = None) -> ComfyServer:
         base = base or tmp_path_factory.mktemp("panel")
         settings = base / "user" / "default" / "comfy.settings.json"
         settings.parent.mkdir(parents=True, exist_ok=True)
-        # A first visit opens the template browser over everything.
-        settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))
+        # A first visit opens the template browser, and the models of the shipped workflows are not here.
+        settings.write_text(json.dumps({"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False}))
         root = ("--front-end-root", str(newest_frontend(cache_folder))) if frontend == "newest" else ()
-        return ComfyServer(comfyui_path, base, fake_pack, options=("--cpu", *root))
+        return ComfyServer(comfyui_path, base, pack or fake_pack, options=("--cpu", *root))
 
     return make
 

@@ -20,6 +20,19 @@ def add_node(page: Page, **widgets) -> None:
     )
 
 
+def load_workflow(page: Page, workflow: dict, widgets: dict[str, dict]) -> None:
+    """Open a workflow and set widgets, by node type: {"LoRACanvasTrainLoRA": {"steps": 10}}."""
+    page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+    page.evaluate(
+        """(changes) => {
+            for (const [type, values] of Object.entries(changes))
+                for (const node of app.graph._nodes.filter((one) => one.comfyClass === type))
+                    for (const [name, value] of Object.entries(values)) node.widgets.find((one) => one.name === name).value = value;
+        }""",
+        widgets,
+    )
+
+
 def run_canvas(page: Page) -> None:
     page.evaluate("app.queuePrompt(0)")
 
