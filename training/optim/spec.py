@@ -71,6 +71,11 @@ class OptimizerSpec:
     def rules(self) -> tuple[GroupRule, ...]:
         return parse_rules(self.group_rules)[0]
 
+    @property
+    def trains_text_encoders(self) -> bool:
+        """Whether a text encoder can have a rate at all; a rate below 0 unlearns."""
+        return self.text_encoder_lr != 0
+
     def rate_of(self, part: str) -> float:
         """The learning rate of a part before any rule: 'diffusion_model' or a text encoder."""
         if part == DIFFUSION_MODEL or self.kind.finds_rate:
