@@ -63,7 +63,7 @@ def run(steps: int, checkpointing: bool, targets: str) -> tuple[Meter, int]:
             preview=None, run=RunSpec(steps=steps, gradient_checkpointing=checkpointing), folder=Path(folder) / "run",
             cache_folder=None, denoiser=session.denoiser, parts=session.parts(), image_encoder=Encoded(workload.latent()),
             text_encoder=Encoded(TextCondition(tensors={"cond": workload.text()})), sampler=None,
-            training=session.training, returned=session.returned, model_identity="benchmark",
+            training=session.training, returned=session.returned, reserve=session.reserve, model_identity="benchmark",
         )
         result = train(order, Control(), Emitter([Steps()]), lambda *_: {})
     return meter, result.built.network.parameter_count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import comfy.model_sampling as sampling
@@ -19,8 +20,9 @@ class ComfyDenoiser:
     """`patcher` is the MODEL of the graph, loaded. Conditions go through the model's own `extra_conds`, one a sample,
     so that a batch is the same as its items one by one."""
 
-    def __init__(self, patcher, family: Family):
+    def __init__(self, patcher, family: Family, dtype: torch.dtype):
         self._patcher = patcher
+        self._dtype = dtype
         self._family = family
         self.family = family.name
         self.device = patcher.load_device
@@ -33,6 +35,12 @@ class ComfyDenoiser:
     @property
     def _sampling(self):
         return self._patcher.get_model_object("model_sampling")
+
+    def sampling_bytes(self, latent_shape: Sequence[int]) -> float:
+        """ComfyUI's own reckoning for an attention whose memory is linear, which SDPA is (model_base.memory_required)."""
+        model = self._model
+        places = latent_shape[0] * math.prod(latent_shape[2:])
+        return places * self._dtype.itemsize * 0.01 * model.memory_usage_factor * 2**20
 
     def to_model_space(self, latents: Tensor) -> Tensor:
         return self._model.process_latent_in(latents)

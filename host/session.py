@@ -21,19 +21,15 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Session:
-    """`patcher` and `clip` are the MODEL and CLIP of the graph; `clip` only when its encoders are trained.
+    """`patcher` and `clip` are the MODEL and CLIP of the graph; `clip` only when its encoders are trained."""
 
-    `memory_required` is what the run needs beside the weights, in bytes: ComfyUI's memory manager keeps it free and
-    loads as much of the model as then fits.
-    """
-
-    def __init__(self, patcher, *, clip=None, precision: str | None = None, memory_required: int = 0):
+    def __init__(self, patcher, *, clip=None, precision: str | None = None):
         self.patcher = patcher
         self.family: Family = family_of(patcher)
         self.device: torch.device = patcher.load_device
         self.dtype = compute_dtype(patcher, precision)
-        self.memory_required = memory_required
-        self.denoiser = ComfyDenoiser(patcher, self.family)
+        self._reserved = 0
+        self.denoiser = ComfyDenoiser(patcher, self.family, self.dtype)
         self._clip = clip
         self._stack: ExitStack | None = None
 
@@ -66,11 +62,15 @@ class Session:
         finally:
             self._lend()
 
+    def reserve(self, size: int) -> None:
+        """Keep `size` bytes free beside the weights from the next load on: ComfyUI loads as much of the model as then fits."""
+        self._reserved = size
+
     def load(self) -> None:
         """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it."""
         patchers = [self.patcher] + ([self._clip.patcher] if self._clip is not None else [])
         with torch.inference_mode():
-            model_management.load_models_gpu(patchers, memory_required=self.memory_required)
+            model_management.load_models_gpu(patchers, memory_required=self._reserved)
 
     def _lend(self) -> None:
         self.load()

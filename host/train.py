@@ -38,6 +38,7 @@ from .paths import cache_folder
 from .run_registry import RUNS
 from .sampler import ComfySampler
 from .session import Session
+from .start_from import module_starts
 from .text import ComfyTextEncoder
 from .verify import read_back
 
@@ -80,7 +81,7 @@ def train_lora(wiring: Wiring) -> Trained:
     _check(wiring)
     resumed = folder_to_resume(wiring.run.resume) if wiring.run.resume.strip() else None
     folder = resumed or new_run_folder(wiring.run.run_name)
-    trains_text = wiring.optimizer.text_encoder_lr > 0
+    trains_text = wiring.optimizer.trains_text_encoders
     session = Session(wiring.model, clip=wiring.clip if trains_text else None, precision=wiring.run.precision)
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
     kept, plot = _Kept(), LossPlot(folder)
@@ -90,7 +91,6 @@ def train_lora(wiring: Wiring) -> Trained:
         for text in warnings_about(wiring.model, wiring.dataset, wiring.run):
             emit(Message(level="warning", topic="settings", text=text))
         result = run(_order(wiring, session, folder), control, emit, lora_metadata, state_file(resumed) if resumed else None)
-        _report_read_back(result, wiring, emit)
     lora = result.built.checkpoints.trained(result.built.trainer)
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
     return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=plot.image(), samples=kept.samples,
@@ -104,16 +104,18 @@ def _check(wiring: Wiring) -> None:
 
 
 def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
+    parts, start = session.parts(), wiring.network.start_from
     return Order(
         dataset=wiring.dataset, network=wiring.network, optimizer=wiring.optimizer, objective=wiring.objective,
         preview=wiring.preview, run=wiring.run, folder=folder,
         cache_folder=cache_folder() if wiring.run.cache_to_disk else None,
-        denoiser=session.denoiser, parts=session.parts(),
+        denoiser=session.denoiser, parts=parts, starts=module_starts(start, wiring.model, wiring.clip, parts) if start else None,
         image_encoder=ComfyImageEncoder(wiring.vae), text_encoder=ComfyTextEncoder(wiring.clip),
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),
-        training=session.training, returned=session.returned,
+        training=session.training, returned=session.returned, reserve=session.reserve,
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
         scale_gradients=session.dtype is torch.float16,
+        read_back=lambda path, network: read_back(path, network, wiring.model, wiring.clip).summary(),
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
     )
 
@@ -127,11 +129,6 @@ def _model_name(wiring: Wiring) -> str:
 
 def _file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
     return [SampleFiles(folder), JsonlLog(folder), RunJson(folder, wiring.workflow)]
-
-
-def _report_read_back(result: Result, wiring: Wiring, emit: Callable[[Event], None]) -> None:
-    read = read_back(result.lora_path, result.built.network, wiring.model, wiring.clip)
-    emit(Message(level="info", topic="saved", step=result.step, text=f"{result.lora_path.name}: {read.summary()}."))
 
 
 class _Kept:

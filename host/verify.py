@@ -38,7 +38,7 @@ def load_patches(path: Path, patcher, clip) -> tuple[dict, tuple[str, ...]]:
     names = comfy.lora.model_lora_keys_unet(patcher.model, {})
     if clip is not None:
         names = comfy.lora.model_lora_keys_clip(clip.cond_stage_model, names)
-    with _complaints() as unmapped:
+    with complaints() as unmapped:
         patches = comfy.lora.load_lora(tensors, names, log_missing=True)
     return patches, tuple(unmapped)
 
@@ -55,7 +55,7 @@ def read_back(path: Path, network: Network, patcher, clip) -> ReadBack:
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
+def complaints() -> Iterator[list[str]]:
     """The keys that ComfyUI says it does not load: its log is the only place where it says so."""
     found: list[str] = []
     handler = logging.Handler(logging.WARNING)

@@ -2,6 +2,7 @@
 
     Dataset     training.data.dataset.Dataset
     Network     training.network.spec.NetworkSpec
+    Kind        one of the options dataclasses of training.network: LoKrOptions, OFTOptions, DyLoRAOptions, IA3Options
     Optimizer   training.optim.spec.OptimizerSpec
     Objective   training.objective.spec.ObjectiveSpec
     Preview     training.specs.PreviewSpec
@@ -13,6 +14,7 @@ from comfy_api.latest import io
 
 Dataset = io.Custom("LORACANVAS_DATASET")
 Network = io.Custom("LORACANVAS_NETWORK")
+Kind = io.Custom("LORACANVAS_KIND")
 Optimizer = io.Custom("LORACANVAS_OPTIMIZER")
 Objective = io.Custom("LORACANVAS_OBJECTIVE")
 Preview = io.Custom("LORACANVAS_PREVIEW")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .network.patterns import Section
-from .network.targets import GENERIC, Blocks
+from .network.targets import DIFFUSION_MODEL, GENERIC, Blocks
 
 #: CLIP text models: 12 layers of 4 attention linears and 2 of the MLP = kohya's 72 (bigG: 192).
 CLIP_BLOCKS = Blocks(trunk=r"\.layers\.\d+\.(self_attn|mlp)\.", attention=r"\.self_attn\.", convolution=r"^$")
@@ -68,6 +68,10 @@ class Family:
     size_conditioned: bool = False
     guidance_default: float | None = None
     latent_channels: int | None = None
+
+    def blocks_of(self, part: str) -> Blocks:
+        """The words for the blocks of a part: the diffusion model's, or those of the text encoders."""
+        return self.blocks if part == DIFFUSION_MODEL else CLIP_BLOCKS
 
 
 FAMILIES: dict[str, Family] = {

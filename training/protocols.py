@@ -62,6 +62,9 @@ class Denoiser(Protocol):
 
     device: "torch.device"
 
+    def sampling_bytes(self, latent_shape: Sequence[int]) -> float:
+        """What one pass over latents of this shape (B, C, H, W) takes beside the weights, without gradient."""
+
     def to_model_space(self, latents: "torch.Tensor") -> "torch.Tensor":
         """VAE latents (B, C, H, W) scaled and shifted as the model expects them."""
 

@@ -114,6 +114,11 @@ class Adapter(nn.Module):
         raise AssertionError(f"{cls.__name__} lacks rank_of")
 
     @classmethod
+    def alpha_from_file(cls, alpha: float, rank: int) -> float:
+        """The alpha that gives this kind the scale that a file's alpha gives its readers."""
+        return alpha
+
+    @classmethod
     def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
         """Why this kind cannot sit on `op` like this, and what to do; None when it can."""
         return None

@@ -14,19 +14,27 @@ from .dropout import Draws, Dropout
 from .kinds import kind_of
 from .network import Network
 from .ops import named_ops
-from .slots import Place, Slot, slots_for
+from .slots import Place, Slot, every_slot, slots_for
 from .spec import WHERE, NetworkSpec
+from .start_from import Starts, apply_start, slots_with_start
 from .targets import Blocks, TargetPart
 
 __all__ = ["Network", "NetworkSpec", "build_network", "prepare"]
 
 
-def build_network(spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]], *, seed: int) -> Network:
+def build_network(
+    spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]], *, seed: int, starts: Starts | None = None
+) -> Network:
     """Adapters for every target of every part. Each is initialised from its own seed, a function of (seed, key), so
     the values do not depend on which other modules are trained. Raises SettingsError when the targets match nothing,
-    or when the algorithm cannot sit on one of them."""
+    or when the algorithm cannot sit on one of them. `starts` is what the file of `spec.start_from` holds; its values
+    are given by `prepare`."""
     kind = kind_of(spec)
-    slots = slots_for(spec, [target_part(part, blocks) for part, blocks in parts])
+    targets = [target_part(part, blocks) for part, blocks in parts]
+    slots = slots_for(spec, targets)
+    if spec.start_from is not None:
+        assert starts is not None, "the host must read the file that the spec starts from"
+        slots = slots_with_start(spec.start_from, starts, slots, every_slot(spec, targets), spec.algorithm)
     keys = {(part.name, path): key for part, _ in parts for path, key in part.file_keys.items()}
     _require_fitting(spec, kind, slots)
     draws = Draws([keys[place] for place in slots], spec.module_dropout)
@@ -43,14 +51,16 @@ def target_part(part: Trainable, blocks: Blocks) -> TargetPart:
     return TargetPart(part.name, [(name, op) for name, _, op in named_ops(part.module) if name in part.file_keys], blocks)
 
 
-def prepare(network: Network, parts: Sequence[Trainable]) -> None:
-    """Give the base weights to adapters that start from them (DoRA, PiSSA, IA3). The models must be loaded."""
+def prepare(network: Network, parts: Sequence[Trainable], starts: Starts | None = None) -> None:
+    """Give the base weights to adapters that start from them (DoRA, PiSSA, IA3), for which the models must be loaded;
+    then the values that training goes on from."""
     for part in parts:
         modules = dict(part.module.named_modules())
         for path, adapter in network.adapters_of(part.name).items():
             if adapter.needs_base:
                 with torch.no_grad():
                     adapter.prepare(part.weights.weight(modules[path], torch.float32))
+    apply_start(network.items(), starts or {})
 
 
 def _adapter(spec: NetworkSpec, kind: type[Adapter], slot: Slot, seed: int, key: str) -> Adapter:

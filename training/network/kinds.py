@@ -37,6 +37,8 @@ def problems(kind: type[Adapter], spec: NetworkSpec) -> list[str]:
         )
     if spec.scale_weight_norms and spec.init == "pissa":
         found.append("scale_weight_norms cannot bound a network that starts as PiSSA. Set it to 0, or init to default.")
+    if spec.start_from is not None and spec.init == "pissa":
+        found.append("init 'pissa' starts from the base weight, so it cannot go on from a LoRA. Set init to default.")
     options = spec.options
     if options is not None and type(options) is not kind.options_type:
         wanted = kind.options_type.__name__ if kind.options_type else "none"

@@ -17,3 +17,7 @@ class RsLoRA(LoRA):
     @property
     def scale(self) -> float:
         return self.alpha / math.sqrt(self.rank)
+
+    @classmethod
+    def alpha_from_file(cls, alpha: float, rank: int) -> float:
+        return alpha / math.sqrt(rank)

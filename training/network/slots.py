@@ -50,6 +50,11 @@ def slots_for(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slo
     return kept
 
 
+def every_slot(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]:
+    """A slot for every module that could be trained, whatever the targets are."""
+    return {(part.name, path): Slot(op, *_rank_and_alpha(spec, op)) for part in parts for path, op in part.ops}
+
+
 def _rank_and_alpha(spec: NetworkSpec, op: Op) -> tuple[int, float]:
     """conv_rank and conv_alpha for true convolutions when set; 1x1 ones count as linears, as in kohya's scripts."""
     if spec.conv_rank and _is_convolution(op):

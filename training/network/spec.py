@@ -31,7 +31,8 @@ class NetworkSpec:
 
     `options` is the dataclass of the algorithm's own choices (None: its defaults); `init` what the adapter starts as;
     `scale_weight_norms` > 0 bounds the norm of every change after each update (kohya's max norm; 1 is usual).
-    `block_weights` changes learning rate, rank and alpha block by block.
+    `block_weights` changes learning rate, rank and alpha block by block; `start_from` (a `start_from.StartFrom`) goes on
+    from a LoRA that exists.
     """
 
     algorithm: str = "lora"
@@ -47,6 +48,7 @@ class NetworkSpec:
     options: Any = None
     scale_weight_norms: float = 0.0
     block_weights: BlockWeights | None = None
+    start_from: Any = None
 
     def __post_init__(self) -> None:
         problems = []

@@ -84,7 +84,10 @@ def default_for(parametrisation: str) -> ObjectiveSpec:
 
 
 def describe(choice: Any) -> Any:
-    """A spec or choice as JSON-ready values; each typed choice carries its name under 'type'."""
+    """A spec or choice as JSON-ready values; each typed choice carries its name under 'type'. Fields that are left out of
+    its repr (a file's tensors) are left out here too."""
+    if isinstance(choice, tuple):
+        return [describe(entry) for entry in choice]
     if not is_dataclass(choice):
         return choice
-    return {"type": type(choice).__name__, **{f.name: describe(getattr(choice, f.name)) for f in fields(choice)}}
+    return {"type": type(choice).__name__, **{f.name: describe(getattr(choice, f.name)) for f in fields(choice) if f.repr}}

@@ -27,6 +27,7 @@ class OptimizerKind:
     averages          schedule-free: trains on other weights than the ones to be used
     by_matrix         Muon: matrices and other parameters sit in groups of their own (`use_muon`)
     needs_positive_rate   its formula does not hold for a negative one
+    state_bytes       what it keeps for each parameter, measured (tests/training/optim)
     length_arguments  arguments that are set to the run's length in steps when it is known
     """
 
@@ -38,6 +39,7 @@ class OptimizerKind:
     averages: bool = False
     by_matrix: bool = False
     needs_positive_rate: bool = False
+    state_bytes: float = 8.0
     length_arguments: tuple[str, ...] = ()
 
     @property
@@ -67,29 +69,29 @@ def _add(name: str, library: str, class_name: str, **settings: Any) -> None:
 
 
 _add("AdamW", "torch", "AdamW")
-_add("AdamW8bit", "bitsandbytes", "AdamW8bit")
-_add("PagedAdamW8bit", "bitsandbytes", "PagedAdamW8bit")
-_add("Lion", "pytorch_optimizer", "lion", usual_rate=3e-5)
-_add("Lion8bit", "bitsandbytes", "Lion8bit", usual_rate=3e-5)
+_add("AdamW8bit", "bitsandbytes", "AdamW8bit", state_bytes=2.04)
+_add("PagedAdamW8bit", "bitsandbytes", "PagedAdamW8bit", state_bytes=2.04)
+_add("Lion", "pytorch_optimizer", "lion", state_bytes=4.0, usual_rate=3e-5)
+_add("Lion8bit", "bitsandbytes", "Lion8bit", state_bytes=1.02, usual_rate=3e-5)
 # Its slow average is warmed up over the run, as the paper does (arXiv:2409.03137, section 3).
-_add("AdEMAMix8bit", "bitsandbytes", "AdEMAMix8bit", length_arguments=("t_alpha", "t_beta3"))
-_add("PagedAdEMAMix8bit", "bitsandbytes", "PagedAdEMAMix8bit", length_arguments=("t_alpha", "t_beta3"))
+_add("AdEMAMix8bit", "bitsandbytes", "AdEMAMix8bit", state_bytes=3.05, length_arguments=("t_alpha", "t_beta3"))
+_add("PagedAdEMAMix8bit", "bitsandbytes", "PagedAdEMAMix8bit", state_bytes=3.05, length_arguments=("t_alpha", "t_beta3"))
 # LoRA's up starts at zero: a rate relative to the weights' size would keep it there.
-_add("Adafactor", "pytorch_optimizer", "adafactor",
+_add("Adafactor", "pytorch_optimizer", "adafactor", state_bytes=0.25,
      defaults={"scale_parameter": False, "relative_step": False, "betas": (None, 0.999)})
-_add("SGDNesterov", "torch", "SGD", defaults={"momentum": 0.9, "nesterov": True}, usual_rate=1e-2)
-_add("Prodigy", "pytorch_optimizer", "prodigy", usual_rate=1.0, finds_rate=True,
+_add("SGDNesterov", "torch", "SGD", state_bytes=4.0, defaults={"momentum": 0.9, "nesterov": True}, usual_rate=1e-2)
+_add("Prodigy", "pytorch_optimizer", "prodigy", state_bytes=16.0, usual_rate=1.0, finds_rate=True,
      defaults={"betas": (0.9, 0.99), "bias_correction": True, "safeguard_warmup": True})
-_add("DAdaptAdam", "pytorch_optimizer", "dadaptadam", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
-_add("DAdaptAdan", "pytorch_optimizer", "dadaptadan", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptAdam", "pytorch_optimizer", "dadaptadam", state_bytes=12.0, usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptAdan", "pytorch_optimizer", "dadaptadan", state_bytes=20.0, usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
 _add("DAdaptLion", "pytorch_optimizer", "dadaptlion", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
-_add("DAdaptSGD", "pytorch_optimizer", "dadaptsgd", usual_rate=1.0, finds_rate=True)
-_add("CAME", "pytorch_optimizer", "came")
+_add("DAdaptSGD", "pytorch_optimizer", "dadaptsgd", state_bytes=12.0, usual_rate=1.0, finds_rate=True)
+_add("CAME", "pytorch_optimizer", "came", state_bytes=4.5)
 _add("ScheduleFreeAdamW", "pytorch_optimizer", "schedulefreeadamw", usual_rate=5e-4, averages=True)
 # A preconditioner of a 3072-wide layer alone is 75 MB: above 512 only the rank's side is preconditioned.
 _add("SOAP", "pytorch_optimizer", "soap", usual_rate=3e-4, defaults={"max_precondition_dim": 512})
 # With the adjusted rate an update is as large as AdamW's (arXiv:2502.16982, eq. 4), so AdamW's rates carry over.
-_add("Muon", "pytorch_optimizer", "muon", by_matrix=True, defaults={"use_adjusted_lr": True})
+_add("Muon", "pytorch_optimizer", "muon", state_bytes=4.0, by_matrix=True, defaults={"use_adjusted_lr": True})
 
 for _name, _settings in OTHERS.items():
     _add(_name, "pytorch_optimizer", _name, **_settings)

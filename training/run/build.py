@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from ..data.latents import LatentCache
 from ..data.texts import TextCache
 from ..errors import DatasetError
 from ..events import Emitter, Message
-from ..families import CLIP_BLOCKS, FAMILIES, Family
+from ..families import FAMILIES, Family
 from ..memory.meter import MemoryMeter
+from ..memory.plan import memory_plan
 from ..network.build import Network, build_network, prepare
 from ..network.kinds import warnings
 from ..network.spec import NetworkSpec
+from ..network.start_from import Starts
 from ..objective.objective import Objective
 from ..objective.preservation import BlankCaption, SwappedCaption
 from ..objective.spec import ObjectiveSpec, describe
@@ -46,8 +48,9 @@ from .validation import Validation
 class Order:
     """Everything a run is made of. `parts` are what gets adapters: the diffusion model, then text encoders to train.
 
-    `training` lends the models to autograd, `returned` gives them back inside it. `metadata_at(trainer, step)` writes
-    the LoRA file's metadata. `model_identity` names the base model in the state, to notice another one.
+    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `read_back` loads the final file
+    as the host would and says how it went; it raises FileError when it would not load. `model_identity` names the base
+    model in the state, to notice another one. `starts` is what the file of `network.start_from` holds, module by module.
     """
 
     dataset: Dataset
@@ -65,9 +68,12 @@ class Order:
     sampler: Sampler
     training: Callable[[], AbstractContextManager[None]]
     returned: Callable[[], AbstractContextManager[None]]
+    reserve: Callable[[int], None]
     model_identity: str
     model_name: str = ""
+    starts: Starts | None = None
     scale_gradients: bool = False
+    read_back: Callable[[Path, Network], str] = lambda path, network: ""
     extra_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -102,11 +108,11 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
         texts.prepare(_texts(order), emit, control.check)
     plan = make_plan(order.run, training_items)
     total_steps = order.run.epochs * plan.steps_per_epoch if order.run.epochs else order.run.steps
-    network = build_network(order.network, [(part, _blocks(order, part)) for part in order.parts], seed=order.run.seed)
+    network = build_network(order.network, [(part, order.family.blocks_of(part.name)) for part in order.parts], seed=order.run.seed, starts=order.starts)
     network.to(order.denoiser.device)
-    if network.needs_base:
-        with order.training():
-            prepare(network, order.parts)
+    with order.training() if network.needs_base else nullcontext():
+        prepare(network, order.parts, order.starts)
+    _reserve_memory(order, network, latents, training_items, emit)
     _warn(order, emit)
     stepper = Stepper(
         denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
@@ -119,7 +125,8 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(
-        order.folder, order.run, lambda step: metadata(order, plan, settings, step), _identity(order, items, network)
+        order.folder, order.run, lambda step: metadata(order, plan, settings, step), _identity(order, items, network),
+        order.read_back,
     )
     validation = Validation(
         stepper, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),
@@ -177,12 +184,21 @@ def _texts(order: Order) -> list[str]:
     return texts
 
 
-def _blocks(order: Order, part: Trainable):
-    return order.family.blocks if part.name == "diffusion_model" else CLIP_BLOCKS
+def _reserve_memory(order: Order, network: Network, latents: LatentCache, items: Sequence[Item], emit: Emitter) -> None:
+    largest = max(items, key=lambda item: item.bucket[0] * item.bucket[1])
+    shape = (order.run.batch_size, *latents.get(largest).shape)
+    plan = memory_plan(
+        network.parameter_count(), order.optimizer.kind.state_bytes, order.denoiser.sampling_bytes(shape),
+        order.run.gradient_checkpointing,
+    )
+    order.reserve(plan.total)
+    emit(Message(level="info", topic="memory", text=plan.sentence()))
 
 
 def _warn(order: Order, emit: Emitter) -> None:
-    for text in (*order.dataset.warnings, *warnings(order.network), *order.optimizer.warnings()):
+    said = (*order.dataset.warnings, *warnings(order.network), *order.optimizer.warnings(),
+            *order.objective.warnings(order.denoiser.parametrisation))
+    for text in said:
         emit(Message(level="warning", topic="settings", text=text))
 
 

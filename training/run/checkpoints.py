@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ..events import Saved
+from ..events import Message, Saved
+from ..network.build import Network
 from ..network.files import to_tensors
 from ..output.lora_file import TrainedLora, write_lora
 from ..specs import RunSpec
@@ -33,12 +34,14 @@ class Checkpoints(Companion):
         spec: RunSpec,
         metadata_at: Callable[[int], Mapping[str, str]],
         identity: Mapping[str, Any],
+        read_back: Callable[[Path, Network], str],
         clock: Callable[[], float] = time.monotonic,
     ):
         self.folder = folder
         self._spec = spec
         self._metadata_at = metadata_at
         self.identity = identity
+        self._read_back = read_back
         self._clock = clock
         self._last_file = self._last_state = clock()
         self._last_step = -1
@@ -90,6 +93,10 @@ class Checkpoints(Companion):
         self._write(path, trainer)
         self.save_state(trainer)
         trainer.emit(Saved(step=trainer.step, path=path, kind="lora"))
+        with trainer.updater.as_saved():
+            told = self._read_back(path, trainer.updater.network)
+        if told:
+            trainer.emit(Message(level="info", topic="saved", step=trainer.step, text=f"{path.name}: {told}."))
         return path
 
     def trained(self, trainer: Trainer) -> TrainedLora:

@@ -50,6 +50,9 @@ class TinyDenoiser:
         self.model = model
         self.spoil: Callable[[torch.Tensor], torch.Tensor] = lambda denoised: denoised
 
+    def sampling_bytes(self, latent_shape):
+        return 1000.0 * latent_shape[0]
+
     def to_model_space(self, latents):
         return latents * 0.5
 
@@ -189,7 +192,7 @@ class Bench:
             network=self.network, optimizer=self.optimizer, objective=self.objective, preview=self.preview, run=self.run_spec,
             folder=self.folder, cache_folder=self.cache_folder, denoiser=self.denoiser, parts=parts,
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
-            training=nothing, returned=nothing, model_identity="tiny model",
+            training=nothing, returned=nothing, reserve=lambda size: None, model_identity="tiny model",
         )
 
     def file(self) -> bytes:

@@ -1,0 +1,1 @@
+"""Captions by machine: taggers and captioners, what to do with captions that exist, and caption files."""

@@ -1,0 +1,75 @@
+"""What a network would train, block by block, as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from ..protocols import Trainable
+from .adapter import Adapter
+from .build import build_network, target_part
+from .patterns import Section
+from .spec import NetworkSpec
+from .start_from import Starts
+from .targets import DIFFUSION_MODEL, Blocks, Names
+
+_REST = "elsewhere"
+
+
+@dataclass
+class _Row:
+    adapters: list[Adapter] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def numbers(self) -> int:
+        return sum(p.numel() for adapter in self.adapters for p in adapter.parameters() if p.requires_grad)
+
+    def varied(self, name: str) -> str:
+        """The value that all adapters of the row share, or its range."""
+        values = [getattr(adapter, name) for adapter in self.adapters]
+        low, high = min(values), max(values)
+        return f"{low:g}" if low == high else f"{low:g}-{high:g}"
+
+
+def network_report(spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]], title: str, starts: Starts | None = None) -> str:
+    """One line a block: layers, rank, alpha, learning rate, trained numbers and an example; then the sum and the file's size.
+
+    Raises what building the network raises. Nothing is allocated: the adapters are made on the meta device.
+    """
+    with torch.device("meta"):
+        network = build_network(spec, parts, seed=0, starts=starts)
+    sections = Names([target_part(part, blocks) for part, blocks in parts]).sections
+    rows: dict[str, _Row] = {}
+    for (part, path), adapter in network.items():
+        row = rows.setdefault(_block(part, path, sections), _Row())
+        row.adapters.append(adapter)
+        row.names.append(path)
+    lines = [f"{title}, {spec.algorithm}: {len(network)} layers, {network.parameter_count():,} trained numbers"]
+    lines.append(f"{'block':<16}{'layers':>7}{'rank':>8}{'alpha':>8}{'lr x':>8}{'numbers':>13}  first layer")
+    for block, row in rows.items():
+        rank, alpha, rate = (row.varied(name) for name in ("rank", "alpha", "lr_scale"))
+        lines.append(f"{block:<16}{len(row.adapters):>7}{rank:>8}{alpha:>8}{rate:>8}{row.numbers():>13,}  {row.names[0]}")
+    lines.append(f"{_untrained(parts, network)} The file in fp16: {_size(network)}.")
+    return "\n".join(lines)
+
+
+def _block(part: str, path: str, sections: Sequence[Section]) -> str:
+    if part != DIFFUSION_MODEL:
+        return part
+    for section in sections:
+        number = section.number(path)
+        if number is not None:
+            return f"{section.name} {number}"
+    return _REST
+
+
+def _untrained(parts: Sequence[tuple[Trainable, Blocks]], network) -> str:
+    total = sum(len(target_part(part, blocks).ops) for part, blocks in parts)
+    return f"{total - len(network)} other layers stay as they are."
+
+
+def _size(network) -> str:
+    tensors = (tensor for _, adapter in network.items() for tensor in adapter.file_tensors().values())
+    return f"{sum(2 * tensor.numel() for tensor in tensors) / 2**20:.1f} MiB"
