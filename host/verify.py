@@ -74,7 +74,13 @@ def complaints() -> Iterator[list[str]]:
 
 
 def _error(adapter, patch) -> float:
-    """Both changes are applied to a weight of zeros, in fp32, by their own code."""
-    zeros = torch.zeros(adapter.op.weight_shape)
-    loaded = comfy.lora.calculate_weight([(1.0, patch, 1.0, None, None)], zeros, "read back")
-    return float((loaded - adapter.weight_delta().cpu()).abs().max())
+    """Both changes are applied to the same weight, in fp32, by their own code: to zeros, or to random numbers of a usual
+    size where the change depends on the weight."""
+    weight = torch.zeros(adapter.op.weight_shape)
+    if adapter.depends_on_base:
+        generator = torch.Generator().manual_seed(0)
+        weight.normal_(0, weight[0].numel() ** -0.5, generator=generator)
+    device = next(adapter.parameters()).device
+    own = adapter.weight_delta(weight.to(device)).cpu()
+    loaded = comfy.lora.calculate_weight([(1.0, patch, 1.0, None, None)], weight.clone(), "read back")
+    return float((loaded - weight - own).abs().max())

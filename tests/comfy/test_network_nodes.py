@@ -58,7 +58,7 @@ def test_block_weights_reports_what_matches(comfy, sdxl_checkpoint):
     assert report.startswith("Stable Diffusion XL, lora:")
     down = next(line.split() for line in report.splitlines() if line.startswith("down 4 "))
     assert down[3:6] == ["2", "4", "0.5"]
-    assert {line.split("  ")[0] for line in report.splitlines()[2:-1]} >= {"clip_l", "clip_g", "up 0"}
+    assert {line.split("  ")[0] for line in report.splitlines()[2:-1]} >= {"clip_l", "clip_g", "down 5"}
 
 
 def test_block_weights_without_a_model(comfy, nodes):

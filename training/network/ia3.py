@@ -68,20 +68,25 @@ class IA3(Adapter):
         return y + gain * (y if bias is None else y - bias.view(gain.shape))
 
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
+        """What a reader of the file makes of `base_weight`: rows or columns of the lengths that the file holds."""
         assert base_weight is not None
+        weight = base_weight.float()
+        lengths = (weight.transpose(0, 1) if self.on_input else weight).flatten(1).norm(dim=1) + _EPS
         shape = (1, -1) if self.on_input else (-1, 1)
-        return base_weight.float() * self.weight.detach().view(*shape, *(1,) * len(self.op.kernel))
+        return weight * (self._lengths() / lengths - 1).view(*shape, *(1,) * len(self.op.kernel))
+
+    def _lengths(self) -> Tensor:
+        return (1 + self.weight.detach()) * (self.base_norm + _EPS)
 
     def file_tensors(self) -> dict[str, Tensor]:
         op, ones = self.op, (1,) * len(self.op.kernel)
         shape = (1, -1, *ones) if self.on_input else (-1, 1, *ones)
-        lengths = (1 + self.weight.detach()) * (self.base_norm + _EPS)
         device = self.weight.device
         return {
             "lora_down.weight": torch.zeros(1, op.in_features, *op.kernel, device=device),
             "lora_up.weight": torch.zeros(op.out_features, 1, *ones, device=device),
             "alpha": torch.tensor(1.0),
-            "dora_scale": lengths.view(shape),
+            "dora_scale": self._lengths().view(shape),
         }
 
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
