@@ -19,14 +19,18 @@ BASE = ROOT / "demo" / "output" / "comfyui"
 # ComfyUI may be silent this long (s): loading a real checkpoint, encoding on a slow disk.
 PATIENCE = 1800.0
 STEPS_TINY, STEPS_REAL = 160, 60
-# The tiny base is random: there is more to learn than a LoRA usually has to, in fewer steps.
-LEARNING_RATE_TINY = 1e-3
 
 
 def on_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def fit_to_random_base(prompt: dict) -> None:
+    """The tiny base was never trained: there is more to learn in fewer steps, and guidance would amplify its noise."""
+    find(prompt, "LoRACanvasOptimizer")["learning_rate"] = 1e-3
+    find(prompt, "LoRACanvasSamplePreview")["cfg"] = find(prompt, "KSampler")["cfg"] = 1.5
 
 
 def run_workflow(server: ComfyServer, given: Path | None) -> dict:
@@ -38,7 +42,7 @@ def run_workflow(server: ComfyServer, given: Path | None) -> dict:
         if not on_gpu():
             make_quick(prompt, int(os.environ.get("STEPS") or (STEPS_REAL if given else STEPS_TINY)))
         if given is None:
-            find(prompt, "LoRACanvasOptimizer")["learning_rate"] = LEARNING_RATE_TINY
+            fit_to_random_base(prompt)
         print(f"Running the workflow “{WORKFLOW.stem}” on {checkpoint} at http://{server.address}", flush=True)
         display = Display({node_id: node["_meta"]["title"] for node_id, node in prompt.items()})
         prompt_id = client.queue(prompt, {"extra_pnginfo": {"workflow": workflow}})
@@ -70,6 +74,9 @@ def main() -> None:
     for name, paths in results(BASE, history["outputs"]).items():
         for path in paths:
             print(f"  {name + ':':24}{path}")
+    if given is None:
+        print("The base was tiny and random: samples go from its noise towards the pictures' colours, no further.")
+        print("For real pictures: CHECKPOINT=/path/to/an/sd15.safetensors make demo")
 
 
 if __name__ == "__main__":
