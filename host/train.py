@@ -128,7 +128,7 @@ def _model_name(wiring: Wiring) -> str:
 
 
 def _file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
-    return [SampleFiles(folder), JsonlLog(folder), RunJson(folder, wiring.workflow)]
+    return [SampleFiles(folder, {"workflow": wiring.workflow} if wiring.workflow else None), JsonlLog(folder), RunJson(folder, wiring.workflow)]
 
 
 class _Kept:

@@ -12,6 +12,7 @@ from .import_core_dataset import ImportCoreDataset
 from .load_dataset import LoadDataset
 from .lokr_options import LoKrOptions
 from .lora_network import LoRANetwork
+from .lora_test import LoRATest
 from .merge_datasets import MergeDatasets
 from .oft_options import OFTOptions
 from .optimizer import Optimizer
@@ -24,5 +25,5 @@ from .training_objective import TrainingObjective
 NODES = [
     LoadDataset, ImagesToDataset, ImportCoreDataset, MergeDatasets, CaptionConfig, CaptionPreview, BucketConfig, DatasetDoctor,
     LoRANetwork, LoKrOptions, OFTOptions, DyLoRAOptions, IA3Options, BlockWeights, StartFromLoRA,
-    Optimizer, TrainingObjective, SamplePreview, TrainLoRA, SaveLoRA,
+    Optimizer, TrainingObjective, SamplePreview, TrainLoRA, SaveLoRA, LoRATest,
 ]
