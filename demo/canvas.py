@@ -36,6 +36,10 @@ class Canvas:
     links: list[list] = field(default_factory=list)
     groups: list[dict] = field(default_factory=list)
 
+    def column(self, x: int, width: int, y: int = 0) -> "Column":
+        """Nodes below each other, each as high as its sockets and widgets need."""
+        return Column(self, x, width, y)
+
     def add(self, kind: str, at: tuple[int, int], size: tuple[int, int], widgets: dict[str, Any] | None = None,
             title: str | None = None, models: list[dict] | None = None, **sources: tuple[Placed, str]) -> Placed:
         """Put a node down, set widgets by name, and connect its inputs to outputs: add(..., model=loader.out("MODEL"))."""
@@ -81,6 +85,39 @@ class Canvas:
         source.data["outputs"][slot]["links"].append(number)
         target.data["inputs"][socket]["link"] = number
         self.links.append([number, source.id, slot, target.id, socket, kind])
+
+
+TITLE, GAP, SLOT, WIDGET, TEXT_BOX = 30, 40, 20, 24, 90
+
+
+@dataclass
+class Column:
+    """`y` is where the next node's body begins."""
+
+    canvas: Canvas
+    x: int
+    width: int
+    y: int
+
+    def add(self, kind: str, widgets: dict[str, Any] | None = None, *, room: int = 0, **rest: Any) -> Placed:
+        """As `Canvas.add`, below what is there; `room` is for what the node shows of itself, such as a picture."""
+        height = _height(self.canvas.info[kind]) + room
+        placed = self.canvas.add(kind, (self.x, self.y), (self.width, height), widgets, **rest)
+        self.y += height + TITLE + GAP
+        return placed
+
+    @property
+    def end(self) -> int:
+        """Where the last node ends."""
+        return self.y - TITLE - GAP
+
+
+def _height(info: dict) -> int:
+    entries = _entries(info)
+    widgets = [(kind, options) for _, kind, options, _ in entries if _is_widget(kind, options)]
+    boxes = sum(bool(options.get("multiline")) for _, options in widgets)
+    slots = max(len(entries) - len(widgets), len(info["output"]))
+    return SLOT * slots + WIDGET * (len(widgets) - boxes) + TEXT_BOX * boxes + 16
 
 
 def _entries(info: dict) -> list[tuple[str, Any, dict, bool]]:
