@@ -60,10 +60,6 @@ class RunRegistry:
         with self._lock:
             return self._runs.get(name)
 
-    def names(self) -> list[str]:
-        with self._lock:
-            return list(self._runs)
-
     def observe(self, name: str, entry: dict[str, Any]) -> None:
         """Remember the newest record of its kind; a name that is not live is ignored."""
         with self._lock:

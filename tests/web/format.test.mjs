@@ -62,6 +62,13 @@ test("every text that the panel asks for exists", () => {
   }
 });
 
+test("no text is left over", () => {
+  const folder = new URL("../../web/", import.meta.url);
+  const sources = readdirSync(folder).filter((file) => /\.m?js$/.test(file) && file !== "strings.mjs").map((name) => readFileSync(new URL(name, folder), "utf8")).join();
+  const made = (key) => /^(status|phase|kind|group)\.|Hint$/.test(key);
+  assert.deepEqual(Object.keys(STRINGS.en).filter((key) => !made(key) && !sources.includes(`"${key}"`)), []);
+});
+
 test("languages", () => {
   setLanguage("zh-TW");
   assert.equal(t("pause"), "暂停");
