@@ -36,3 +36,8 @@ def cache_folder() -> Path:
 def picture_index_file() -> Path:
     """What was learnt of picture files: sizes and content digests."""
     return private_folder() / "pictures.sqlite"
+
+
+def captions_file() -> Path:
+    """What captioners have said of pictures."""
+    return private_folder() / "captions.sqlite"

@@ -1,4 +1,4 @@
-"""What the pack tells ComfyUI when it is imported: its routes, and that runs hold LoRAs."""
+"""What the pack tells ComfyUI when it is imported: its routes, that runs hold LoRAs, and where captioners lie."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import folder_paths
 from server import PromptServer
 
 from . import routes
+from .captioner_models import register_folder
 from .run_folders import runs_root
 
 
 def register() -> None:
     """Checkpoints of a run can be picked in LoraLoader as soon as they are written."""
     folder_paths.add_model_folder_path("loras", str(runs_root()))
+    register_folder()
     if getattr(PromptServer, "instance", None) is not None:
         routes.register(PromptServer.instance)

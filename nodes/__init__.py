@@ -1,5 +1,6 @@
 """The canvas: one node a file. This list is what ComfyUI registers, in the order of the way through a graph."""
 
+from .auto_caption import AutoCaption
 from .block_weights import BlockWeights
 from .bucket_config import BucketConfig
 from .caption_config import CaptionConfig
@@ -23,7 +24,8 @@ from .train_lora import TrainLoRA
 from .training_objective import TrainingObjective
 
 NODES = [
-    LoadDataset, ImagesToDataset, ImportCoreDataset, MergeDatasets, CaptionConfig, CaptionPreview, BucketConfig, DatasetDoctor,
+    LoadDataset, ImagesToDataset, ImportCoreDataset, MergeDatasets, AutoCaption, CaptionConfig, CaptionPreview,
+    BucketConfig, DatasetDoctor,
     LoRANetwork, LoKrOptions, OFTOptions, DyLoRAOptions, IA3Options, BlockWeights, StartFromLoRA,
     Optimizer, TrainingObjective, SamplePreview, TrainLoRA, SaveLoRA, LoRATest,
 ]

@@ -19,7 +19,7 @@ KEPT_ENDING = ".before_auto_caption"
 class CaptionFiles:
     """The caption files of a dataset as they are written, `how` being one of WRITE.
 
-    `written` and `left` count files; `clashes` names pictures whose caption file belongs to another picture
+    `written`, `left` and `replaced` (their first content was kept) count files; `clashes` names pictures whose caption file belongs to another picture
     (a.png and a.jpg share a.txt).
     """
 
@@ -28,6 +28,7 @@ class CaptionFiles:
         self.extension = extension
         self.written = 0
         self.left = 0
+        self.replaced = 0
         self.clashes: list[str] = []
         self._owners: dict[Path, Path] = {}
         self._names: dict[Path, dict[str, str]] = {}
@@ -48,7 +49,7 @@ class CaptionFiles:
             self.left += 1
             return
         try:
-            _replace(path, caption)
+            self.replaced += _replace(path, caption)
         except OSError as error:
             raise FileError(
                 f"Auto Caption: {printable(path.name)} beside {name} could not be written ({error.strerror or error}). "
@@ -73,16 +74,18 @@ def _says(path: Path, caption: str) -> bool:
     return False
 
 
-def _replace(path: Path, text: str) -> None:
-    """The text as a whole file. What was there before the first time is kept under another name: what the user wrote by
-    hand survives any number of replacements."""
+def _replace(path: Path, text: str) -> bool:
+    """The text as a whole file. What was there before the first time is kept under another name (True): what the user
+    wrote by hand survives any number of replacements."""
     temporary, kept = path.with_name(f".{uuid.uuid4().hex}.tmp"), path.with_name(path.name + KEPT_ENDING)
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text + "\n")
-        if os.path.lexists(path) and not os.path.lexists(kept):
+        keeps = os.path.lexists(path) and not os.path.lexists(kept)
+        if keeps:
             os.rename(path, kept)
         os.replace(temporary, path)
+        return keeps
     except BaseException:
         with suppress(OSError):
             temporary.unlink()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..data.report import count, some
 from .captioner import Captioner
+from .files import KEPT_ENDING
 from .run import Outcome
 
 _EXAMPLES = 3
@@ -32,7 +33,8 @@ def _summary(captioner: Captioner, outcome: Outcome) -> Iterator[str]:
         yield "No file was written: the captions are only passed on."
     else:
         left = f"; {count(files.left, 'file')} already there and left as they are" if files.left else ""
-        yield f"{count(files.written, f'{files.extension} file')} written{left}"
+        kept = f"; what {count(files.replaced, 'file')} held is kept as *{files.extension}{KEPT_ENDING}" if files.replaced else ""
+        yield f"{count(files.written, f'{files.extension} file')} written{left}{kept}"
 
 
 def _examples(outcome: Outcome) -> Iterator[str]:
@@ -49,10 +51,12 @@ def _common_tags(captioner: Captioner, outcome: Outcome) -> Iterator[str]:
 
 
 def _remarks(outcome: Outcome) -> Iterator[str]:
+    if outcome.words_lost:
+        yield (f"The caption now stands in the place of the folder's class words for {some(outcome.words_lost)}. To keep them in "
+               "front, set existing_captions to 'append'.")
     if outcome.silent:
         yield (f"Nothing to say about {count(len(outcome.silent), 'picture')}: {some(outcome.silent)}. Their captions are as they "
                "were. Lower general_threshold, or use another captioner.")
     if outcome.files.clashes:
         yield f"Pictures that share one caption file: {some(outcome.files.clashes)}. Rename one of each pair."
-    for problem in outcome.problems:
-        yield problem
+    yield from outcome.problems

@@ -33,7 +33,7 @@ class CaptioningSpec:
         problems = [
             f"{widget} is '{value}'. {near_names(str(value), list(allowed))}"
             for widget, value, allowed in (
-                ("existing", self.existing, EXISTING), ("write_files", self.write_files, WRITE),
+                ("existing_captions", self.existing, EXISTING), ("write_files", self.write_files, WRITE),
                 ("caption_extension", self.extension, EXTENSIONS),
             )
             if value not in allowed
@@ -43,11 +43,13 @@ class CaptioningSpec:
 
 @dataclass
 class Outcome:
-    """What happened, by the pictures' names. `captions` are the final texts, `parts` what the captioner said."""
+    """What happened, by the pictures' names. `captions` are the final texts, `parts` what the captioner said;
+    `words_lost` were to be trained with their folder's class words, which now have a caption in their place."""
 
     captions: dict[str, str] = field(default_factory=dict)
     parts: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    words_lost: list[str] = field(default_factory=list)
     encoded: list[str] = field(default_factory=list)
     class_words: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
@@ -134,6 +136,8 @@ def _captioned(sample: "Sample", parts: tuple[str, ...], tags: bool, spec: Capti
         outcome.silent.append(sample.name)
         return sample
     existing = sample.caption.strip() or (sample.class_words if spec.existing in ("append", "prepend") else "")
+    if sample.class_words and not existing and not sample.is_regularisation:
+        outcome.words_lost.append(f"{sample.name} ('{sample.class_words}')")
     trigger = "" if sample.is_regularisation else spec.trigger
     caption = combined(existing, parts, how=spec.existing, trigger=trigger, tags=tags)
     outcome.captions[sample.name] = caption

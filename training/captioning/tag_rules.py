@@ -76,7 +76,10 @@ def caption_tags(seen: Iterable[Seen], rules: TagRules) -> tuple[str, ...]:
     body = characters + general if rules.characters_first else sorted(characters + general, key=lambda tag: -tag.confidence)
     ordered = {"first": ratings + body, "last": body + ratings}.get(rules.rating, body)
     written = [text for tag in ordered for text in _written(tag.name, rules) if tag_key(text) not in undesired]
-    return _always_first(tuple({tag_key(text): text for text in reversed(written)}.values())[::-1], rules.always_first)
+    once: dict[str, str] = {}
+    for text in written:
+        once.setdefault(tag_key(text), text)
+    return _always_first(tuple(once.values()), rules.always_first)
 
 
 def _written(name: str, rules: TagRules) -> list[str]:
@@ -116,7 +119,7 @@ def parse_replacements(text: str) -> dict[str, str]:
         first, *rest = _split(entry[start:], ":", 1)
         old, new = _plain(entry[:start] + first), _plain(rest[0]) if rest else ""
         if not rest or not tag_key(old):
-            problems.append(f"replacements holds '{entry}', but needs 'tag: other tag', with ';' between two of them.")
+            problems.append(f"replace_tags holds '{entry}', but needs 'tag: other tag', with ';' between two of them.")
             continue
         found[tag_key(old)] = new
     raise_problems(SettingsError, NODE, problems)

@@ -69,10 +69,7 @@ def _loaded(folder: Path, tag_count: int, use_gpu: bool) -> Iterator[Ask]:
             raise _broken(folder / MODEL_FILE, f"failed on a picture ({error})") from error
         return _answer(np.asarray(answers, np.float64).reshape(-1), tag_count, folder)
 
-    try:
-        yield ask
-    finally:
-        del session
+    yield ask
 
 
 def _session(path: Path, use_gpu: bool):
@@ -120,9 +117,9 @@ def _answer(values: np.ndarray, tag_count: int, folder: Path) -> str:
         raise _broken(folder / MODEL_FILE, f"answers {len(values)} tags, but {TAGS_FILE} beside it has {tag_count}. They belong to different models")
     if not np.isfinite(values).all():
         raise _broken(folder / MODEL_FILE, "answers NaN or infinite values")
-    if values.min() < 0 or values.max() > 1:
+    if values.min() < -0.01 or values.max() > 1.01:
         values = 1 / (1 + np.exp(-np.clip(values, -60, 60)))  # exported without its last sigmoid
-    return json.dumps({str(i): round(float(values[i]), 5) for i in np.flatnonzero(values >= LEAST_THRESHOLD)})
+    return json.dumps({str(i): round(min(float(values[i]), 1.0), 5) for i in np.flatnonzero(values >= LEAST_THRESHOLD)})
 
 
 def _broken(path: Path, what: str) -> ModelError:
