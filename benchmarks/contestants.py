@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import workload  # noqa: E402
-from benchmarks.meter import Meter  # noqa: E402
+from benchmarks import workload
+from benchmarks.meter import Meter
 
 WARM_UP = 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import comfy.lora
 import comfy.model_base as model_base
 import comfy.supported_models as supported
@@ -23,6 +25,9 @@ def family_of(patcher) -> Family:
         return FAMILIES["sd15"]
     if type(model) is model_base.Flux:
         return FAMILIES["flux"]
+    if config.unet_config.get("guidance_embed"):
+        # Distilled guidance is trained at 1, as in FLUX: ComfyUI's own value is one to sample with.
+        return replace(FAMILIES["other"], guidance_default=1.0)
     return FAMILIES["other"]
 
 
@@ -40,7 +45,7 @@ def diffusion_file_keys(patcher, family: Family) -> dict[str, str]:
     else:
         diffusers = {}
     keys = {}
-    for key, weight in comfy.lora.model_lora_keys_unet(patcher.model, {}).items():
+    for weight in comfy.lora.model_lora_keys_unet(patcher.model, {}).values():
         if not isinstance(weight, str) or not weight.startswith(prefix) or not weight.endswith(".weight"):
             continue
         path = weight[len(prefix) : -len(".weight")]

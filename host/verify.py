@@ -16,7 +16,6 @@ import torch
 from ..training.errors import FileError
 from ..training.network.build import Network
 
-
 _NOT_LOADED = "lora key not loaded: "
 
 

@@ -147,6 +147,6 @@ class Emitter:
                 continue
             try:
                 listener(event)
-            except Exception:  # noqa: BLE001  the one place where a listener's failure is contained
+            except Exception:
                 log.exception("the listener %r failed and is dropped", listener)
                 self._listeners.remove(listener)

@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-from PIL import Image
 
 from pack.tests.comfy.graphs import DEMO, node, train_graph
 from pack.tests.comfy.inprocess import NodeFailed

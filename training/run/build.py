@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
 from ..data.batches import BatchPlan
 from ..data.captions import texts_needed
 from ..data.dataset import Dataset
@@ -51,6 +50,7 @@ class Order:
     `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `read_back` loads the final file
     as the host would and says how it went; it raises FileError when it would not load. `model_identity` names the base
     model in the state, to notice another one. `starts` is what the file of `network.start_from` holds, module by module.
+    `model_facts` are for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture.
     """
 
     dataset: Dataset
@@ -72,6 +72,7 @@ class Order:
     model_identity: str
     model_name: str = ""
     starts: Starts | None = None
+    model_facts: Mapping[str, Any] = field(default_factory=dict)
     scale_gradients: bool = False
     read_back: Callable[[Path, Network], str] = lambda path, network: ""
     extra_settings: Mapping[str, Any] = field(default_factory=dict)

@@ -12,8 +12,8 @@ import torch
 from ..data.batches import BatchPlan, Draw
 from ..errors import NonFiniteError
 from ..events import Emitter, StepDone
-from .control import Control
 from ..memory.meter import MemoryMeter
+from .control import Control
 from .stepper import Stepper
 from .updater import Updater
 

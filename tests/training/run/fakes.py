@@ -45,6 +45,7 @@ class TinyDenoiser:
     parametrisation = "epsilon"
     family = "other"
     device = torch.device("cpu")
+    patch = 2
 
     def __init__(self, model: TinyModel):
         self.model = model

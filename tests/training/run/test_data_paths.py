@@ -23,6 +23,7 @@ class Identity:
 
     device = torch.device("cpu")
     parametrisation = "epsilon"
+    patch = 2
 
     def to_model_space(self, latents):
         return latents

@@ -6,8 +6,8 @@ from safetensors.torch import load
 
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.errors import NonFiniteError
-from pack.training.network.attach import attached
 from pack.training.events import PreviewReady, RunEnded, RunStarted, Saved, StepDone
+from pack.training.network.attach import attached
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
 from pack.training.specs import PreviewSpec, RunSpec
