@@ -6,12 +6,16 @@ from ..training.data.dataset import Dataset
 from ..training.errors import ModelError, raise_problems
 from ..training.specs import RunSpec
 from .family import family_of
+from .refusals import require_trainable
+from .space import space_of
 
 SMALLEST_SHARE = 0.6
 
 
 def check_parts(model, vae, clip) -> None:
-    """Raises ModelError for a MODEL, VAE and CLIP that cannot work together."""
+    """Raises ModelError for a MODEL that cannot be trained, and for a MODEL, VAE and CLIP that cannot work together."""
+    require_trainable(model)
+    space_of(model)
     problems = []
     latent = model.get_model_object("latent_format")
     if vae.latent_channels != latent.latent_channels:

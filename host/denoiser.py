@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import comfy.model_sampling as sampling
 import comfy.samplers
 import torch
 from torch import Tensor
 
-from ..training.errors import ModelError
 from ..training.families import Family
 from ..training.protocols import Condition
 from . import attention
+from .refusals import require_trainable
+from .space import space_of
 
 
 class ComfyDenoiser:
@@ -21,20 +21,19 @@ class ComfyDenoiser:
     so that a batch is the same as its items one by one."""
 
     def __init__(self, patcher, family: Family, dtype: torch.dtype):
+        require_trainable(patcher)
         self._patcher = patcher
         self._dtype = dtype
         self._family = family
+        self._space = space_of(patcher)
         self.family = family.name
         self.device = patcher.load_device
-        self.parametrisation = parametrisation(patcher)
+        self.parametrisation = self._space.parametrisation
+        self.patch = spatial_patch(patcher.model.diffusion_model)
 
     @property
     def _model(self):
         return self._patcher.model
-
-    @property
-    def _sampling(self):
-        return self._patcher.get_model_object("model_sampling")
 
     def sampling_bytes(self, latent_shape: Sequence[int]) -> float:
         """ComfyUI's own reckoning for an attention whose memory is linear, which SDPA is (model_base.memory_required)."""
@@ -43,15 +42,18 @@ class ComfyDenoiser:
         return places * self._dtype.itemsize * 0.01 * model.memory_usage_factor * 2**20
 
     def to_model_space(self, latents: Tensor) -> Tensor:
-        return self._model.process_latent_in(latents)
+        return self._space.clean(self._model.process_latent_in(latents))
 
     def sigmas(self) -> Tensor:
-        return self._sampling.sigmas.detach().clone().float().cpu()
+        return self._space.sigmas()
 
     def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-        return self._sampling.noise_scaling(sigma, noise, x0)
+        return self._space.add_noise(x0, noise, sigma)
 
     def denoise(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> Tensor:
+        return self._space.clean(self._denoise(*self._space.to_comfy(x_t, sigma), conditions))
+
+    def _denoise(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> Tensor:
         conds = [self._conds(condition, x_t[i : i + 1]) for i, condition in enumerate(conditions)]
         if all(_can_share_a_batch(conds[0], other) for other in conds[1:]):
             return self._apply(x_t, sigma, conds)
@@ -71,7 +73,9 @@ class ComfyDenoiser:
     def _conds(self, condition: Condition, noise: Tensor) -> dict:
         tensors = dict(condition.text.tensors)
         given = {
-            "cross_attn": tensors.pop("cond", None), **tensors,
+            "cross_attn": tensors.pop("cond", None), "pooled_output": None, **tensors,
+            # Inpainting models ask for it, and take a blank picture when there is no mask.
+            "latent_image": torch.zeros_like(noise),
             "width": noise.shape[-1] * 8, "height": noise.shape[-2] * 8, **self._family_inputs(condition),
         }
         model_conds = self._model.extra_conds(noise=noise, device=self.device, prompt_type="positive", **given)
@@ -91,21 +95,10 @@ class ComfyDenoiser:
         return inputs
 
 
-def parametrisation(patcher) -> str:
-    """'epsilon', 'v' or 'flow', from how ComfyUI samples the model. Raises ModelError for the kinds whose native
-    objective is none of these."""
-    model_sampling = patcher.get_model_object("model_sampling")
-    known = ((sampling.EDM, None), (sampling.V_PREDICTION, "v"), (sampling.X0, None), (sampling.EPS, "epsilon"), (sampling.CONST, "flow"))
-    for kind, name in known:
-        if isinstance(model_sampling, kind) and name:
-            return name
-        if isinstance(model_sampling, kind):
-            break
-    raise ModelError(
-        "Train LoRA",
-        [f"models sampled as {type(model_sampling).__mro__[2].__name__} have no noise-prediction, v-prediction or flow "
-         "objective to train on. Use an SD, SDXL, FLUX or other epsilon, v or flow model."],
-    )
+def spatial_patch(diffusion_model) -> int:
+    """How many latent pixels a side one token of the model covers; 2 where it does not say, as in FLUX."""
+    size = getattr(diffusion_model, "patch_size", None) or getattr(diffusion_model, "patch_spatial", None) or 2
+    return int(size if isinstance(size, int) else size[-1])
 
 
 def _can_share_a_batch(first: dict, other: dict) -> bool:
@@ -115,8 +108,9 @@ def _can_share_a_batch(first: dict, other: dict) -> bool:
 
 
 def _to_device(value, device: torch.device):
+    """A copy: HunyuanDiT writes its padding into the caption that it is given, which may be the cached one."""
     if torch.is_tensor(value):
-        return value.to(device)
+        return value.to(device, copy=True)
     if isinstance(value, list):
         return [_to_device(entry, device) for entry in value]
     return value

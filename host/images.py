@@ -18,4 +18,7 @@ class ComfyImageEncoder:
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            return self._vae.encode(pixels).float().cpu()
+            if getattr(self._vae, "latent_dim", 2) < 3:
+                return self._vae.encode(pixels).float().cpu()
+            # A VAE with a time axis takes a batch of pictures for the frames of one video.
+            return torch.cat([self._vae.encode(picture[None]).float().cpu() for picture in pixels])

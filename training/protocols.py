@@ -62,6 +62,9 @@ class Denoiser(Protocol):
 
     device: "torch.device"
 
+    patch: int
+    """Latent pixels a side of one token: what decides how much noise a flow model is shown."""
+
     def sampling_bytes(self, latent_shape: Sequence[int]) -> float:
         """What one pass over latents of this shape (B, C, H, W) takes beside the weights, without gradient."""
 

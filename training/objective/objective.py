@@ -58,7 +58,8 @@ class Objective:
 
         `strata[i]` is the (k, K) of item i: the k-th of K items of one update; used when the spec is stratified.
         """
-        place = Place(tokens=(x0.shape[-2] // 2) * (x0.shape[-1] // 2), sigmas=self._sigmas)
+        patch = self._denoiser.patch
+        place = Place(tokens=(x0.shape[-2] // patch) * (x0.shape[-1] // patch), sigmas=self._sigmas)
         generators = [_generator(seed) for seed in seeds]
         u = torch.tensor([uniform(generator) for generator in generators], dtype=torch.float64)
         if self.spec.stratified and strata is not None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """What a distribution may depend on: latent `tokens` (2 x 2 latent pixels each) and the model's own
+    """What a distribution may depend on: latent `tokens` (2 x 2 latent pixels each in FLUX) and the model's own
     `sigmas`, ascending (N,)."""
 
     tokens: int

@@ -17,6 +17,7 @@ class FakeDenoiser:
 
     family = "fake"
     device = torch.device("cpu")
+    patch = 2
 
     def __init__(self, parametrisation: str, sigmas: torch.Tensor | None = None):
         self.parametrisation = parametrisation
