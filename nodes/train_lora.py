@@ -61,6 +61,8 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="Trains on the rest when some pictures cannot be read. Off: the run does not start, and names them.")),
                 advanced(io.Boolean.Input("cache_to_disk", default=False,
                     tooltip="Keeps encoded pictures and captions on disk between runs: the next run on the same data starts at once. Off: they stay in memory.")),
+                advanced(io.Boolean.Input("tensorboard", default=False,
+                    tooltip="Also writes a TensorBoard log into the run's folder, for those who compare runs there. The panel needs none.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),
@@ -71,7 +73,7 @@ class TrainLoRA(io.ComfyNode):
                 io.Image.Output(display_name="samples", tooltip="The last preview pictures; a blank one without Sample Preview."),
                 io.String.Output(display_name="run_folder", tooltip="Where the run's files are: checkpoints, samples, log and state."),
             ],
-            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo, io.Hidden.prompt],
         )
 
     @classmethod
@@ -82,4 +84,5 @@ class TrainLoRA(io.ComfyNode):
         return trained_outputs(train_lora(Wiring(
             model=model, clip=clip, vae=vae, dataset=dataset, network=network, optimizer=optimizer,
             objective=objective or ObjectiveSpec(), preview=preview, run=run, node_id=str(cls.hidden.unique_id), workflow=workflow,
+            prompt=cls.hidden.prompt,
         )))

@@ -39,6 +39,7 @@ class RunSpec:
     skip_bad_pictures: bool = False
     validate_every_n_steps: int = 0
     cache_to_disk: bool = False
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),
