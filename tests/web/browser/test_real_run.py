@@ -48,7 +48,7 @@ def test_the_shipped_workflow_watched_and_steered(frontend, start_server, open_p
         if not page.locator(".lora-canvas-panel").is_visible():
             panel_page.open_sidebar(page)
         panel.expect_status("training")
-        assert panel.step() >= 25
+        panel.wait_for_step(25)
 
         panel.press("pause")
         panel.expect_status("paused", timeout=60_000)
