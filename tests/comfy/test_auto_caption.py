@@ -1,5 +1,6 @@
 """Auto Caption in a real ComfyUI, with a tagger in its models folder."""
 
+import importlib
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from pack.tests.comfy.graphs import node
 from pack.tests.comfy.inprocess import NodeFailed, PromptInterrupted
 from pack.tests.training.captioning.fakes import make_wd14
+from pack.tests.training.captioning.tiny_generators import make_blip
 
 TAGGER = "wd-tiny-tagger-v3"
 
@@ -116,6 +118,34 @@ def test_pictures_that_the_graph_made(comfy, models):
     result = comfy.run(prompt)
     assert [text.startswith("ohwx, ") and "red tint" in text for text in captions(result)] == [True, True]
     assert "0 .txt files written" in result.value("caption", 1)
+
+
+def test_sentences(comfy, pictures, models):
+    make_blip(models / "blip-tiny")
+    widgets = dict(captioner="blip-tiny", prompt="a photo of", max_new_tokens=2, existing_captions="append", trigger_word="ohwx")
+    result = comfy.run(graph(**widgets))
+    assert captions(result) == ["ohwx, by hand, a photo of dog dog", "ohwx, a photo of dog dog", "ohwx, a photo of dog dog"]
+    assert "Commonest tags" not in result.value("caption", 1)
+    again = comfy.run(graph(**widgets))
+    assert "3 of them remembered" in again.value("caption", 1) and captions(again) == captions(result)
+
+
+def test_cancel_in_the_middle_of_a_sentence(comfy, pictures, models, monkeypatch):
+    make_blip(models / "blip-tiny")
+    asked = []
+
+    def interrupt_later():
+        asked.append(1)
+        if len(asked) == 20:
+            comfy.interrupt()
+        throw()
+
+    compat = importlib.import_module("pack.host.captioning")
+    throw = compat.throw_if_interrupted
+    monkeypatch.setattr(compat, "throw_if_interrupted", interrupt_later)
+    with pytest.raises(PromptInterrupted):
+        comfy.run(graph(captioner="blip-tiny", max_new_tokens=500, write_files="new files"))
+    assert len(asked) == 20 and not (pictures / "b.txt").exists()
 
 
 def test_the_list_of_captioners(comfy, models):

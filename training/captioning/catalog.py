@@ -72,11 +72,11 @@ def missing_files(folder: Path, kind: str) -> list[str]:
 
 
 def _shards(index: Path) -> list[str]:
-    """The files that an index of sharded weights names; the index itself where it cannot be read."""
+    """The files that an index of sharded weights names; a whole index where this one cannot be read."""
     try:
         return sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return [index.name]
+        return [f"{index.name} (whole)"]
 
 
 def readable(size: int) -> str:

@@ -33,6 +33,7 @@ def model_inputs(processor, model, image, prompt: str):
         return processor(images=image, return_tensors="pt")
     inputs = processor(images=image, text=prompt, return_tensors="pt")
     if kind == "git":  # the end mark behind the prompt would end the caption; BLIP drops it itself
+        inputs.pop("token_type_ids", None)
         inputs["input_ids"], inputs["attention_mask"] = inputs["input_ids"][:, :-1], inputs["attention_mask"][:, :-1]
     return inputs
 
