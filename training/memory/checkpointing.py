@@ -1,7 +1,8 @@
 """Gradient checkpointing: keep a block's input, recompute its inside in backward (Chen et al. 2016).
 
 A unit is the smallest repeated block with something to save: an element of a numbered list that holds at least two
-ops and no further list of repeated blocks. So a ten-deep SDXL transformer is ten units, not one.
+ops and no further list of blocks. So a ten-deep SDXL transformer is ten units, not one; but the layers of a feed-forward,
+or its experts, which are lists too, are no blocks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..network.ops import op_of
+
+BLOCK_OPS = 4
+"""The least that a block with attention holds: q, k and v (maybe as one), its output, two of the feed-forward."""
 
 
 def units(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -45,6 +49,12 @@ def _units(module: nn.Module, name: str, *, in_list: bool) -> Iterator[tuple[str
 def _is_unit(module: nn.Module) -> bool:
     if isinstance(module, (nn.ModuleList, nn.Sequential)):
         return False
-    ops = sum(op_of(m) is not None for m in module.modules())
-    deeper = any(isinstance(m, nn.ModuleList) and len(m) > 1 for m in module.modules())
-    return ops >= 2 and not deeper
+    return _ops(module) >= 2 and not any(_is_list_of_blocks(m) for m in module.modules())
+
+
+def _is_list_of_blocks(module: nn.Module) -> bool:
+    return isinstance(module, nn.ModuleList) and sum(_ops(element) >= BLOCK_OPS for element in module) > 1
+
+
+def _ops(module: nn.Module) -> int:
+    return sum(op_of(m) is not None for m in module.modules())

@@ -22,6 +22,16 @@ def test_the_innermost_list_of_blocks():
     assert names(model) == ["levels.0.layers.0", "levels.0.layers.1", "levels.1"]
 
 
+def test_lists_inside_a_block_are_no_blocks():
+    """Feed-forwards and their experts are lists too; a block that holds them is recomputed as one."""
+    block = Block()
+    block.net = nn.ModuleList([nn.Sequential(nn.Linear(2, 4), nn.GELU()), nn.Linear(4, 2)])
+    block.experts = nn.ModuleList([nn.Sequential(nn.Linear(2, 4), nn.GELU(), nn.Linear(4, 2)) for _ in range(3)])
+    model = nn.Module()
+    model.layers = nn.ModuleList([block])
+    assert names(model) == ["layers.0"]
+
+
 def test_nothing_to_recompute():
     assert names(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))) == []
     assert names(Block()) == []

@@ -1,0 +1,186 @@
+"""One tiny model through everything a run does: three steps, a file, ComfyUI's loader, ComfyUI's sampler."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pack.tests.comfy import tiny_models
+from pack.tests.comfy.test_borrow import snapshot
+from pack.tests.comfy.tiny_models import Tiny
+from pack.training.memory.checkpointing import units
+from pack.training.network.attach import attached
+from pack.training.network.build import Network, build_network
+from pack.training.network.files import to_tensors
+from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.network.targets import ALL, ATTENTION_AND_FEED_FORWARD
+from pack.training.objective.objective import Objective
+from pack.training.objective.spec import ObjectiveSpec
+from pack.training.output.lora_file import write_lora
+from pack.training.protocols import Condition, PixelGeometry, TextCondition
+
+STEPS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walked:
+    """What came of it. Differences are relative to the largest value."""
+
+    family: str
+    parametrisation: str
+    adapters: int
+    default_targets: int
+    untouched: int
+    recomputed_blocks: int
+    losses: tuple[float, ...]
+    checkpointing_error: float
+    out_of_place_error: float
+    batch_error: float
+    file_error: float
+    unmapped: int
+    sampled: torch.Tensor
+    is_as_before: bool
+
+
+def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
+    """Raises whatever goes wrong on the way; how well it went stands in the result."""
+    patcher = tiny_models.patcher(comfy, tiny)
+    session = _session(patcher)
+    session.load()
+    network = _network(session, ALL)
+    bench = _Bench(session, network, tiny)
+    out_of_place = bench.out_of_place_error()
+    before = snapshot(patcher.model)  # after the first forward: some models note things on themselves
+    plain, recomputed = bench.gradients(checkpointing=False), bench.gradients(checkpointing=True)
+    batch_error = bench.batch_error()
+    losses = bench.train()
+    is_as_before = snapshot(patcher.model) == before
+    patches, unmapped = _saved_and_loaded(network, patcher, folder)
+    trained = patcher.clone()
+    trained.add_patches(patches, 1.0)
+    return Walked(
+        family=session.family.name, parametrisation=session.denoiser.parametrisation, adapters=len(network),
+        default_targets=len(_network(session, ATTENTION_AND_FEED_FORWARD)), untouched=len(network) - len(plain) // 2,
+        recomputed_blocks=sum(1 for _ in units(patcher.model.diffusion_model)), losses=losses,
+        checkpointing_error=_largest(recomputed, plain), out_of_place_error=out_of_place, batch_error=batch_error,
+        file_error=bench.file_error(trained), unmapped=len(unmapped), sampled=_sampled(comfy, trained, tiny),
+        is_as_before=is_as_before,
+    )
+
+
+class _Bench:
+    """A session with two samples of fixed noise."""
+
+    def __init__(self, session, network: Network, tiny: Tiny):
+        self.session, self.network = session, network
+        raw = torch.randn(2, *tiny.latent, generator=torch.Generator().manual_seed(5))
+        self.x0 = session.denoiser.to_model_space(raw)
+        self.conditions = [condition(tiny, seed) for seed in (1, 2)]
+        self.objective = Objective(ObjectiveSpec(), session.denoiser)
+        self.noising = self.objective.noise(self.x0, [11, 12])
+
+    def denoised(self) -> torch.Tensor:
+        return self.session.denoiser.denoise(self.noising.x_t, self.noising.sigma, self.conditions)
+
+    def losses(self) -> torch.Tensor:
+        return self.objective.losses(self.denoised(), self.x0, self.noising)
+
+    def gradients(self, *, checkpointing: bool) -> dict[str, torch.Tensor]:
+        """Of the adapters that the forward passes through."""
+        for _, parameter in self.network.named_parameters():
+            parameter.grad = None
+        with self.session.training(), attached(self.network, self.session.parts(), checkpointing=checkpointing):
+            self.losses().mean().backward()
+        return {name: p.grad.clone() for name, p in self.network.named_parameters() if p.grad is not None}
+
+    def batch_error(self) -> float:
+        """Both samples at once against one at a time."""
+        denoiser, noising = self.session.denoiser, self.noising
+        with self.session.training(), torch.no_grad():
+            together = self.denoised()
+            singles = [denoiser.denoise(noising.x_t[i : i + 1], noising.sigma[i : i + 1], [self.conditions[i]]) for i in (0, 1)]
+        return _relative(together, torch.cat(singles))
+
+    def out_of_place_error(self) -> float:
+        """`+=` without writing, which acts while gradients are on, against ComfyUI's own forward."""
+        with self.session.training():
+            ours = self.denoised().detach()
+            with torch.no_grad():
+                return _relative(ours, self.denoised())
+
+    def train(self) -> tuple[float, ...]:
+        optimizer = torch.optim.AdamW([p for _, p in self.network.named_parameters()], lr=1e-4)
+        losses = []
+        with self.session.training(), attached(self.network, self.session.parts(), checkpointing=True):
+            for _ in range(STEPS):
+                loss = self.losses().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(float(loss.detach()))
+        return tuple(losses)
+
+    def file_error(self, trained) -> float:
+        """The model with our branches against the one that ComfyUI patches from the file."""
+        with self.session.training(), attached(self.network, self.session.parts(), checkpointing=False), torch.no_grad():
+            ours = self.denoised()
+        theirs = _session(trained)
+        with theirs.training(), torch.no_grad():
+            found = _relative(theirs.denoiser.denoise(self.noising.x_t, self.noising.sigma, self.conditions), ours)
+        with torch.inference_mode():
+            trained.unpatch_model()
+        return found
+
+
+def condition(tiny: Tiny, seed: int) -> Condition:
+    geometry = PixelGeometry(original=(96, 80), crop=(2, 0), target=(64, 64))
+    return Condition(text=TextCondition(tensors=tiny_models.text_tensors(tiny, seed)), geometry=geometry)
+
+
+def _session(patcher):
+    from pack.host.session import Session
+
+    return Session(patcher, precision="fp32")
+
+
+def _network(session, preset: str) -> Network:
+    """Adapters with values in `up` too, so that every gradient is alive."""
+    spec = NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset=preset))
+    network = build_network(spec, [(part, session.family.blocks) for part in session.parts()], seed=3)
+    generator = torch.Generator().manual_seed(3)
+    for name, parameter in network.named_parameters():
+        if name.endswith(".up"):
+            parameter.data.normal_(0, 0.02, generator=generator)
+    return network
+
+
+def _saved_and_loaded(network: Network, patcher, folder: Path):
+    """Written, read back as the node does it, and ComfyUI's patches of the file."""
+    from pack.host.verify import load_patches, read_back
+
+    path = folder / "walk.safetensors"
+    write_lora(path, to_tensors(network), {}, torch.float32)
+    read_back(path, network, patcher, None)
+    return load_patches(path, patcher, None)
+
+
+def _sampled(comfy, trained, tiny: Tiny) -> torch.Tensor:
+    """Two steps of ComfyUI's sampler from an empty latent, with the LoRA applied."""
+    sample = comfy.module("comfy.sample")
+    with torch.inference_mode():
+        prompts = []
+        for seed in (1, 2):
+            tensors = tiny_models.text_tensors(tiny, seed)
+            prompts.append([[tensors.pop("cond"), {"pooled_output": None, **tensors}]])
+        latent = torch.zeros(1, *tiny.latent)
+        noise = sample.prepare_noise(latent, 7)
+        return sample.sample(trained, noise, 2, 2.0, "euler", "simple", *prompts, latent, seed=7, disable_pbar=True)
+
+
+def _largest(found: dict, expected: dict) -> float:
+    assert found.keys() == expected.keys()
+    return max(_relative(found[name], expected[name]) for name in expected)
+
+
+def _relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))

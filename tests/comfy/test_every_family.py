@@ -1,0 +1,43 @@
+"""Every model that ComfyUI knows: trained, saved, loaded and sampled as a tiny instance, or refused with a reason."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from pack.tests.comfy import tiny_models
+from pack.tests.comfy.family_walk import Walked, walk
+from pack.tests.comfy.tiny_models import TRAINED, Tiny
+from pack.tests.comfy.tiny_refused import REFUSED
+
+
+@pytest.mark.parametrize("tiny", TRAINED, ids=lambda tiny: tiny.name)
+def test_is_trained_saved_loaded_and_sampled(comfy, tiny: Tiny, tmp_path):
+    walked = walk(comfy, tiny, tmp_path)
+    assert walked.losses[-1] < walked.losses[0]
+    assert walked.checkpointing_error < 1e-4
+    assert walked.out_of_place_error < 1e-6
+    assert walked.batch_error < 1e-4
+    assert walked.unmapped == 0 and walked.file_error < 1e-4
+    assert walked.is_as_before
+    assert walked.sampled.shape == (1, *tiny.latent) and walked.sampled.isfinite().all()
+    assert walked.recomputed_blocks > 0 and walked.default_targets > 0
+
+
+@pytest.mark.parametrize(("tiny", "word"), REFUSED, ids=lambda value: getattr(value, "name", ""))
+def test_is_refused_with_a_reason(comfy, tiny: Tiny, word: str):
+    from pack.host.session import Session
+    from pack.training.errors import ModelError
+
+    patcher = tiny_models.patcher(comfy, tiny)
+    with pytest.raises(ModelError, match=word) as caught:
+        Session(patcher)
+    assert tiny.kind in str(caught.value)
+
+
+def test_no_model_of_this_comfyui_is_left_out(comfy):
+    """A newer ComfyUI with another model fails here: give it a place in tiny_models.py or tiny_refused.py."""
+    known = {kind.__name__ for kind in comfy.module("comfy.supported_models").models}
+    walked = {tiny.kind for tiny in TRAINED} | {tiny.kind for tiny, _ in REFUSED}
+    assert known - walked == set()
