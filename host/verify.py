@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ import torch
 from ..training.errors import FileError
 from ..training.network.build import Network
 
+#: What the kinds of adapter put behind a module's key.
+_SUFFIX = re.compile(
+    r"\.(lora_(up|down|mid)\.weight|alpha|dora_scale|hada_(w[12]_[ab]|t[12])|lokr_(w[12](_[ab])?|t2)|oft_blocks|rescale|[ab][12]\.weight"
+    r"|diff(_b)?|lora_[AB]\.weight|reshape_weight)$"
+)
 _NOT_LOADED = "lora key not loaded: "
 
 
@@ -51,6 +57,51 @@ def read_back(path: Path, network: Network, patcher, clip) -> ReadBack:
     by_name = {key if isinstance(key, str) else key[0]: patch for key, patch in patches.items()}
     error = max(_error(adapter, by_name[f"{part}.{name}.weight"]) for (part, name), adapter in network.items())
     return ReadBack(len(network.file_keys), unmapped, error)
+
+
+def read_back_tensors(path: Path, lora: Mapping[str, torch.Tensor]) -> ReadBack:
+    """The file at `path` against the tensors it was written from, without a model: whether ComfyUI's adapters understand
+    every key, and what they make of both. Which modules the names mean was asked when they were trained.
+
+    Raises FileError when a key would not be loaded.
+    """
+    modules = {_module(name): _module(name) for name in lora}
+    with complaints() as unmapped:
+        written = comfy.lora.load_lora(comfy.utils.load_torch_file(str(path), safe_load=True), modules, log_missing=True)
+    exact = comfy.lora.load_lora(dict(lora), modules, log_missing=False)
+    if unmapped or not written:
+        first = unmapped[0] if unmapped else next(iter(modules), "an empty file")
+        raise FileError(f"{path}: ComfyUI would not load {len(unmapped) or len(modules)} keys of it, the first is '{first}'.")
+    error = max(float((_applied(written[name]) - _applied(exact[name])).abs().max()) for name in exact)
+    return ReadBack(len(written), tuple(unmapped), error)
+
+
+def _module(name: str) -> str:
+    """The module's key in a tensor's name: what stands before the suffix that a kind of adapter gives it."""
+    return _SUFFIX.sub("", name)
+
+
+def _applied(patch) -> torch.Tensor:
+    """A patch on random numbers in a weight of the shape it was made for."""
+    shape = _shape(patch)
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * (shape[1] if len(shape) > 1 else 1) ** -0.5
+    return comfy.lora.calculate_weight([(1.0, patch, 1.0, None, None)], weight.clone(), "read back") - weight
+
+
+def _shape(patch) -> tuple[int, ...]:
+    """Of the weight that `patch` changes; kernels may be flattened, and a rotation's columns are any."""
+    parts = patch.weights
+    if patch.name == "lora":
+        return (parts[0].shape[0], *parts[1].shape[1:])
+    if patch.name == "loha":
+        return (parts[0].shape[0], parts[1].shape[1])
+    if patch.name == "glora":
+        return (parts[2].shape[0], *parts[3].shape[1:])
+    if patch.name == "lokr":
+        w1 = parts[0] if parts[0] is not None else parts[3] @ parts[4]
+        w2 = parts[1] if parts[1] is not None else parts[5] @ parts[6].flatten(1)
+        return (w1.shape[0] * w2.shape[0], w1.shape[1] * w2.shape[1], *w2.shape[2:])
+    return (parts[0].shape[-3] * parts[0].shape[-1], 8)
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
 from ..errors import FileError
+from ..network.export import Rows
 from .hashes import with_hashes
 from .tensor_file import write_tensors
 
@@ -18,11 +19,15 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 class TrainedLora(dict):
     """The tensors of a LoRA file by key, with the metadata that belongs to them: what a LORA_MODEL socket carries.
 
-    A plain dict to everybody else, so ComfyUI's own LoRA nodes take it."""
+    `started_at` is the Unix time at which its run began; `rows` says which part of each module another program knows by
+    which name (see `network.export`). A plain dict to everybody else, so ComfyUI's own LoRA nodes take it.
+    """
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]):
         super().__init__(tensors)
         self.metadata = dict(metadata)
+        self.started_at: float | None = None
+        self.rows: Mapping[str, Sequence[Rows]] = {}
 
 
 def write_lora(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], dtype: torch.dtype) -> None:

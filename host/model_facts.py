@@ -1,0 +1,74 @@
+"""What is known of the models of a graph, for the metadata of the files: names and hashes of their files, CLIP-skip.
+
+ComfyUI's MODEL does not remember its file. The prompt does: the way back along the `model` links ends at the loader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import comfy.supported_models as supported
+import folder_paths
+
+#: Widgets of loaders -> the folder that their files lie in.
+_MODEL_WIDGETS = {"ckpt_name": "checkpoints", "unet_name": "diffusion_models"}
+_VAE_WIDGETS = {"vae_name": "vae"}
+
+_LEGACY_START, _LEGACY_LENGTH = 0x100000, 0x10000
+
+
+def model_name(prompt: Mapping[str, Any] | None, node_id: str) -> str:
+    """The file name of the checkpoint or diffusion model that the node's `model` input comes from; '' when not found."""
+    found = _loader(prompt, node_id, "model", _MODEL_WIDGETS)
+    return Path(found[0]).name if found else ""
+
+
+def model_facts(prompt: Mapping[str, Any] | None, node_id: str, patcher, clip) -> dict[str, Any]:
+    """hash, vae_name, vae_hash, clip_skip and architecture, as far as they are known."""
+    model, vae = _loader(prompt, node_id, "model", _MODEL_WIDGETS), _loader(prompt, node_id, "vae", _VAE_WIDGETS)
+    facts = {
+        "hash": _hash_of(model),
+        "vae_name": Path(vae[0]).name if vae else None,
+        "vae_hash": _hash_of(vae),
+        "clip_skip": _clip_skip(clip),
+        "architecture": "flux-1-schnell/lora" if isinstance(patcher.model.model_config, supported.FluxSchnell) else None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def legacy_hash(path: Path) -> str:
+    """A1111's first model hash, which kohya writes as ss_sd_model_hash: sha256 of 64 KiB at 1 MiB, 8 hex digits. The
+    sha256 of the whole file is left out: reading 7 GB would hold up every run for what nobody looks at."""
+    with path.open("rb") as file:
+        file.seek(_LEGACY_START)
+        return hashlib.sha256(file.read(_LEGACY_LENGTH)).hexdigest()[:8]
+
+
+def _loader(prompt: Mapping[str, Any] | None, node_id: str, kind: str, widgets: Mapping[str, str]) -> tuple[str, str] | None:
+    """(file, folder) of the loader at the end of the `kind` links that lead to the node; None when there is none."""
+    seen: set[str] = set()
+    while prompt and node_id in prompt and node_id not in seen:
+        seen.add(node_id)
+        inputs = prompt[node_id].get("inputs", {})
+        for widget, folder in widgets.items():
+            if isinstance(inputs.get(widget), str):
+                return inputs[widget], folder
+        link = inputs.get(kind)
+        if not isinstance(link, list):
+            return None
+        node_id = str(link[0])
+    return None
+
+
+def _hash_of(file: tuple[str, str] | None) -> str | None:
+    path = folder_paths.get_full_path(file[1], file[0]) if file else None
+    return legacy_hash(Path(path)) if path else None
+
+
+def _clip_skip(clip) -> int | None:
+    """1 is the last layer; None when the encoder's own default is used."""
+    layer = getattr(clip, "layer_idx", None)
+    return -layer if isinstance(layer, int) and layer < 0 else None

@@ -1,0 +1,73 @@
+"""ss_* entries of the objective: noise, timesteps, loss and its weights, under kohya's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..families import Family
+from ..objective import loss, timesteps, weights
+from ..objective.noise import NoiseSpec
+from ..objective.spec import ObjectiveSpec, resolve
+
+_LOSSES = {loss.L2: "l2", loss.L1: "l1", loss.Huber: "huber", loss.SmoothL1: "smooth_l1", loss.LogCosh: "log_cosh"}
+
+
+def objective_entries(spec: ObjectiveSpec, parametrisation: str, family: Family) -> dict[str, Any]:
+    """Only what was chosen; automatic choices as they were made for this model."""
+    chosen = resolve(spec, parametrisation)
+    return {
+        **_loss(chosen), **_weighting(chosen), **_noise(chosen.noise),
+        "ss_prior_loss_weight": chosen.prior_weight,
+        "ss_zero_terminal_snr": chosen.zero_terminal_snr,
+        **(_flow(chosen, family) if parametrisation == "flow" else {}),
+    }
+
+
+def _loss(spec: ObjectiveSpec) -> dict[str, Any]:
+    entries = {"ss_loss_type": _LOSSES[type(spec.loss)]}
+    if hasattr(spec.loss, "c"):
+        entries |= {"ss_huber_c": spec.loss.c, "ss_huber_schedule": spec.loss.schedule, "ss_huber_scale": 1.0}
+    return entries
+
+
+def _weighting(spec: ObjectiveSpec) -> dict[str, Any]:
+    weighting = spec.weighting
+    return {
+        "ss_min_snr_gamma": weighting.gamma if isinstance(weighting, weights.MinSNR) else None,
+        "ss_debiased_estimation": isinstance(weighting, weights.Debiased),
+    }
+
+
+def _noise(noise: NoiseSpec) -> dict[str, Any]:
+    return {
+        "ss_noise_offset": noise.offset or None,
+        "ss_adaptive_noise_scale": noise.adaptive_offset or None,
+        "ss_multires_noise_iterations": noise.multires_iterations or None,
+        "ss_multires_noise_discount": noise.multires_discount if noise.multires_iterations else None,
+        "ss_ip_noise_gamma": noise.input_perturbation or None,
+        "ss_noise_offset_random_strength": noise.random_strength if noise.offset else None,
+        "ss_ip_noise_gamma_random_strength": noise.random_strength if noise.input_perturbation else None,
+    }
+
+
+def _flow(spec: ObjectiveSpec, family: Family) -> dict[str, Any]:
+    """What kohya's scripts add for FLUX. Predictions are used as they are, so model_prediction_type is raw."""
+    chosen = spec.timesteps
+    kind = {timesteps.Uniform: "uniform", timesteps.Sigmoid: "sigmoid", timesteps.Shift: "shift", timesteps.FluxShift: "flux_shift"}
+    scheme = {timesteps.LogitNormal: "logit_normal", timesteps.Mode: "mode"}
+    if isinstance(spec.weighting, weights.CosMapWeighting):
+        weighting = "cosmap"
+    else:
+        weighting = scheme.get(type(chosen), "none")
+    return {
+        "ss_timestep_sampling": kind.get(type(chosen), "sigma"),
+        "ss_sigmoid_scale": getattr(chosen, "scale", None) if type(chosen) in kind else None,
+        "ss_discrete_flow_shift": chosen.k if isinstance(chosen, timesteps.Shift) else None,
+        "ss_weighting_scheme": weighting,
+        "ss_logit_mean": chosen.mean if isinstance(chosen, timesteps.LogitNormal) else None,
+        "ss_logit_std": chosen.std if isinstance(chosen, timesteps.LogitNormal) else None,
+        "ss_mode_scale": chosen.scale if isinstance(chosen, timesteps.Mode) else None,
+        "ss_model_prediction_type": "raw",
+        "ss_guidance_scale": family.guidance_default,
+        "ss_apply_t5_attn_mask": False if family.name.startswith("flux") else None,
+    }
