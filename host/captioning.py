@@ -5,15 +5,17 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 
 import comfy.model_management as model_management
 import torch
 
-from ..training.captioning.captioner import Captioner
+from ..training.captioning.captioner import Ask, Captioner
 from ..training.captioning.catalog import TAGGER
 from ..training.captioning.generator import GenerationSpec, Place, generator_captioner
 from ..training.captioning.tag_rules import TagRules
-from ..training.captioning.wd14 import wd14_captioner
+from ..training.captioning.wd14 import MODEL_FILE, wd14_captioner
 from .captioner_models import Model
 from .compat import throw_if_interrupted
 from .progress import node_progress
@@ -26,8 +28,16 @@ _WORKING_MEMORY = 1 << 30
 def captioner_for(model: Model, rules: TagRules, generation: GenerationSpec, device: str) -> Captioner:
     """The captioner in a model folder; taggers follow `rules`, the others `generation`. `device`: one of DEVICES."""
     if model.kind == TAGGER:
-        return wd14_captioner(model.folder, rules, use_gpu=device == "auto" and _device("auto").type != "cpu")
+        tagger = wd14_captioner(model.folder, rules, use_gpu=_device(device).type != "cpu")
+        return replace(tagger, loaded=partial(_with_room, tagger, _place(device), (model.folder / MODEL_FILE).stat().st_size))
     return generator_captioner(model.folder, generation, _place(device), throw_if_interrupted)
+
+
+@contextmanager
+def _with_room(captioner: Captioner, place: Place, weights: int) -> Iterator[Ask]:
+    """onnxruntime takes memory of its own, which ComfyUI's models must leave to it first."""
+    with place(weights), captioner.loaded() as ask:
+        yield ask
 
 
 def captioning_progress() -> Callable[[int, int], None]:
