@@ -39,7 +39,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo test test-browser bench lint clean
+.PHONY: help setup setup-test demo test test-browser bench bench-families families lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -91,6 +91,14 @@ test-browser: setup-test
 
 bench: setup-test
 	$(RUN) benchmarks/run.py
+
+bench-families: setup-test
+	$(RUN) benchmarks/families.py
+
+# Walks every model of ComfyUI, and writes docs/families.json and README's table from what it found.
+families: setup-test
+	WRITE_FAMILIES=1 $(RUN) -m pytest tests/comfy/test_every_family.py
+	$(PY) -m demo.make_family_table
 
 lint: setup-test
 	$(PY) -m ruff check .

@@ -26,8 +26,9 @@ STEPS = 3
 class Walked:
     """What came of it. Differences are relative to the largest value."""
 
-    family: str
     parametrisation: str
+    keys: str
+    text_encoders: tuple[str, ...]
     adapters: int
     default_targets: int
     untouched: int
@@ -59,7 +60,8 @@ def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
     trained = patcher.clone()
     trained.add_patches(patches, 1.0)
     return Walked(
-        family=session.family.name, parametrisation=session.denoiser.parametrisation, adapters=len(network),
+        parametrisation=session.denoiser.parametrisation, keys=_key_form(network), adapters=len(network),
+        text_encoders=tuple(name for name, _ in session.family.text_encoder_prefixes),
         default_targets=len(_network(session, ATTENTION_AND_FEED_FORWARD)), untouched=len(network) - len(plain) // 2,
         recomputed_blocks=sum(1 for _ in units(patcher.model.diffusion_model)), losses=losses,
         checkpointing_error=_largest(recomputed, plain), out_of_place_error=out_of_place, batch_error=batch_error,
@@ -152,6 +154,12 @@ def _network(session, preset: str) -> Network:
         if name.endswith(".up"):
             parameter.data.normal_(0, 0.02, generator=generator)
     return network
+
+
+def _key_form(network: Network) -> str:
+    """The common beginning of the keys of the file."""
+    (form,) = {key[: len("lora_unet_")] for key in network.file_keys.values()}
+    return {"lora_unet_": "lora_unet_*", "diffusion_": "diffusion_model.*"}[form]
 
 
 def _saved_and_loaded(network: Network, patcher, folder: Path):

@@ -1,15 +1,20 @@
-"""Every model that ComfyUI knows: trained, saved, loaded and sampled as a tiny instance, or refused with a reason."""
+"""Every model that ComfyUI knows: trained, saved, loaded and sampled as a tiny instance, or refused with a reason.
 
+What is found here stands in docs/families.json, from which README's table is made: `make families` writes both.
+"""
+
+import json
 import os
-from pathlib import Path
 
 import pytest
-import torch
 
+from pack.demo.make_family_table import FACTS
 from pack.tests.comfy import tiny_models
-from pack.tests.comfy.family_walk import Walked, walk
+from pack.tests.comfy.family_walk import walk
 from pack.tests.comfy.tiny_models import TRAINED, Tiny
 from pack.tests.comfy.tiny_refused import REFUSED
+
+FOUND: dict[str, list] = {"trained": [], "refused": []}
 
 
 @pytest.mark.parametrize("tiny", TRAINED, ids=lambda tiny: tiny.name)
@@ -23,6 +28,10 @@ def test_is_trained_saved_loaded_and_sampled(comfy, tiny: Tiny, tmp_path):
     assert walked.is_as_before
     assert walked.sampled.shape == (1, *tiny.latent) and walked.sampled.isfinite().all()
     assert walked.recomputed_blocks > 0 and walked.default_targets > 0
+    FOUND["trained"].append({
+        "kind": tiny.kind, "name": tiny.name, "objective": walked.parametrisation, "keys": walked.keys,
+        "text_encoders": list(walked.text_encoders),
+    })
 
 
 @pytest.mark.parametrize(("tiny", "word"), REFUSED, ids=lambda value: getattr(value, "name", ""))
@@ -33,7 +42,10 @@ def test_is_refused_with_a_reason(comfy, tiny: Tiny, word: str):
     patcher = tiny_models.patcher(comfy, tiny)
     with pytest.raises(ModelError, match=word) as caught:
         Session(patcher)
-    assert tiny.kind in str(caught.value)
+    (problem,) = caught.value.problems
+    opening = f"this model ({tiny.kind}) "
+    assert problem.startswith(opening)
+    FOUND["refused"].append({"kind": tiny.kind, "name": tiny.name, "reason": problem.removeprefix(opening).split(". ")[0] + "."})
 
 
 def test_no_model_of_this_comfyui_is_left_out(comfy):
@@ -41,3 +53,12 @@ def test_no_model_of_this_comfyui_is_left_out(comfy):
     known = {kind.__name__ for kind in comfy.module("comfy.supported_models").models}
     walked = {tiny.kind for tiny in TRAINED} | {tiny.kind for tiny, _ in REFUSED}
     assert known - walked == set()
+
+
+def test_the_facts_are_on_file():
+    """Runs last: the whole file must have run."""
+    if len(FOUND["trained"]) + len(FOUND["refused"]) < len(TRAINED) + len(REFUSED):
+        pytest.skip("only some of the models were walked")
+    if os.environ.get("WRITE_FAMILIES"):
+        FACTS.write_text(json.dumps(FOUND, indent=1) + "\n", encoding="utf-8")
+    assert json.loads(FACTS.read_text(encoding="utf-8")) == FOUND, "what was found has changed: run make families"
