@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,13 @@ import torch
 from ..training.data.check import caption_problems
 from ..training.data.dataset import Dataset
 from ..training.errors import DatasetError, raise_problems
-from ..training.events import Emitter, Event, Listener, Message
+from ..training.events import Emitter, Message
 from ..training.network.spec import NetworkSpec
 from ..training.objective.spec import ObjectiveSpec
 from ..training.optim.spec import OptimizerSpec
-from ..training.output.log import JsonlLog
 from ..training.output.lora_file import TrainedLora
 from ..training.output.loss_plot import LossPlot
 from ..training.output.metadata import lora_metadata
-from ..training.output.run_json import RunJson
-from ..training.output.sample_files import SampleFiles
 from ..training.run.build import Order
 from ..training.run.control import Control
 from ..training.run.run import Result, run
@@ -32,17 +28,18 @@ from ..training.specs import PreviewSpec, RunSpec
 from . import compat, fingerprint
 from .checks import check_parts, warnings_about
 from .images import ComfyImageEncoder
+from .listeners import ComfyLog, Kept, file_listeners
+from .model_facts import model_facts, model_name
 from .new_run import folder_to_resume, new_run_folder, state_file
 from .panel import panel_listeners
 from .paths import cache_folder
+from .peft_names import peft_rows
 from .run_registry import RUNS
 from .sampler import ComfySampler
 from .session import Session
 from .start_from import module_starts
 from .text import ComfyTextEncoder
 from .verify import read_back
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +57,7 @@ class Wiring:
     run: RunSpec
     node_id: str = ""
     workflow: dict | None = None
+    prompt: dict | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +81,17 @@ def train_lora(wiring: Wiring) -> Trained:
     folder = resumed or new_run_folder(wiring.run.run_name)
     trains_text = wiring.optimizer.trains_text_encoders
     session = Session(wiring.model, clip=wiring.clip if trains_text else None, precision=wiring.run.precision)
+    started_at = time.time()
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
-    kept, plot = _Kept(), LossPlot(folder)
+    kept, plot = Kept(), LossPlot(folder)
     with ExitStack() as stack:
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.node_id))
-        emit = Emitter([kept, plot, *_file_listeners(folder, wiring), *panel_listeners(wiring.node_id, folder.name, RUNS), _log_messages])
+        emit = Emitter([kept, plot, *file_listeners(folder, wiring), *panel_listeners(wiring.node_id, folder.name, RUNS), ComfyLog()])
         for text in warnings_about(wiring.model, wiring.dataset, wiring.run):
             emit(Message(level="warning", topic="settings", text=text))
         result = run(_order(wiring, session, folder), control, emit, lora_metadata, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)
+    lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
     return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=plot.image(), samples=kept.samples,
                    folder=folder, result=result)
@@ -114,6 +114,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),
         training=session.training, returned=session.returned, reserve=session.reserve,
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
+        model_facts=model_facts(wiring.prompt, wiring.node_id, wiring.model, wiring.clip),
         scale_gradients=session.dtype is torch.float16,
         read_back=lambda path, network: read_back(path, network, wiring.model, wiring.clip).summary(),
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
@@ -121,40 +122,10 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
 
 
 def _model_name(wiring: Wiring) -> str:
-    """The checkpoint's file name, when ComfyUI remembers it on the patcher."""
+    """The checkpoint's file name: from the loader in the prompt, else where a newer ComfyUI remembers it on the patcher."""
+    found = model_name(wiring.prompt, wiring.node_id)
+    if found:
+        return found
     init = getattr(wiring.model, "cached_patcher_init", None)
     paths = [value for value in (init[1] if init else ()) if isinstance(value, str)]
     return Path(paths[0]).name if paths else ""
-
-
-def _file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
-    return [SampleFiles(folder, {"workflow": wiring.workflow} if wiring.workflow else None), JsonlLog(folder), RunJson(folder, wiring.workflow)]
-
-
-class _Kept:
-    """The losses of this run and the last pictures, for the node's outputs."""
-
-    critical = False
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.samples: torch.Tensor | None = None
-
-    def __call__(self, event: Event) -> None:
-        if hasattr(event, "loss") and hasattr(event, "learning_rates"):
-            self.losses.append(event.loss)
-        if hasattr(event, "images"):
-            self.samples = event.images
-
-
-class _LogMessages:
-    """Messages and the end of the run in ComfyUI's own log."""
-
-    critical = False
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Message):
-            log.log({"warning": logging.WARNING, "error": logging.ERROR}.get(event.level, logging.INFO), "[LoRA Canvas] %s", event.text)
-
-
-_log_messages = _LogMessages()
