@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..training.data.contact_sheet import dataset_sheet
 from ..training.data.graph_images import ROLES, images_dataset
 from .sockets import Dataset
-from .widgets import CATEGORY, advanced
+from .widgets import CATEGORY, advanced, extra
 
 
 class ImagesToDataset(io.ComfyNode):
@@ -30,9 +30,9 @@ class ImagesToDataset(io.ComfyNode):
                 io.Mask.Input("masks", optional=True, tooltip="White is trained, black is not. One for each picture, or one for all."),
                 io.Int.Input("repeats", default=1, min=1, max=1000, tooltip=(
                     "How often each picture is seen in an epoch. 1 is usual; raise it to balance few pictures against many.")),
-                io.String.Input("trigger_word", default="", tooltip=(
+                extra(io.String.Input("trigger_word", default="", tooltip=(
                     "The rare word that will call up what you train, such as ohwx. It is put in front of every caption that "
-                    "does not hold it.")),
+                    "does not hold it."))),
                 advanced(io.Combo.Input("role", options=list(ROLES), default=ROLES[0], tooltip=(
                     "training: to learn. regularisation: ordinary pictures of the same class, against forgetting. "
                     "validation: never trained, to see overfitting. Join them with Merge Datasets."))),
@@ -46,7 +46,7 @@ class ImagesToDataset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, repeats, trigger_word, role=(ROLES[0],), loss_weight=(1.0,), captions=(), masks=()) -> io.NodeOutput:
+    def execute(cls, images, repeats, trigger_word=("",), role=(ROLES[0],), loss_weight=(1.0,), captions=(), masks=()) -> io.NodeOutput:
         dataset = images_dataset(
             images, captions, masks, repeats=repeats[0], trigger=trigger_word[0], role=role[0], weight=loss_weight[0]
         )

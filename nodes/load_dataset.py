@@ -83,7 +83,7 @@ class LoadDataset(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **widgets) -> str | float:
-        if any(widgets.get(name) is None for name in FOLDER_WIDGETS):
+        if any(name in widgets and widgets[name] is None for name in FOLDER_WIDGETS):
             return float("nan")  # a folder comes from another node and is not known yet: run every time, never be stale
         try:
             return folder_fingerprint(_folders(widgets).values())

@@ -3,7 +3,14 @@
 from collections.abc import Callable
 
 from ..canvas import Canvas
-from .small import caption_a_folder, compare_checkpoints, resume_a_run, train_on_the_graph_s_images
+from .small import (
+    caption_a_folder,
+    compare_checkpoints,
+    compare_kinds,
+    go_on_from_a_lora,
+    resume_a_run,
+    train_on_the_graph_s_images,
+)
 from .training import train_flux, train_sd15, train_sdxl
 
 WORKFLOWS: dict[str, Callable[[dict], Canvas]] = {
@@ -13,5 +20,7 @@ WORKFLOWS: dict[str, Callable[[dict], Canvas]] = {
     "Caption a folder": caption_a_folder,
     "Resume a run": resume_a_run,
     "Compare checkpoints": compare_checkpoints,
+    "Compare kinds of network": compare_kinds,
+    "Go on from a LoRA": go_on_from_a_lora,
     "Train on images of the graph": train_on_the_graph_s_images,
 }

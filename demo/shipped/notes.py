@@ -63,3 +63,17 @@ GRAPH_NOTE = """## Train on pictures that the graph makes
 Any IMAGE can be trained on: load, generate, upscale, crop or cut out with other nodes, then **Images To Dataset**. Captions come from
 text nodes, one a picture, or are added by Auto Caption.
 """
+
+KINDS_NOTE = """## How large is which kind?
+
+The same layers with five kinds of adapter, and how many numbers each trains. Nothing is trained here: it takes a second. Start with
+**lora**; **lokr** makes the smallest files; **oft** turns weights instead of adding to them; **ia3** only scales; a **dylora** can be cut to
+lower ranks afterwards. Wire the one you like into Train LoRA.
+"""
+
+START_NOTE = """## Go on from a LoRA
+
+1. **Start From LoRA**: choose a file of any format that ComfyUI loads; its rank is taken over. The file itself stays as it is, the result
+   is a new one.
+2. Pictures come here from ComfyUI's own nodes, already encoded (Import Core Dataset). Load Dataset works just as well.
+"""

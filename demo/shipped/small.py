@@ -2,7 +2,7 @@
 
 from ..canvas import Canvas, Placed
 from . import models
-from .notes import CAPTION_NOTE, COMPARE_NOTE, GRAPH_NOTE, RESUME_NOTE
+from .notes import CAPTION_NOTE, COMPARE_NOTE, GRAPH_NOTE, KINDS_NOTE, RESUME_NOTE, START_NOTE
 
 COLUMN = 400
 
@@ -51,6 +51,42 @@ def train_on_the_graph_s_images(info: dict) -> Canvas:
     objective = canvas.column(1900, COLUMN).add("LoRACanvasTrainingObjective")
     train = _short_training(canvas, merged, {"run_name": "from_the_graph", "steps": 500}, objective=objective.out("objective"))
     canvas.column(2360, COLUMN).add("LoRACanvasSaveLoRA", {"filename": "from_the_graph"}, lora=train.out("lora"))
+    return canvas
+
+
+def compare_kinds(info: dict) -> Canvas:
+    canvas = Canvas("Compare kinds of network", info)
+    canvas.note(KINDS_NOTE, (-520, 0), (470, 260))
+    loader = canvas.column(0, COLUMN).add("CheckpointLoaderSimple", {"ckpt_name": models.SD15["name"]}, models=[models.SD15])
+    kinds = (("lora", None), ("lokr", "LoRACanvasLoKrOptions"), ("oft", "LoRACanvasOFTOptions"), ("ia3", "LoRACanvasIA3Options"),
+             ("dylora", "LoRACanvasDyLoRAOptions"))
+    for number, (algorithm, options) in enumerate(kinds):
+        column = canvas.column(460 + number * 460, COLUMN)
+        sockets = {"options": column.add(options).out("options")} if options else {}
+        network = column.add("LoRACanvasLoRANetwork", {"algorithm": algorithm}, **sockets)
+        blocks = column.add("LoRACanvasBlockWeights", network=network.out("network"), model=loader.out("MODEL"))
+        column.add("PreviewAny", room=300, title=f"What {algorithm} trains", source=blocks.out("report"))
+    return canvas
+
+
+def go_on_from_a_lora(info: dict) -> Canvas:
+    canvas = Canvas("Go on from a LoRA", info)
+    canvas.note(START_NOTE, (-520, 0), (470, 260))
+    loader = canvas.column(0, COLUMN).add("CheckpointLoaderSimple", {"ckpt_name": models.SD15["name"]}, models=[models.SD15])
+    column = canvas.column(0, COLUMN, y=190)
+    picture = column.add("LoadImage", {"image": "example.png"}, room=240)
+    latent = column.add("VAEEncode", pixels=picture.out("IMAGE"), vae=loader.out("VAE"))
+    caption = column.add("CLIPTextEncode", {"text": "ohwx"}, clip=loader.out("CLIP"))
+    dataset = column.add("LoRACanvasImportCoreDataset", latents=latent.out("LATENT"), conditioning=caption.out("CONDITIONING"))
+    second = canvas.column(460, COLUMN)
+    network = second.add("LoRACanvasLoRANetwork")
+    start = second.add("LoRACanvasStartFromLoRA", network=network.out("network"))
+    optimizer = canvas.column(920, COLUMN).add("LoRACanvasOptimizer", {"learning_rate": 5e-5})
+    train = canvas.column(1380, 460).add(
+        "LoRACanvasTrainLoRA", {"run_name": "from_a_lora", "steps": 300}, room=260, model=loader.out("MODEL"), vae=loader.out("VAE"),
+        clip=loader.out("CLIP"), dataset=dataset.out("dataset"), network=start.out("network"), optimizer=optimizer.out("optimizer"),
+    )
+    canvas.column(1900, COLUMN).add("LoRACanvasSaveLoRA", {"filename": "from_a_lora"}, lora=train.out("lora"))
     return canvas
 
 

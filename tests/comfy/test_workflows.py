@@ -1,0 +1,114 @@
+"""The shipped workflows: every node and widget exists, every node of the pack is used, and each of them runs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pack.demo.shipped import WORKFLOWS
+from pack.demo.workflow import to_api
+from pack.tests.comfy.graphs import place_pictures
+from pack.tests.comfy.object_info import object_info
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "workflows").glob("*.json"))
+NEEDS_MODELS = {"Caption a folder"}  # a captioner of a gigabyte; its own tests run it on tiny ones
+
+
+@pytest.fixture(scope="module")
+def info(comfy):
+    return object_info(comfy)
+
+
+def load(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_there_is_a_file_for_each_and_nothing_else():
+    assert {path.stem for path in FILES} == set(WORKFLOWS)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_file_is_what_the_maker_makes_today(info, name):
+    """Run `python -m demo.make_workflows` after a node has changed."""
+    assert load(ROOT / "workflows" / f"{name}.json") == json.loads(json.dumps(WORKFLOWS[name](info).workflow()))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_is_a_workflow_of_format_0_4(info, path):
+    workflow = load(path)
+    assert workflow["version"] == 0.4
+    numbers = {node["id"] for node in workflow["nodes"]}
+    for link, source, slot, target, socket, kind in workflow["links"]:
+        assert {source, target} <= numbers
+        nodes = {node["id"]: node for node in workflow["nodes"]}
+        assert link in nodes[source]["outputs"][slot]["links"] and nodes[target]["inputs"][socket]["link"] == link
+        assert kind == nodes[source]["outputs"][slot]["type"]
+    assert any(node["type"] == "MarkdownNote" for node in workflow["nodes"])
+    for node in workflow["nodes"]:
+        if node["type"].startswith("LoRACanvas"):
+            assert node["properties"]["cnr_id"] == "lora-canvas"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_its_prompt_names_only_what_exists(info, path):
+    for node in to_api(load(path), info).values():
+        given = info[node["class_type"]]["input"]
+        known = {**given.get("required", {}), **given.get("optional", {})}
+        assert node["inputs"].keys() <= known.keys()
+        assert given.get("required", {}).keys() <= node["inputs"].keys()
+
+
+def test_every_node_of_the_pack_is_used(info):
+    used = {node["type"] for path in FILES for node in load(path)["nodes"]}
+    assert {name for name in info if name.startswith("LoRACanvas")} <= used
+
+
+def small(prompt: dict, checkpoint) -> dict:
+    """The same graph with tiny models, few steps and small pictures: values swapped, nothing rewired."""
+    for node in prompt.values():
+        given = node["inputs"]
+        swaps = {"steps": 2, "width": 64, "height": 64, "resolution": 128, "min_bucket": 64, "max_bucket": 256, "sampling_steps": 2,
+                 "folder": "lcfox", "save_every_n_steps": 0, "every_n_steps": 1, "strengths": "1", "run": "workflow", "resume": ""}
+        given.update({name: value for name, value in swaps.items() if name in given and not isinstance(given[name], list)})
+        if "run_name" in given:
+            given["run_name"] = "workflow"
+        if "ckpt_name" in given:
+            given["ckpt_name"] = checkpoint("sdxl-short" if "xl" in given["ckpt_name"] else "sd15")
+    return prompt
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in NEEDS_MODELS], ids=lambda path: path.stem)
+def test_it_runs(comfy, run_prompt, info, checkpoint, path):
+    place_pictures(comfy)
+    shutil.copy(next((ROOT / "demo" / "pictures").rglob("*.png")), comfy.base / "input" / "example.png")
+    prompt = small(to_api(load(path), info), checkpoint)
+    if any(node["class_type"] == "UNETLoader" for node in prompt.values()):
+        prompt = _flux_from_one_file(prompt, checkpoint("flux-dev"))
+    if path.stem in ("Compare checkpoints", "Go on from a LoRA"):
+        _make_a_run(comfy, run_prompt, info, checkpoint)
+        for node in prompt.values():
+            if "lora_name" in node["inputs"]:
+                node["inputs"]["lora_name"] = "workflow/workflow.safetensors"
+    outputs = run_prompt(prompt).outputs
+    assert outputs
+
+
+def _make_a_run(comfy, run_prompt, info, checkpoint) -> None:
+    """The run called 'workflow', if no test has made it yet."""
+    if not (comfy.base / "output" / "lora_canvas" / "workflow" / "workflow.safetensors").is_file():
+        run_prompt(small(to_api(load(ROOT / "workflows" / "Train SD1.5 LoRA.json"), info), checkpoint))
+
+
+def _flux_from_one_file(prompt: dict, checkpoint: str) -> dict:
+    """The tiny FLUX is one file: its three loaders become one, everything else stays."""
+    slots = {"UNETLoader": 0, "DualCLIPLoader": 1, "VAELoader": 2}
+    loaders = {number: slots[node["class_type"]] for number, node in prompt.items() if node["class_type"] in slots}
+    rest = {number: node for number, node in prompt.items() if number not in loaders}
+    for node in rest.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] in loaders:
+                node["inputs"][name] = ["one file", loaders[value[0]]]
+    return {**rest, "one file": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}}}
