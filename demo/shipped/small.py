@@ -14,8 +14,8 @@ def caption_a_folder(info: dict) -> Canvas:
     captioned = canvas.column(460, COLUMN).add("LoRACanvasAutoCaption", dataset=dataset.out("dataset"))
     configured = canvas.column(920, COLUMN).add("LoRACanvasCaptionConfig", {"trigger_word": "ohwx"}, dataset=captioned.out("dataset"))
     last = canvas.column(1380, 500)
-    last.add("LoRACanvasCaptionPreview", room=260, dataset=configured.out("dataset"))
-    last.add("LoRACanvasDatasetDoctor", room=260, dataset=configured.out("dataset"))
+    last.add("LoRACanvasCaptionPreview", room=400, dataset=configured.out("dataset"))
+    last.add("LoRACanvasDatasetDoctor", room=400, dataset=configured.out("dataset"))
     return canvas
 
 
@@ -83,7 +83,7 @@ def go_on_from_a_lora(info: dict) -> Canvas:
     start = second.add("LoRACanvasStartFromLoRA", network=network.out("network"))
     optimizer = canvas.column(920, COLUMN).add("LoRACanvasOptimizer", {"learning_rate": 5e-5})
     train = canvas.column(1380, 460).add(
-        "LoRACanvasTrainLoRA", {"run_name": "from_a_lora", "steps": 300}, room=260, model=loader.out("MODEL"), vae=loader.out("VAE"),
+        "LoRACanvasTrainLoRA", {"run_name": "from_a_lora", "steps": 300}, room=400, model=loader.out("MODEL"), vae=loader.out("VAE"),
         clip=loader.out("CLIP"), dataset=dataset.out("dataset"), network=start.out("network"), optimizer=optimizer.out("optimizer"),
     )
     canvas.column(1900, COLUMN).add("LoRACanvasSaveLoRA", {"filename": "from_a_lora"}, lora=train.out("lora"))
@@ -98,6 +98,6 @@ def _short_training(canvas: Canvas, dataset: Placed, widgets: dict, **sockets) -
     network = column.add("LoRACanvasLoRANetwork")
     optimizer = canvas.column(920, COLUMN).add("LoRACanvasOptimizer")
     return canvas.column(1380, 460).add(
-        "LoRACanvasTrainLoRA", widgets, room=260, model=loader.out("MODEL"), vae=loader.out("VAE"), clip=loader.out("CLIP"),
+        "LoRACanvasTrainLoRA", widgets, room=400, model=loader.out("MODEL"), vae=loader.out("VAE"), clip=loader.out("CLIP"),
         dataset=buckets.out("dataset"), network=network.out("network"), optimizer=optimizer.out("optimizer"), **sockets,
     )

@@ -74,7 +74,7 @@ def _training(canvas: Canvas, first: Column, loaded: Loaded, numbers: Numbers, n
     optimizer = third.add("LoRACanvasOptimizer", {"learning_rate": numbers.rate})
     fourth = canvas.column(3 * (COLUMN + SPACE), COLUMN + 60)
     train = fourth.add(
-        "LoRACanvasTrainLoRA", {"run_name": "my_lora", "steps": numbers.steps}, room=260,
+        "LoRACanvasTrainLoRA", {"run_name": "my_lora", "steps": numbers.steps}, room=400,
         model=loaded.model, vae=loaded.vae, clip=loaded.clip, dataset=buckets.out("dataset"),
         network=network.out("network"), optimizer=optimizer.out("optimizer"), preview=preview.out("preview"),
     )

@@ -1,7 +1,7 @@
 """One run: from checked specs to the last file.
 
     build      the only composition root: specs + session -> Trainer
-    loop       the recipe
+    trainer    the parts, wired;  loop: the recipe
     stepper    a batch of draws -> its losses
     updater    backward, accumulation, clipping, the update, the schedule
     companions what happens between steps: checkpoints, previews, validation

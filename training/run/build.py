@@ -20,6 +20,7 @@ from ..events import Emitter, Message
 from ..families import FAMILIES, Family
 from ..memory.meter import MemoryMeter
 from ..memory.plan import memory_plan
+from ..memory.spilling import SpillWatch
 from ..network.build import Network, build_network, prepare
 from ..network.kinds import warnings
 from ..network.spec import NetworkSpec
@@ -36,9 +37,9 @@ from ..protocols import Denoiser, ImageEncoder, Sampler, TextEncoder, Trainable
 from ..specs import PreviewSpec, RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
-from .loop import Trainer
 from .previews import Previews
 from .stepper import Stepper
+from .trainer import Trainer
 from .updater import Updater
 from .validation import Validation
 
@@ -114,15 +115,17 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
     _reserve_memory(order, network, latents, training_items, emit)
+    emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     _warn(order, emit)
     stepper = Stepper(
         denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
         dataset=order.dataset, items=items, latents=latents,
         text_of=order.text_encoder.encode_trainable if order.trains_text_encoders else texts.get,
     )
+    meter = MemoryMeter(order.denoiser.device)
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=_updater(order, network, total_steps), control=control, emit=emit,
-        memory=MemoryMeter(order.denoiser.device), total_steps=total_steps,
+        memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps,
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(
@@ -183,6 +186,15 @@ def _texts(order: Order) -> list[str]:
     if isinstance(preservation, (SwappedCaption, BlankCaption)):
         texts += [preservation.caption(text) for text in texts]
     return texts
+
+
+def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
+    """How long the run is, as kohya counts it."""
+    draws, run = sum(plan.bucket_counts().values()), order.run
+    return (
+        f"{draws} pictures with repeats, in batches of {run.batch_size} x {run.gradient_accumulation}: {plan.steps_per_epoch} steps "
+        f"an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs."
+    )
 
 
 def _reserve_memory(order: Order, network: Network, latents: LatentCache, items: Sequence[Item], emit: Emitter) -> None:

@@ -15,8 +15,8 @@ from ..network.files import to_tensors
 from ..output.lora_file import TrainedLora, write_lora
 from ..specs import RunSpec
 from .control import SAVE
-from .loop import Companion, Trainer
 from .state import FILE_NAME, save_state
+from .trainer import Companion, Trainer
 
 SECONDS_BETWEEN_STATES = 300.0
 

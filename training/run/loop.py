@@ -4,47 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import torch
 
-from ..data.batches import BatchPlan, Draw
+from ..data.batches import Draw
 from ..errors import NonFiniteError
-from ..events import Emitter, StepDone
-from ..memory.meter import MemoryMeter
-from .control import Control
-from .stepper import Stepper
-from .updater import Updater
-
-
-class Companion:
-    """Something that happens between steps; it decides itself whether it is due."""
-
-    def after_step(self, trainer: "Trainer") -> None:
-        """Called at the start (trainer.step == start) and after every update, while no gradients are held."""
-
-    def memory(self) -> list:
-        """What a resumed run must know of the steps before, JSON-ready."""
-        return []
-
-    def remember(self, memory: list) -> None:
-        """Take over what `memory` gave before the run was cut off."""
-
-
-@dataclass(kw_only=True)
-class Trainer:
-    """The parts of a run, wired. `step` counts finished updates."""
-
-    plan: BatchPlan
-    stepper: Stepper
-    updater: Updater
-    control: Control
-    emit: Emitter
-    memory: MemoryMeter
-    total_steps: int
-    step: int = 0
-    companions: Sequence[Companion] = field(default_factory=tuple)
+from ..events import Message, StepDone
+from .trainer import Trainer
 
 
 def train(trainer: Trainer) -> str:
@@ -60,7 +26,7 @@ def train(trainer: Trainer) -> str:
             grad_norm = trainer.updater.update()
         trainer.updater.zero_grad()
         trainer.step += 1
-        trainer.emit(_step_done(trainer, group, loss, grad_norm, time.perf_counter() - started))
+        _report(trainer, _step_done(trainer, group, loss, grad_norm, time.perf_counter() - started))
         _between_steps(trainer)
     return trainer.control.ending() or "finished"
 
@@ -93,6 +59,13 @@ def _require_finite(trainer: Trainer, batch: list[Draw], losses: torch.Tensor) -
 def _between_steps(trainer: Trainer) -> None:
     for companion in trainer.companions:
         companion.after_step(trainer)
+
+
+def _report(trainer: Trainer, done: StepDone) -> None:
+    trainer.emit(done)
+    spilling = trainer.spill_watch.step(done.seconds, done.items, done.memory_bytes or 0)
+    if spilling:
+        trainer.emit(Message(level="warning", topic="spilling", step=done.step, text=spilling))
 
 
 def _step_done(trainer: Trainer, group: list[list[Draw]], loss: float, grad_norm: float, seconds: float) -> StepDone:

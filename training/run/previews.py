@@ -11,7 +11,7 @@ from ..events import PreviewReady, Progress
 from ..protocols import Sampler
 from ..specs import PreviewSpec
 from .control import PREVIEW
-from .loop import Companion, Trainer
+from .trainer import Companion, Trainer
 
 
 class Previews(Companion):

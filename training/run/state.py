@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from ..errors import StateError
 from ..optim.state import export_state, import_state
 from ..output.tensor_file import write_tensors
-from .loop import Trainer
+from .trainer import Trainer
 
 VERSION = 1
 FILE_NAME = "state.safetensors"

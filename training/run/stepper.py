@@ -66,9 +66,11 @@ class Stepper:
         return self._items[draw.item].variant(draw.seed)
 
     def conditions(self, draws: Sequence[Draw]) -> list[Condition]:
+        guidance = self.objective.spec.guidance
+        extras = {} if guidance is None else {"guidance": guidance}
         return [
-            Condition(text=self._item(draw).sample.condition or self._text_of(self.caption(draw)), geometry=self._item(draw).geometry)
-            for draw in draws
+            Condition(text=item.sample.condition or self._text_of(self.caption(draw)), geometry=item.geometry, extras=extras)
+            for draw, item in ((draw, self._item(draw)) for draw in draws)
         ]
 
     def caption(self, draw: Draw) -> str:

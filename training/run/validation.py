@@ -13,8 +13,8 @@ import torch
 
 from ..data.batches import Draw, mix_seed
 from ..events import Progress, Validated
-from .loop import Companion, Trainer
 from .stepper import Stepper
+from .trainer import Companion, Trainer
 
 POSITIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Noise levels: fractions of the 1000 timesteps; for flow models sigma itself."""

@@ -6,7 +6,7 @@ from safetensors.torch import load
 
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.errors import NonFiniteError
-from pack.training.events import PreviewReady, RunEnded, RunStarted, Saved, StepDone
+from pack.training.events import Message, PreviewReady, RunEnded, RunStarted, Saved, StepDone
 from pack.training.network.attach import attached
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
@@ -75,11 +75,18 @@ def test_epochs_replace_steps(tmp_path):
     assert ground.recorder.of(RunStarted)[0].total_steps == 12
 
 
+def test_the_length_is_said_as_kohya_counts_it(tmp_path):
+    ground = bench(tmp_path, samples=pictures(5), batch_size=2, gradient_accumulation=2, steps=4)
+    ground.run()
+    said = [event.text for event in ground.recorder.of(Message) if event.topic == "length"]
+    assert said == ["5 pictures with repeats, in batches of 2 x 2: 2 steps an epoch, 4 steps are 2.0 epochs."]
+
+
 def test_events_in_order(tmp_path):
     ground = bench(tmp_path, steps=2)
     result = ground.run()
     kinds = [type(event).__name__ for event in ground.recorder.events if type(event).__name__ != "Progress"]
-    assert kinds == ["Message", "RunStarted", "StepDone", "StepDone", "Saved", "Saved", "RunEnded"]
+    assert kinds == ["Message", "Message", "RunStarted", "StepDone", "StepDone", "Saved", "Saved", "RunEnded"]
     ended = ground.recorder.of(RunEnded)[0]
     assert (ended.reason, ended.step, ended.lora_path) == ("finished", 2, result.lora_path)
 

@@ -1,0 +1,44 @@
+"""The parts of a run, wired: what the loop turns and what it leaves to others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..data.batches import BatchPlan
+from ..events import Emitter
+from ..memory.meter import MemoryMeter
+from ..memory.spilling import SpillWatch
+from .control import Control
+from .stepper import Stepper
+from .updater import Updater
+
+
+class Companion:
+    """Something that happens between steps; it decides itself whether it is due."""
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Called at the start (trainer.step == start) and after every update, while no gradients are held."""
+
+    def memory(self) -> list:
+        """What a resumed run must know of the steps before, JSON-ready."""
+        return []
+
+    def remember(self, memory: list) -> None:
+        """Take over what `memory` gave before the run was cut off."""
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """The parts of a run, wired. `step` counts finished updates."""
+
+    plan: BatchPlan
+    stepper: Stepper
+    updater: Updater
+    control: Control
+    emit: Emitter
+    memory: MemoryMeter
+    spill_watch: SpillWatch
+    total_steps: int
+    step: int = 0
+    companions: Sequence[Companion] = field(default_factory=tuple)
