@@ -90,6 +90,9 @@ class TrainingObjective(io.ComfyNode):
                 advanced(io.Boolean.Input("zero_terminal_snr", default=False, optional=True,
                     tooltip="For v-prediction models whose noisiest step is pure noise (NoobAI v-pred and the like): checks that the model really is set up so, "
                             "with ComfyUI's ModelSamplingDiscrete and zsnr, before training starts.")),
+                advanced(io.Float.Input("guidance", default=-1.0, min=-1.0, max=100.0, step=0.1, optional=True,
+                    tooltip="For FLUX dev and other models with a guidance input: the value that they are told while training. -1: the model's own, "
+                            "which is 1 for FLUX. Higher (3.5) only for a LoRA that will be used at that guidance alone. Others ignore it.")),
             ],
             outputs=[sockets.Objective.Output(display_name="objective")],
         )

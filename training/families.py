@@ -14,6 +14,9 @@ from .network.targets import DIFFUSION_MODEL, GENERIC, Blocks
 #: CLIP text models: 12 layers of 4 attention linears and 2 of the MLP = kohya's 72 (bigG: 192).
 CLIP_BLOCKS = Blocks(trunk=r"\.layers\.\d+\.(self_attn|mlp)\.", attention=r"\.self_attn\.", convolution=r"^$")
 
+#: Text encoders that are trained only when 'include' names them: large, and rarely worth it (FLUX's T5).
+ON_REQUEST_BLOCKS = Blocks(trunk=r"^$", attention=r"^$", convolution=r"^$", by_name_only=True)
+
 _UNET_SECTIONS = (
     Section("down", r"^input_blocks\.(\d+)\."),
     Section("mid", r"^middle_block\.(\d+)\."),
@@ -52,7 +55,7 @@ _FLUX_BLOCKS = Blocks(
 class Family:
     """`file_keys` is 'diffusers' (lora_unet_ + diffusers' path), 'native' (lora_unet_ + the model's own path) or
     'dotted' (diffusion_model. + path: every other model). `text_encoder_prefixes` maps ComfyUI's name of an encoder to
-    its prefix in the file. `resolution` is the usual training size in pixels. `size_conditioned` models see the
+    its prefix in the file; those in `on_request` are trained only when 'include' names them. `resolution` is the usual training size in pixels. `size_conditioned` models see the
     picture's original size and crop; `guidance_default` is the distilled guidance value to train at (None: no such input).
     """
 
@@ -64,6 +67,7 @@ class Family:
     implementation: str = ""
     blocks: Blocks = GENERIC
     text_encoder_prefixes: tuple[tuple[str, str], ...] = ()
+    on_request: tuple[str, ...] = ()
     resolution: int = 1024
     size_conditioned: bool = False
     guidance_default: float | None = None
@@ -71,6 +75,8 @@ class Family:
 
     def blocks_of(self, part: str) -> Blocks:
         """The words for the blocks of a part: the diffusion model's, or those of the text encoders."""
+        if part in self.on_request:
+            return ON_REQUEST_BLOCKS
         return self.blocks if part == DIFFUSION_MODEL else CLIP_BLOCKS
 
 
@@ -91,7 +97,7 @@ FAMILIES: dict[str, Family] = {
         Family(name="flux", title="FLUX.1", file_keys="native", base_model_version="flux1",
                architecture="flux-1-dev/lora", implementation="https://github.com/black-forest-labs/flux",
                blocks=_FLUX_BLOCKS,
-               text_encoder_prefixes=(("clip_l", "lora_te1"), ("t5xxl", "lora_te3")), resolution=1024,
+               text_encoder_prefixes=(("clip_l", "lora_te1"), ("t5xxl", "lora_te3")), on_request=("t5xxl",), resolution=1024,
                guidance_default=1.0, latent_channels=16),
         Family(name="other", title="Other", file_keys="dotted", base_model_version="", architecture=""),
     )

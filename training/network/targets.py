@@ -28,7 +28,8 @@ class Blocks:
     `trunk` holds the linears and 1x1 convolutions of the repeated transformer blocks; `attention` is the attention
     within it; `convolution` is what conv_rank adds (LoCon). Input, output and embedding layers lie in none of them
     and are adapted by the 'all' presets only. `sections` are its numbered blocks; `lists` are the orders in which
-    people write one number a block, such as kohya's 25 (12 down, 1 mid, 12 up).
+    people write one number a block, such as kohya's 25 (12 down, 1 mid, 12 up). `by_name_only`: no preset chooses from this
+    part, only 'include' does.
     """
 
     trunk: str
@@ -36,6 +37,7 @@ class Blocks:
     convolution: str
     sections: tuple[Section, ...] = ()
     lists: tuple[tuple[str, ...], ...] = ()
+    by_name_only: bool = False
 
 
 #: Fits every model whose blocks sit in numbered lists, which is how they are all written.
@@ -103,6 +105,8 @@ def select(parts: Sequence[TargetPart], spec: TargetSpec, *, with_convolutions: 
 
 
 def _in_preset(path: str, op: Op, preset: str, blocks: Blocks, with_convolutions: bool) -> bool:
+    if blocks.by_name_only:
+        return False
     if preset == ALL or (with_convolutions and re.search(blocks.convolution, path)):
         return True
     if not (op.is_linear or op.is_pointwise):

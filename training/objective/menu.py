@@ -51,6 +51,7 @@ class Knobs:
     preservation_trigger: str = ""
     preservation_class: str = ""
     zero_terminal_snr: bool = False
+    guidance: float = -1.0
 
 
 LOSSES: Registry[Callable[[Knobs], loss.Loss]] = Registry("loss", WHERE)
@@ -118,6 +119,7 @@ def objective_from(knobs: Knobs) -> ObjectiveSpec:
         ),
         prior_weight=knobs.prior_weight,
         zero_terminal_snr=knobs.zero_terminal_snr,
+        guidance=None if knobs.guidance == -1 else knobs.guidance,
     )
 
 

@@ -20,7 +20,8 @@ class ObjectiveSpec:
     """Every choice of the training objective. The defaults suit any model.
 
     `stratified` spreads the noise levels of one update evenly over their distribution; `prior_weight` multiplies the
-    loss of regularisation pictures; `zero_terminal_snr` demands a model whose last step is pure noise.
+    loss of regularisation pictures; `zero_terminal_snr` demands a model whose last step is pure noise; `guidance` is what
+    models with distilled guidance are told while training (None: the family's own, 1 for FLUX).
     """
 
     loss: Loss = field(default_factory=L2)
@@ -33,12 +34,15 @@ class ObjectiveSpec:
     prior_weight: float = 1.0
     preservation: Preservation | None = None
     zero_terminal_snr: bool = False
+    guidance: float | None = None
 
     def __post_init__(self) -> None:
         parts = (self.loss, self.timesteps, self.window, self.weighting, self.noise, self.masked_loss, self.preservation)
         problems = [problem for part in parts if part is not None for problem in part.problems()]
         if self.prior_weight < 0:
             problems.append(f"prior_weight is {self.prior_weight} but must be at least 0 (1: like any other picture).")
+        if self.guidance is not None and not 0 <= self.guidance <= 100:
+            problems.append(f"guidance is {self.guidance} but must lie between 0 and 100, or be -1 for the model's own (1 for FLUX).")
         raise_problems(SettingsError, "Training Objective", problems)
 
     def warnings(self, parametrisation: str) -> list[str]:

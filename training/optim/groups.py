@@ -19,7 +19,7 @@ from .spec import OptimizerSpec
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """A part of the model that has rates of its own. `name` is 'diffusion_model', 'text_encoder_1', ...; `parameters`
+    """A part of the model that has rates of its own. `name` is 'diffusion_model', 'clip_l', ...; `parameters`
     are (name in the file, parameter); `lr_scale` multiplies the part's rate."""
 
     name: str

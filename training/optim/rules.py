@@ -1,10 +1,10 @@
 """'Group rules': other settings for some of the parameters, one rule a line.
 
-    text_encoder_2: lr=1e-5
+    clip_g:         lr=1e-5
     *attn2*:        lr_scale=0.5
     *_ff_net_*:     weight_decay=0
 
-The pattern (with * and ?) is held against the part's name (diffusion_model, text_encoder_1, ...) and against each
+The pattern (with * and ?) is held against the part's name (diffusion_model, clip_l, clip_g, t5xxl) and against each
 parameter's name in the LoRA file. A later rule wins over an earlier one.
 """
 
@@ -39,7 +39,7 @@ def parse_rules(text: str) -> tuple[tuple[GroupRule, ...], list[str]]:
             continue
         pattern, colon, rest = line.rpartition(":")
         if not colon or not pattern.strip() or not rest.strip():
-            problems.append(f"group_rules line {number}: '{line}' is not 'pattern: lr=...'. Example: text_encoder_2: lr=1e-5")
+            problems.append(f"group_rules line {number}: '{line}' is not 'pattern: lr=...'. Example: clip_g: lr=1e-5")
             continue
         settings = {}
         for pair in rest.replace(",", " ").split():
