@@ -39,7 +39,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo test test-browser bench bench-families families lint clean
+.PHONY: help setup setup-test demo test browser test-browser bench bench-families families lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -86,7 +86,13 @@ demo: setup
 test: setup-test
 	$(RUN) -m pytest -m "not browser" $(PYTEST_ARGS)
 
-test-browser: setup-test
+# A Chromium for the browser tests: the system's, else Debian's package (as root), else playwright's own.
+browser: setup-test
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
+	  $(PY) -m playwright install --with-deps chromium
+
+test-browser: browser
 	$(RUN) -m pytest -m browser $(PYTEST_ARGS)
 
 bench: setup-test

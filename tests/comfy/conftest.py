@@ -1,6 +1,8 @@
 """ComfyUI in this process, and tiny checkpoints in its model folder."""
 
+import gc
 import importlib
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -60,6 +62,15 @@ def flux_checkpoint(checkpoint) -> str:
 def flux_schnell_checkpoint(checkpoint) -> str:
     """FLUX schnell, one double block, with the same text encoders."""
     return checkpoint("flux-schnell")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models_do_not_pile_up(request):
+    """ComfyUI keeps what it loaded; a module's models are of no use to the next one."""
+    yield
+    if "comfy.model_management" in sys.modules:
+        sys.modules["comfy.model_management"].unload_all_models()
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
