@@ -88,7 +88,7 @@ test: setup-test
 
 # A Chromium for the browser tests: the system's, else Debian's package (as root), else playwright's own.
 browser: setup-test
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
 	  $(PY) -m playwright install --with-deps chromium
 
