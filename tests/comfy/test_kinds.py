@@ -18,7 +18,7 @@ from pack.training.network.files import load_tensors, to_tensors
 from pack.training.network.ia3 import IA3Options
 from pack.training.network.kinds import adapters
 from pack.training.network.lokr import LoKrOptions
-from pack.training.network.oft import OFTOptions
+from pack.training.network.oft import OFT, OFTOptions
 from pack.training.network.ops import Op
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.network.targets import GENERIC
@@ -236,6 +236,12 @@ def test_shrinking_shrinks_the_whole_change(ops, name):
         assert float(adapter.norm()) == pytest.approx(float(before.norm()), rel=1e-4)
         adapter.shrink(0.3)
         torch.testing.assert_close(adapter.weight_delta(), 0.3 * before, atol=1e-6, rtol=1e-4)
+
+
+def test_oft_says_where_it_would_turn_nothing():
+    """Blocks of one channel have no rotation: the layer would never learn."""
+    assert OFT.problem(Op("linear", 320, 4), 16, "default", None) is None
+    assert "cannot split 7 output channels into blocks of 2 to 4" in OFT.problem(Op("linear", 7, 4), 4, "default", None)
 
 
 def test_boft_says_which_rank_works():

@@ -14,7 +14,7 @@ from .dropout import Draws, Dropout
 from .kinds import kind_of
 from .network import Network
 from .ops import named_ops
-from .slots import Place, Slot, every_slot, slots_for
+from .slots import Place, Slot, every_slot, planned, slots_for
 from .spec import WHERE, NetworkSpec
 from .start_from import Starts, apply_start, slots_with_start
 from .targets import Blocks, TargetPart
@@ -34,7 +34,7 @@ def build_network(
     slots = slots_for(spec, targets)
     if spec.start_from is not None:
         assert starts is not None, "the host must read the file that the spec starts from"
-        slots = slots_with_start(spec.start_from, starts, slots, every_slot(spec, targets), spec.algorithm)
+        slots = slots_with_start(spec.start_from, starts, slots, every_slot(spec, targets) | planned(spec, targets), spec.algorithm)
     keys = {(part.name, path): key for part, _ in parts for path, key in part.file_keys.items()}
     _require_fitting(spec, kind, slots)
     draws = Draws([keys[place] for place in slots], spec.module_dropout)

@@ -29,6 +29,11 @@ class OFTOptions:
         return [f"constraint is {self.constraint} but must be at least 0 (0: none); 1e-4 to 1e-2 are usual."]
 
 
+def block_size(channels: int, largest: int) -> int:
+    """The largest divisor of `channels` that is at most `largest`."""
+    return next(size for size in range(min(largest, channels), 0, -1) if channels % size == 0)
+
+
 @adapters.register("oft")
 class OFT(Adapter):
     """`rank` is the largest block size. B = 0 at the start: no turn. The file's alpha is the bound on the norm of Q."""
@@ -41,8 +46,8 @@ class OFT(Adapter):
         super().__init__(op, rank, alpha)
         algebra = functional("diag_oft", self.algorithm)
         self.limit = (options or OFTOptions()).constraint * op.out_features
-        blocks, _ = algebra.weight_gen(torch.empty(op.weight_shape, device="meta"), rank)
-        self.oft_blocks = nn.Parameter(blocks)
+        size = block_size(op.out_features, rank)
+        self.oft_blocks = nn.Parameter(torch.zeros(op.out_features // size, size, size))
         self._rotation = algebra.get_r
         self._diff_weight = plain(algebra.diff_weight)
 
@@ -78,6 +83,12 @@ class OFT(Adapter):
         with torch.no_grad():
             self.oft_blocks.copy_(tensors["oft_blocks"])
         self.limit = float(tensors.get("alpha", 0.0))
+
+    @classmethod
+    def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
+        if block_size(op.out_features, rank) > 1:
+            return None
+        return f"OFT cannot split {op.out_features} output channels into blocks of 2 to {rank}. Set rank to one of their divisors, or exclude the layer."
 
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:

@@ -26,8 +26,16 @@ class Slot:
 
 
 def slots_for(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]:
-    """(part, path) -> Slot of every target, in the model's order. Raises SettingsError when patterns match nothing, when a
-    list has the wrong number of values, or when nothing is left."""
+    """(part, path) -> Slot of every target that is trained, in the model's order. Raises SettingsError when patterns match
+    nothing, when a list has the wrong number of values, or when nothing is left."""
+    kept = {place: slot for place, slot in planned(spec, parts).items() if slot.rank and slot.lr}
+    if not kept:
+        raise SettingsError(WHERE, ["no module is left to train: every target has learning rate or rank 0."])
+    return kept
+
+
+def planned(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]:
+    """The same with the targets that block weights leave out, their rank or learning rate being 0."""
     names = Names(parts)
     ops = {part.full_name(path): op for part in parts for path, op in part.ops}
     weights = spec.block_weights or BlockWeights()
@@ -44,10 +52,7 @@ def slots_for(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slo
         problems += [f"rules: {problem}"] if problem else []
         slots |= {name: _changed(slots[name], rule) for name in targets}
     raise_problems(SettingsError, WHERE, problems)
-    kept = {names.places[name]: slot for name, slot in slots.items() if slot.rank and slot.lr}
-    if not kept:
-        raise SettingsError(WHERE, ["no module is left to train: every target has learning rate or rank 0."])
-    return kept
+    return {names.places[name]: slot for name, slot in slots.items()}
 
 
 def every_slot(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]:

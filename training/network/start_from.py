@@ -51,7 +51,8 @@ Starts = Mapping[Place, ModuleStart]
 def slots_with_start(
     start: StartFrom, starts: Starts, slots: Mapping[Place, Slot], all_slots: Mapping[Place, Slot], algorithm: str
 ) -> dict[Place, Slot]:
-    """The slots to train: `slots` are those of the targets, `all_slots` one for every module that could be trained.
+    """The slots to train: `slots` are those of the targets, `all_slots` one for every module that could be trained. With
+    `rank_from_file` a module that block weights leave out keeps the file's values: it is saved, at learning rate 0.
 
     Raises SettingsError when the file's kind is not `algorithm`, when modules of it would be lost, or do not fit.
     """

@@ -5,6 +5,7 @@ import torch
 
 from pack.tests.training.network.models import Tower, part_of, randomise
 from pack.training.errors import SettingsError
+from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.build import build_network, prepare
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.network.start_from import ModuleStart, StartFrom
@@ -51,6 +52,16 @@ def test_a_plain_lora_goes_on_as_rslora_with_its_own_scale():
     network = started(part, starts, algorithm="rslora")
     assert {(adapter.rank, adapter.alpha, adapter.scale) for _, adapter in network.items()} == {(4, 1.0, 0.5)}
     assert {float(adapter.file_tensors()["alpha"]) for _, adapter in network.items()} == {2.0}
+
+
+def test_block_learning_rates_count_and_what_is_off_is_kept_as_it_is():
+    part, old, starts = trained()
+    weights = BlockWeights(rules=(BlockRule(where="layers 0", lr=0.5), BlockRule(where="layers 1", lr=0.0)))
+    network = started(part, starts, targets=ATTENTION, block_weights=weights)
+    assert {path: adapter.lr_scale for (_, path), adapter in network.items()} == {
+        "layers.0.attn1.to_q": 0.5, "layers.0.attn1.to_out.0": 0.5, "layers.1.attn1.to_q": 0.0, "layers.1.attn1.to_out.0": 0.0,
+    }
+    assert deltas(part, network).keys() == deltas(part, old).keys()
 
 
 def test_fitted_into_a_larger_rank_and_wider_targets():

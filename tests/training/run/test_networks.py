@@ -82,3 +82,28 @@ def test_block_learning_rates_reach_the_optimizer(tmp_path):
         "diffusion_model.blocks.1.down": 2.5e-4, "diffusion_model.blocks.1.up": 2.5e-4,
     }
     assert not any("text" in key for key in load_file(run.folder / "run.safetensors"))
+
+
+@pytest.mark.parametrize("algorithm", ["lora", "loha", "dora", "ia3"])
+def test_text_encoders_may_rest_before_the_end(tmp_path, algorithm):
+    """Their parameters then ask for no gradient, while the model's own still do."""
+    optimizer = OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, stop_text_encoder_at=50.0)
+    run = bench(tmp_path, steps=6, optimizer=optimizer, algorithm=algorithm)
+    run.train_text = True
+    kept = []
+    run.on_event = lambda event: kept.append(values(run)) if isinstance(event, StepDone) else None
+    network = {}
+
+    def values(_):
+        return {name: p.detach().clone() for name, p in network["of"].named_parameters("clip_l")}
+
+    from pack.training.run import build as building
+
+    original = building.build_network
+    building.build_network = lambda *args, **kwargs: network.setdefault("of", original(*args, **kwargs))
+    try:
+        run.run()
+    finally:
+        building.build_network = original
+    changed = [any(not torch.equal(a[name], b[name]) for name in a) for a, b in zip(kept, kept[1:], strict=False)]
+    assert changed[0] and not any(changed[2:])
