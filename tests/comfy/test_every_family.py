@@ -5,6 +5,7 @@ What is found here stands in docs/families.json, from which README's table is ma
 
 import json
 import os
+from contextlib import nullcontext
 
 import pytest
 
@@ -46,6 +47,15 @@ def test_is_refused_with_a_reason(comfy, tiny: Tiny, word: str):
     opening = f"this model ({tiny.kind}) "
     assert problem.startswith(opening)
     FOUND["refused"].append({"kind": tiny.kind, "name": tiny.name, "reason": problem.removeprefix(opening).split(". ")[0] + "."})
+
+
+def test_the_walk_notices_residuals_that_are_added_in_place(comfy, tmp_path, monkeypatch):
+    """ComfyUI's FLUX as it is: the walk above is worth something only if it fails there."""
+    from pack.host.session import inplace
+
+    monkeypatch.setattr(inplace, "out_of_place", nullcontext)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        walk(comfy, next(tiny for tiny in TRAINED if tiny.kind == "Flux"), tmp_path)
 
 
 def test_no_model_of_this_comfyui_is_left_out(comfy):
