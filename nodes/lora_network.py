@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..training.network.initial import DEFAULT, ORTHOGONAL, PISSA
-from ..training.network.kinds import adapters, kind_of
+from ..training.network.kinds import ALGORITHMS, kind_of
 from ..training.network.spec import NetworkSpec, TargetSpec
 from ..training.network.targets import PRESETS
 from . import sockets
@@ -19,7 +19,7 @@ class LoRANetwork(io.ComfyNode):
             category=CATEGORY,
             description="The shape of the LoRA: how large it is, and which parts of the model it changes. The defaults suit a first LoRA.",
             inputs=[
-                io.Combo.Input("algorithm", options=adapters.names(), default="lora",
+                io.Combo.Input("algorithm", options=list(ALGORITHMS), default="lora",
                     tooltip="The kind of adapter. 'lora' is the standard: it loads everywhere, and so do rslora (steadier at high ranks), lora_fa (less memory) and "
                             "dylora (can be cut to lower ranks later). dora often looks closer to the subject but trains slower. lokr and loha make small files. "
                             "oft and boft turn what is there and keep the style; ia3 is tiny. Others than lora need a newer program to load."),

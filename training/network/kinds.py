@@ -8,6 +8,10 @@ from .adapter import Adapter, adapters
 from .spec import WHERE, NetworkSpec
 
 
+#: As the canvas offers them: what suits most people first.
+ALGORITHMS = ("lora", "rslora", "dora", "lora_fa", "dylora", "lokr", "loha", "oft", "boft", "glora", "ia3")
+
+
 def kind_of(spec: NetworkSpec) -> type[Adapter]:
     """The adapter class of `spec`. Raises SettingsError for an unknown algorithm, and for settings it cannot follow."""
     kind = adapters.get(spec.algorithm)
