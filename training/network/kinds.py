@@ -7,7 +7,6 @@ from . import boft, dora, dylora, glora, ia3, loha, lokr, lora, lora_fa, oft, rs
 from .adapter import Adapter, adapters
 from .spec import WHERE, NetworkSpec
 
-
 #: As the canvas offers them: what suits most people first.
 ALGORITHMS = ("lora", "rslora", "dora", "lora_fa", "dylora", "lokr", "loha", "oft", "boft", "glora", "ia3")
 

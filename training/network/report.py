@@ -16,6 +16,7 @@ from .start_from import Starts
 from .targets import DIFFUSION_MODEL, Blocks, Names
 
 _REST = "elsewhere"
+_SHOWN = 4
 
 
 @dataclass
@@ -40,10 +41,10 @@ def network_report(spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]],
     """
     with torch.device("meta"):
         network = build_network(spec, parts, seed=0, starts=starts)
-    sections = Names([target_part(part, blocks) for part, blocks in parts]).sections
+    names = Names([target_part(part, blocks) for part, blocks in parts])
     rows: dict[str, _Row] = {}
     for (part, path), adapter in network.items():
-        row = rows.setdefault(_block(part, path, sections), _Row())
+        row = rows.setdefault(_block(part, path, names.sections), _Row())
         row.adapters.append(adapter)
         row.names.append(path)
     lines = [f"{title}, {spec.algorithm}: {len(network)} layers, {network.parameter_count():,} trained numbers"]
@@ -51,6 +52,7 @@ def network_report(spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]],
     for block, row in rows.items():
         rank, alpha, rate = (row.varied(name) for name in ("rank", "alpha", "lr_scale"))
         lines.append(f"{block:<16}{len(row.adapters):>7}{rank:>8}{alpha:>8}{rate:>8}{row.numbers():>13,}  {row.names[0]}")
+    lines += _rules(spec, names, {place for place, _ in network.items()})
     lines.append(f"{_untrained(parts, network)} The file in fp16: {_size(network)}.")
     return "\n".join(lines)
 
@@ -63,6 +65,18 @@ def _block(part: str, path: str, sections: Sequence[Section]) -> str:
         if number is not None:
             return f"{section.name} {number}"
     return _REST
+
+
+def _rules(spec: NetworkSpec, names: Names, trained: set[tuple[str, str]]) -> list[str]:
+    """Which layers each rule of the Block Weights node is about, those that it switches off included."""
+    lines = []
+    for rule in spec.block_weights.rules if spec.block_weights else ():
+        matched, _ = names.matching(rule.where)
+        found = [name for name in names.all if name in matched]
+        kept = sum(names.places[name] in trained for name in found)
+        shown = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+        lines.append(f"'{rule.where}' matches {len(found)} layers, {kept} of them trained: {shown}")
+    return lines
 
 
 def _untrained(parts: Sequence[tuple[Trainable, Blocks]], network) -> str:

@@ -111,3 +111,10 @@ def test_the_report_counts_what_is_built(settings):
     assert lines["layers 1"][2:6] == ["4", "6", "16", "0.5"] and lines["layers 0"][2:6] == ["4", "4", "16", "1"]
     assert lines["clip_l"][1] == "4"
     assert "4 other layers stay as they are." in report
+    assert "'layers 1' matches 4 layers, 4 of them trained: layers.1.attn1.to_q, layers.1.attn1.to_out.0, layers.1.ff.0, layers.1.ff.2" in report
+
+
+def test_the_report_tells_what_a_rule_switches_off():
+    spec = NetworkSpec(rank=4, targets=TargetSpec(preset="attention"), block_weights=weights("layers 0: off", "layers: lr=1", "layers 0: off"))
+    report = network_report(spec, [(part_of(Tower(depth=2)), GENERIC)], "Tower")
+    assert "'layers' matches 8 layers, 2 of them trained: layers.0.attn1.to_q, layers.0.attn1.to_out.0, layers.0.ff.0, layers.0.ff.2 and 4 more" in report
