@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +28,19 @@ class Encoded:
     encode_trainable = encode
 
 
-def run(steps: int, checkpointing: bool, targets: str) -> tuple[Meter, int]:
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A MODEL, one encoded picture of `side` x `side` pixels, and its encoded caption."""
+
+    patcher: Any
+    latent: torch.Tensor
+    text: Mapping[str, torch.Tensor]
+    side: int
+
+
+def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None) -> tuple[Meter, int]:
+    """SD1.5 at full size, unless told otherwise."""
+    work = work or Work(patcher=workload.sd15_patcher(), latent=workload.latent(), text={"cond": workload.text()}, side=workload.SIDE)
     from pack.host.session import Session
     from pack.training.data.buckets import BucketSpec
     from pack.training.data.captions import CaptionSpec
@@ -41,7 +56,7 @@ def run(steps: int, checkpointing: bool, targets: str) -> tuple[Meter, int]:
     from pack.training.run.run import run as train
     from pack.training.specs import RunSpec
 
-    session = Session(workload.sd15_patcher(), precision="fp32")
+    session = Session(work.patcher, precision="fp32")
     meter = Meter()
 
     class Steps:
@@ -51,18 +66,18 @@ def run(steps: int, checkpointing: bool, targets: str) -> tuple[Meter, int]:
             if isinstance(event, StepDone):
                 meter.step()
 
-    picture = TensorPicture(torch.zeros(workload.SIDE, workload.SIDE, 3), "one picture")
+    picture = TensorPicture(torch.zeros(work.side, work.side, 3), "one picture")
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         order = Order(
             dataset=Dataset(
                 samples=(Sample(name="one picture", picture=picture, caption="one"),), captions=CaptionSpec(),
-                buckets=BucketSpec(resolution=workload.SIDE, min_bucket=64, max_bucket=1024, bucket_step=64),
+                buckets=BucketSpec(resolution=work.side, min_bucket=64, max_bucket=1024, bucket_step=64),
             ),
             network=NetworkSpec(rank=workload.RANK, alpha=float(workload.RANK), targets=TargetSpec(preset=targets)),
             optimizer=OptimizerSpec(learning_rate=workload.LEARNING_RATE, scheduler="constant"), objective=ObjectiveSpec(),
             preview=None, run=RunSpec(steps=steps, gradient_checkpointing=checkpointing), folder=Path(folder) / "run",
-            cache_folder=None, denoiser=session.denoiser, parts=session.parts(), image_encoder=Encoded(workload.latent()),
-            text_encoder=Encoded(TextCondition(tensors={"cond": workload.text()})), sampler=None,
+            cache_folder=None, denoiser=session.denoiser, parts=session.parts(), image_encoder=Encoded(work.latent),
+            text_encoder=Encoded(TextCondition(tensors=work.text)), sampler=None,
             training=session.training, returned=session.returned, reserve=session.reserve, model_identity="benchmark",
         )
         result = train(order, Control(), Emitter([Steps()]), lambda *_: {})
