@@ -3,11 +3,11 @@
 import base64
 import io
 import json
-import tomllib
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tomllib
 
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.data.buckets import BucketSpec
