@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from pack.tests.comfy.graphs import node, place_pictures, sample_graph, train_graph
 from pack.tests.comfy.inprocess import NodeFailed, PromptInterrupted
+from pack.tests.comfy.test_borrow import snapshot
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,14 @@ def test_the_lora_is_the_same_in_the_graph_and_from_the_file(comfy, run_prompt, 
 
 
 def test_ksampler_on_the_same_model_gives_the_same_picture_afterwards(comfy, run_prompt, sd15_checkpoint, folder):
-    """In one graph, before and after training, with a Cancel and a failure in between."""
+    """In one graph, before and after training, with a Cancel and a failure in between; every weight, forward, hook and
+    flag of the model is what it was."""
     executor = comfy.new_executor()
     graph = {"load": node("CheckpointLoaderSimple", ckpt_name=sd15_checkpoint)}
     sampling = sample_graph(["load", 0], ["load", 1], ["load", 2])
-    before = run_prompt({**graph, **sampling}, executor=executor).value("picture")
+    first = run_prompt({**graph, **sampling}, executor=executor)
+    before, model = first.value("picture"), first.value("load").model
+    untouched = snapshot(model)
     train = train_graph(sd15_checkpoint, folder, run_name="unchanged")
     run_prompt(train, executor=executor)
 
@@ -60,6 +64,7 @@ def test_ksampler_on_the_same_model_gives_the_same_picture_afterwards(comfy, run
     with pytest.raises(NodeFailed):
         train["train"]["inputs"] |= {"steps": 5, "resume": "no such run"}
         run_prompt(train, executor=executor)
+    assert snapshot(model) == untouched
     sampling["sampled"]["inputs"]["seed"] = 43
     run_prompt({**graph, **sampling}, executor=executor)
     sampling["sampled"]["inputs"]["seed"] = 42
