@@ -83,8 +83,17 @@ $(STAMPS)/requirements-dev: requirements-dev.txt $(STAMPS)/requirements
 demo: setup
 	$(RUN) -m demo.run
 
+# Several processes: models of gigabytes come and go in tests/comfy, and one process would keep too much of them.
+PYTEST := $(RUN) -m pytest -m "not browser" $(PYTEST_ARGS)
+
 test: setup-test
-	$(RUN) -m pytest -m "not browser" $(PYTEST_ARGS)
+	$(PYTEST) tests --ignore=tests/comfy
+	$(PYTEST) tests/comfy/test_[a-d]*.py
+	$(PYTEST) tests/comfy/test_[e-k]*.py
+	$(PYTEST) tests/comfy/test_[l-s]*.py
+	$(PYTEST) tests/comfy/test_train_flux.py
+	$(PYTEST) tests/comfy/test_t*.py --ignore=tests/comfy/test_train_flux.py
+	$(PYTEST) tests/comfy/test_[u-z]*.py
 
 # A Chromium for the browser tests: the system's, else Debian's package (as root), else playwright's own.
 browser: setup-test
