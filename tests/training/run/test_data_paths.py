@@ -1,6 +1,7 @@
 """What a dataset says arrives in the loop: encoded samples, mirrored crops, masks, weights, final captions."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import torch
 
@@ -15,6 +16,7 @@ from pack.training.data.latents import LatentCache
 from pack.training.data.merge import merge_datasets
 from pack.training.data.pictures import TensorPicture
 from pack.training.data.texts import TextCache
+from pack.training.objective.spec import ObjectiveSpec
 from pack.training.run.stepper import Stepper
 
 
@@ -29,12 +31,13 @@ class Identity:
         return latents
 
 
-def stepper(dataset: Dataset) -> Stepper:
+def stepper(dataset: Dataset, objective: ObjectiveSpec | None = None) -> Stepper:
     items = make_items(dataset)
     latents, texts = LatentCache(TinyImageEncoder()), TextCache(TinyTextEncoder())
     latents.prepare(items)
     texts.prepare(texts_needed(dataset.samples, dataset.captions))
-    return Stepper(denoiser=Identity(), objective=None, network=None, dataset=dataset, items=items, latents=latents, text_of=texts.get)
+    chosen = SimpleNamespace(spec=objective or ObjectiveSpec())
+    return Stepper(denoiser=Identity(), objective=chosen, network=None, dataset=dataset, items=items, latents=latents, text_of=texts.get)
 
 
 def draw(item, seed=0):
@@ -55,6 +58,13 @@ def test_encoded_samples_beside_pictures():
     assert torch.equal(first.text.tensors["cond"], TinyTextEncoder().encode("ohwx, a cat number 0").tensors["cond"])
     assert second.text.tensors["cond"].tolist() == [[7, 7, 7]] and second.geometry.target == (64, 64)
     assert run.masks(both) is None
+
+
+def test_guidance_of_the_objective_conditions_every_draw():
+    dataset = Dataset(samples=pictures(1), buckets=SPEC, captions=CaptionSpec())
+    assert stepper(dataset).conditions([draw(0)])[0].extras == {}
+    told = stepper(dataset, ObjectiveSpec(guidance=3.5)).conditions([draw(0)])
+    assert [condition.extras for condition in told] == [{"guidance": 3.5}]
 
 
 def test_a_draw_is_mirrored_with_its_geometry():
