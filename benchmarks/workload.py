@@ -33,6 +33,9 @@ def start_comfyui() -> None:
     sys.path.insert(0, str(comfyui))
     importlib.import_module("comfy.cli_args").args.cpu = True
     importlib.import_module("utils.install_util")
+    # A ComfyUI that has loaded any checkpoint has these in memory; they are nobody's extra.
+    for name in ("comfy.sd", "transformers.optimization"):
+        importlib.import_module(name)
     package = type(sys)("pack")
     package.__path__ = [str(ROOT)]
     sys.modules["pack"] = package
