@@ -92,7 +92,7 @@ test: setup-test
 	$(PYTEST) tests/comfy/test_[e-k]*.py
 	$(PYTEST) tests/comfy/test_[l-s]*.py
 	$(PYTEST) tests/comfy/test_train_flux.py
-	$(PYTEST) tests/comfy/test_t*.py --ignore=tests/comfy/test_train_flux.py
+	$(PYTEST) tests/comfy/test_t*.py --deselect tests/comfy/test_train_flux.py
 	$(PYTEST) tests/comfy/test_[u-z]*.py
 
 # A Chromium for the browser tests: the system's, else Debian's package (as root), else playwright's own.
