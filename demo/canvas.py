@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from .workflow import SEEDS, WIDGET_TYPES, WorkflowError
+from .workflow import SEEDS, WIDGET_TYPES, WorkflowError, widget_values
 
 NAMESPACE = uuid.UUID("5e1c7a5e-0000-4000-8000-10ca0ca0ca0a")
 PACK_ID, PACK_VERSION, CORE_VERSION = "lora-canvas", "0.1.0", "0.3.75"
@@ -76,6 +76,13 @@ class Canvas:
             "last_link_id": len(self.links), "nodes": [node.data for node in self.nodes], "links": self.links,
             "groups": self.groups, "config": {}, "extra": {"ds": {"scale": 0.6, "offset": [40, 80]}}, "version": 0.4,
         }
+
+    def widget(self, placed: Placed, name: str) -> tuple[Any, str] | None:
+        """The value and the type of a node's widget; None when `name` is a socket."""
+        for entry, kind, options, _ in _entries(self.info[placed.kind]):
+            if entry == name and _is_widget(kind, options):
+                return widget_values(placed.data, self.info[placed.kind])[name], "COMBO" if isinstance(kind, list) else kind
+        return None
 
     def _connect(self, source: Placed, output: str, target: Placed, name: str) -> None:
         slot = _index(source.data["outputs"], output, source.kind)

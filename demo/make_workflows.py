@@ -1,4 +1,4 @@
-"""Writes the workflows that are shipped: `python -m demo.make_workflows`, with COMFYUI_PATH set.
+"""Writes the workflows and the blueprint that are shipped: `python -m demo.make_workflows`, with COMFYUI_PATH set.
 
 They are made from the running pack's own schemas, so every socket and widget exists; run it again after a node changes.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .client import ComfyClient
 from .server import ComfyServer
-from .shipped import WORKFLOWS
+from .shipped import BLUEPRINTS, WORKFLOWS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,9 +22,15 @@ def main() -> None:
         with ComfyClient(server.address) as client:
             info = client.get("/object_info")
     for name, make in WORKFLOWS.items():
-        path = ROOT / "workflows" / f"{name}.json"
-        path.write_text(json.dumps(make(info).workflow(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(path.relative_to(ROOT))
+        write(ROOT / "workflows" / f"{name}.json", make(info).workflow())
+    for name, make in BLUEPRINTS.items():
+        write(ROOT / "subgraphs" / f"{name}.json", make(info))
+
+
+def write(path: Path, content: dict) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

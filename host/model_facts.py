@@ -39,9 +39,17 @@ def model_facts(prompt: Mapping[str, Any] | None, node_id: str, patcher, clip) -
     return {name: value for name, value in facts.items() if value is not None}
 
 
+def model_files(prompt: Mapping[str, Any] | None, node_id: str) -> dict[str, Path]:
+    """Metadata entry -> the file whose sha256 it holds, for the node's `model` and `vae`, where their loaders are found."""
+    found = {
+        "ss_new_sd_model_hash": _path_of(_loader(prompt, node_id, "model", _MODEL_WIDGETS)),
+        "ss_new_vae_hash": _path_of(_loader(prompt, node_id, "vae", _VAE_WIDGETS)),
+    }
+    return {name: path for name, path in found.items() if path is not None}
+
+
 def legacy_hash(path: Path) -> str:
-    """A1111's first model hash, which kohya writes as ss_sd_model_hash: sha256 of 64 KiB at 1 MiB, 8 hex digits. The
-    sha256 of the whole file is left out: reading 7 GB would hold up every run for what nobody looks at."""
+    """A1111's first model hash, which kohya writes as ss_sd_model_hash: sha256 of 64 KiB at 1 MiB, 8 hex digits."""
     with path.open("rb") as file:
         file.seek(_LEGACY_START)
         return hashlib.sha256(file.read(_LEGACY_LENGTH)).hexdigest()[:8]
@@ -63,9 +71,14 @@ def _loader(prompt: Mapping[str, Any] | None, node_id: str, kind: str, widgets: 
     return None
 
 
-def _hash_of(file: tuple[str, str] | None) -> str | None:
+def _path_of(file: tuple[str, str] | None) -> Path | None:
     path = folder_paths.get_full_path(file[1], file[0]) if file else None
-    return legacy_hash(Path(path)) if path else None
+    return Path(path) if path else None
+
+
+def _hash_of(file: tuple[str, str] | None) -> str | None:
+    path = _path_of(file)
+    return legacy_hash(path) if path else None
 
 
 def _clip_skip(clip) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ..training.output.metadata import dated
 from ..training.output.modelspec import thumbnail
 from ..training.output.privacy import EVERYTHING, at_level
 from ..training.output.trigger_words import with_trigger_words
+from .file_hashes import sha256_of
 from .verify import read_back_tensors
 
 WHERE = "Save LoRA"
@@ -68,7 +70,7 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
 
 
 def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:
-    metadata = {**getattr(lora, "metadata", {}), **dated(getattr(lora, "started_at", None)), **spec.about}
+    metadata = {**getattr(lora, "metadata", {}), **_model_hashes(lora), **dated(getattr(lora, "started_at", None)), **spec.about}
     metadata = with_trigger_words(metadata, spec.trigger_words)
     metadata |= {"ss_output_name": name, "modelspec.title": spec.about.get("modelspec.title", name)}
     metadata = at_level(metadata, spec.privacy)
@@ -77,6 +79,15 @@ def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:
     if spec.workflow is not None:
         metadata["workflow"] = json.dumps(spec.workflow)
     return metadata
+
+
+def _model_hashes(lora: Mapping) -> dict[str, str]:
+    """Of the files that can be read: a model that was moved meanwhile is no reason not to save."""
+    found = {}
+    for name, path in getattr(lora, "model_files", {}).items():
+        with suppress(OSError):
+            found[name] = sha256_of(path)
+    return found
 
 
 def _target(filename: str) -> Path:

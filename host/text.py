@@ -5,13 +5,14 @@ In a caption `(`, `)` and `embedding:` are letters: hatsune_miku_(vocaloid) is o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import torch
 
 from ..training.protocols import TextCondition
 from . import fingerprint
+from .frozen_text import FrozenEncoders, encoders, replayed
 
 
 class ComfyTextEncoder:
@@ -27,8 +28,17 @@ class ComfyTextEncoder:
             encoded = self._clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
         return TextCondition(tensors={name: value for name, value in encoded.items() if torch.is_tensor(value)})
 
-    def encode_trainable(self, text: str) -> TextCondition:
+    def frozen(self, trained: Collection[str]) -> FrozenEncoders | None:
+        """Those of FLUX's CLIP-L and T5, SDXL's two CLIPs, … that are not in `trained`; None when there are none."""
+        modules = [(name, module) for name, module in encoders(self._clip) if name not in trained]
+        return FrozenEncoders(self, modules) if modules else None
+
+    def encode_trainable(self, text: str, frozen: TextCondition | None = None) -> TextCondition:
         """As `encode`, on the loaded and borrowed encoder, with gradient: nothing is loaded or moved here."""
+        with replayed(encoders(self._clip), frozen):
+            return self._encode_trainable(text)
+
+    def _encode_trainable(self, text: str) -> TextCondition:
         clip = self._clip
         model = clip.cond_stage_model
         model.reset_clip_options()

@@ -29,7 +29,7 @@ from . import compat, fingerprint
 from .checks import check_parts, warnings_about
 from .images import ComfyImageEncoder
 from .listeners import ComfyLog, Kept, file_listeners
-from .model_facts import model_facts, model_name
+from .model_facts import model_facts, model_files, model_name
 from .new_run import folder_to_resume, new_run_folder, state_file
 from .panel import panel_listeners
 from .paths import cache_folder
@@ -92,6 +92,7 @@ def train_lora(wiring: Wiring) -> Trained:
         result = run(_order(wiring, session, folder), control, emit, lora_metadata, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
+    lora.model_files = model_files(wiring.prompt, wiring.node_id)
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
     return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=plot.image(), samples=kept.samples,
                    folder=folder, result=result)

@@ -7,7 +7,7 @@ before H W), h w pixel height and width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -101,8 +101,13 @@ class TextEncoder(Protocol):
     def encode(self, text: str) -> TextCondition:
         """The caption, taken literally, without gradient; the tensors may be inference tensors."""
 
-    def encode_trainable(self, text: str) -> TextCondition:
-        """The same with gradient, on the device: for training adapters on the text encoders."""
+    def encode_trainable(self, text: str, frozen: TextCondition | None = None) -> TextCondition:
+        """The same with gradient, on the device: for training adapters on the text encoders. `frozen` is what
+        `frozen(...)` made of the caption: those encoders are not run again."""
+
+    def frozen(self, trained: Collection[str]) -> "TextEncoder | None":
+        """The encoders that are not named in `trained`, whose outputs stay the same all through a run; None when all
+        of them are. What its `encode` gives is only for `encode_trainable`."""
 
     def count_tokens(self, text: str) -> int: ...
 

@@ -1,8 +1,9 @@
-"""The workflows that are shipped, one idea a file: name -> function that puts its nodes on a canvas."""
+"""What is shipped, one idea a file: workflows (name -> function that makes a canvas) and blueprints (name -> function that makes a file)."""
 
 from collections.abc import Callable
 
 from ..canvas import Canvas
+from .one_node import NAME, train_in_one_node
 from .small import (
     caption_a_folder,
     compare_checkpoints,
@@ -24,3 +25,5 @@ WORKFLOWS: dict[str, Callable[[dict], Canvas]] = {
     "Go on from a LoRA": go_on_from_a_lora,
     "Train on images of the graph": train_on_the_graph_s_images,
 }
+
+BLUEPRINTS: dict[str, Callable[[dict], dict]] = {NAME: train_in_one_node}

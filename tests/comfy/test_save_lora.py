@@ -1,5 +1,6 @@
 """Save LoRA: the file, what it says, and that it is read back."""
 
+import hashlib
 import json
 
 import pytest
@@ -60,7 +61,7 @@ def test_names_that_point_elsewhere(trained, filename):
         save(trained, filename=filename)
 
 
-def test_what_the_file_says(trained):
+def test_what_the_file_says(trained, comfy):
     picture = torch.rand(2, 32, 48, 3)
     path, _ = save(trained, filename="said", trigger_words="lcfox", author="me", description="a fox", license="CC0", tags="character", usage_hint="0.8",
                    workflow=True, thumbnail=picture)
@@ -70,9 +71,29 @@ def test_what_the_file_says(trained):
     assert about == {"author": "me", "description": "a fox", "license": "CC0", "tags": "character", "usage_hint": "0.8", "trigger_phrase": "lcfox"}
     assert told["modelspec.thumbnail"].startswith("data:image/jpeg;base64,") and json.loads(told["workflow"]) == {"nodes": ["mine"]}
     assert told["ss_sd_model_name"].startswith("tiny-sd15") and len(told["ss_sd_model_hash"]) == 8
+    checkpoint = comfy.base / "models" / "checkpoints" / told["ss_sd_model_name"]
+    assert told["ss_new_sd_model_hash"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert told["ss_steps"] == "3" and told["ss_text_encoder_lr"] == "0.001"
     assert float(told["ss_training_started_at"]) < float(told["ss_training_finished_at"])
     assert "5_lcfox" in told["ss_tag_frequency"] or "lcfox" in told["ss_tag_frequency"]
+
+
+def test_a_model_is_hashed_once_and_again_when_it_changes(comfy, tmp_path, monkeypatch):
+    from pack.host import file_hashes
+
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"one")
+    assert file_hashes.sha256_of(path) == hashlib.sha256(b"one").hexdigest()
+    path.write_bytes(b"three")
+    assert file_hashes.sha256_of(path) == hashlib.sha256(b"three").hexdigest()
+    monkeypatch.setattr(file_hashes, "_read", lambda path: "read again")
+    assert file_hashes.sha256_of(path) == hashlib.sha256(b"three").hexdigest()
+
+
+def test_a_model_that_has_gone_is_no_reason_not_to_save(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(trained, "model_files", {"ss_new_sd_model_hash": tmp_path / "gone.safetensors"})
+    path, _ = save(trained, filename="gone")
+    assert "ss_new_sd_model_hash" not in metadata_of(path)
 
 
 def test_privacy(trained, comfy):

@@ -20,7 +20,8 @@ class TrainedLora(dict):
     """The tensors of a LoRA file by key, with the metadata that belongs to them: what a LORA_MODEL socket carries.
 
     `started_at` is the Unix time at which its run began; `rows` says which part of each module another program knows by
-    which name (see `network.export`). A plain dict to everybody else, so ComfyUI's own LoRA nodes take it.
+    which name (see `network.export`); `model_files` are the files it was trained on, by the metadata entry of their hash.
+    A plain dict to everybody else, so ComfyUI's own LoRA nodes take it.
     """
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]):
@@ -28,6 +29,7 @@ class TrainedLora(dict):
         self.metadata = dict(metadata)
         self.started_at: float | None = None
         self.rows: Mapping[str, Sequence[Rows]] = {}
+        self.model_files: Mapping[str, Path] = {}
 
 
 def write_lora(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], dtype: torch.dtype) -> None:

@@ -33,7 +33,7 @@ from ..optim.groups import ParameterGroup
 from ..optim.optimizers import build_optimizer
 from ..optim.schedules import lr_multiplier
 from ..optim.spec import OptimizerSpec
-from ..protocols import Denoiser, ImageEncoder, Sampler, TextEncoder, Trainable
+from ..protocols import Denoiser, ImageEncoder, Sampler, TextCondition, TextEncoder, Trainable
 from ..specs import PreviewSpec, RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
@@ -105,13 +105,11 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     items = [*training_items, *(item for item in items if item.sample.is_validation)]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
-    texts = TextCache(order.text_encoder, _below(order.cache_folder, "texts"))
-    if not order.trains_text_encoders:
-        texts.prepare(_texts(order), emit, control.check)
     plan = make_plan(order.run, training_items)
     total_steps = order.run.epochs * plan.steps_per_epoch if order.run.epochs else order.run.steps
     network = build_network(order.network, [(part, order.family.blocks_of(part.name)) for part in order.parts], seed=order.run.seed, starts=order.starts)
     network.to(order.denoiser.device)
+    text_of = _text_source(order, network, control, emit)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
     _reserve_memory(order, network, latents, training_items, emit)
@@ -119,8 +117,7 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     _warn(order, emit)
     stepper = Stepper(
         denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
-        dataset=order.dataset, items=items, latents=latents,
-        text_of=order.text_encoder.encode_trainable if order.trains_text_encoders else texts.get,
+        dataset=order.dataset, items=items, latents=latents, text_of=text_of,
     )
     meter = MemoryMeter(order.denoiser.device)
     trainer = Trainer(
@@ -177,6 +174,18 @@ def _updater(order: Order, network: Network, total_steps: int) -> Updater:
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
         scale_gradients=order.scale_gradients, device=order.denoiser.device,
     )
+
+
+def _text_source(order: Order, network: Network, control: Control, emit: Emitter) -> Callable[[str], TextCondition]:
+    """Caption -> condition: from the cache. Where encoders are trained, the cache holds what the others make of it."""
+    encoder, cached = order.text_encoder, order.text_encoder
+    if order.trains_text_encoders:
+        cached = encoder.frozen({part.name for part in order.parts if network.adapters_of(part.name)})
+    if cached is None:
+        return encoder.encode_trainable
+    texts = TextCache(cached, _below(order.cache_folder, "texts"))
+    texts.prepare(_texts(order), emit, control.check)
+    return (lambda text: encoder.encode_trainable(text, texts.get(text))) if order.trains_text_encoders else texts.get
 
 
 def _texts(order: Order) -> list[str]:

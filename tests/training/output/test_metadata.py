@@ -148,6 +148,7 @@ def test_flux_s_own_entries():
     assert chosen["ss_timestep_sampling"] == "flux_shift" and chosen["ss_sigmoid_scale"] == 1.0 and chosen["ss_guidance_scale"] == 1.0
     assert chosen["ss_model_prediction_type"] == "raw" and chosen["ss_weighting_scheme"] == "none" and chosen["ss_apply_t5_attn_mask"] is False
     assert "ss_min_snr_gamma" not in chosen
+    assert objective_entries(ObjectiveSpec(guidance=3.5), "flow", FAMILIES["flux"])["ss_guidance_scale"] == 3.5
     told = objective_entries(ObjectiveSpec(timesteps=timesteps.LogitNormal(mean=0.5, std=2.0)), "flow", FAMILIES["flux"])
     assert (told["ss_timestep_sampling"], told["ss_weighting_scheme"], told["ss_logit_mean"], told["ss_logit_std"]) == ("sigma", "logit_normal", 0.5, 2.0)
     told = objective_entries(ObjectiveSpec(timesteps=timesteps.Shift(k=3.0)), "flow", FAMILIES["flux"])

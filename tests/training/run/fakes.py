@@ -95,7 +95,10 @@ class TinyTextEncoder(nn.Module):
         with torch.no_grad():
             return self.encode_trainable(text)
 
-    def encode_trainable(self, text):
+    def frozen(self, trained):
+        return None
+
+    def encode_trainable(self, text, frozen=None):
         letters = torch.tensor([[len(text), text.count("a"), text.count("t")]], dtype=torch.float32) / 10
         return TextCondition(tensors={"cond": self.layers[0](letters)})
 

@@ -1,5 +1,7 @@
 """The loop on a tiny model: order, accumulation, repeatability, and what it says and does between steps."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from safetensors.torch import load
@@ -9,6 +11,7 @@ from pack.training.errors import NonFiniteError
 from pack.training.events import Message, PreviewReady, RunEnded, RunStarted, Saved, StepDone
 from pack.training.network.attach import attached
 from pack.training.optim.spec import OptimizerSpec
+from pack.training.protocols import TextCondition
 from pack.training.run.control import Control
 from pack.training.specs import PreviewSpec, RunSpec
 
@@ -176,6 +179,24 @@ def test_text_encoders_train_too(tmp_path):
     tensors = load(ground.file())
     assert tensors["clip_l.layers.0.lora_up.weight"].abs().sum() > 0
     assert ground.recorder.of(StepDone)[0].learning_rates == {"diffusion_model": 1e-2, "clip_l": 1e-2}
+
+
+def test_encoders_that_are_not_trained_run_once_a_caption(tmp_path):
+    """Beside a trained one: which are frozen is told by the adapters, and each step is given what they made."""
+    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant"))
+    asked, encoded, used = [], [], []
+    encoder, plain = ground.text_encoder, ground.text_encoder.encode_trainable
+
+    def encode(text):
+        encoded.append(text)
+        return TextCondition(tensors={"t5xxl.out": torch.full((1, 3), float(len(text)))})
+
+    encoder.frozen = lambda trained: asked.append(trained) or SimpleNamespace(identity="t5", encode=encode)
+    encoder.encode_trainable = lambda text, frozen=None: used.append((text, frozen.tensors["t5xxl.out"][0, 0].item())) or plain(text)
+    ground.run()
+    assert asked == [{"clip_l"} | {part.name for part in ground.order().parts}]
+    assert len(encoded) == len(set(encoded)) < len(used)
+    assert used and all(number == len(text) for text, number in used)
 
 
 def test_text_encoders_rest_when_told_to(tmp_path):
