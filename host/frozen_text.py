@@ -6,9 +6,8 @@ CLIP-L beside it is trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 import comfy.model_management as model_management
 import torch
@@ -16,9 +15,6 @@ from torch import nn
 
 from ..training.protocols import TextCondition
 from .borrow import attributes
-
-if TYPE_CHECKING:
-    from .text import ComfyTextEncoder
 
 METHOD = "encode_token_weights"
 Encoders = Sequence[tuple[str, nn.Module]]
@@ -30,19 +26,22 @@ def encoders(clip) -> list[tuple[str, nn.Module]]:
 
 
 class FrozenEncoders:
-    """TextEncoder of `modules`: `encode` gives their outputs by name, for `ComfyTextEncoder.encode_trainable`."""
+    """TextEncoder of `modules`: `encode` gives their outputs by name, for `ComfyTextEncoder.encode_trainable`.
 
-    def __init__(self, whole: "ComfyTextEncoder", modules: Encoders):
-        self._whole = whole
+    `run` encodes a text with the whole CLIP, whose identity is `whole`.
+    """
+
+    def __init__(self, modules: Encoders, run: Callable[[str], object], whole: str):
         self._modules = modules
-        self.identity = f"{whole.identity} {' '.join(name for name, _ in modules)}"
+        self._run = run
+        self.identity = f"{whole} {' '.join(name for name, _ in modules)}"
 
     def encode(self, text: str) -> TextCondition:
         tensors: dict[str, torch.Tensor] = {}
         with ExitStack() as stack:
             for name, module in self._modules:
                 stack.enter_context(attributes([(module, METHOD, _recording(name, module, tensors))]))
-            self._whole.encode(text)
+            self._run(text)
         return TextCondition(tensors=tensors)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,15 +12,13 @@ from ..training.output.log import JsonlLog
 from ..training.output.run_json import RunJson
 from ..training.output.sample_files import SampleFiles
 from ..training.output.tensorboard import TensorBoardLog
-
-if TYPE_CHECKING:
-    from .train import Wiring
+from .wiring import Wiring
 
 log = logging.getLogger(__name__)
 _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 
 
-def file_listeners(folder: Path, wiring: "Wiring") -> list[Listener]:
+def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
     """Samples, log.jsonl and run.json; TensorBoard when asked for. Samples carry the graph, as ComfyUI's own pictures do."""
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
     listeners = [SampleFiles(folder, {name: value for name, value in graph.items() if value}), JsonlLog(folder),

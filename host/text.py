@@ -31,7 +31,7 @@ class ComfyTextEncoder:
     def frozen(self, trained: Collection[str]) -> FrozenEncoders | None:
         """Those of FLUX's CLIP-L and T5, SDXL's two CLIPs, … that are not in `trained`; None when there are none."""
         modules = [(name, module) for name, module in encoders(self._clip) if name not in trained]
-        return FrozenEncoders(self, modules) if modules else None
+        return FrozenEncoders(modules, self.encode, self.identity) if modules else None
 
     def encode_trainable(self, text: str, frozen: TextCondition | None = None) -> TextCondition:
         """As `encode`, on the loaded and borrowed encoder, with gradient: nothing is loaded or moved here."""

@@ -12,19 +12,14 @@ import comfy.sd
 import torch
 
 from ..training.data.check import caption_problems
-from ..training.data.dataset import Dataset
 from ..training.errors import DatasetError, raise_problems
 from ..training.events import Emitter, Message
-from ..training.network.spec import NetworkSpec
-from ..training.objective.spec import ObjectiveSpec
-from ..training.optim.spec import OptimizerSpec
 from ..training.output.lora_file import TrainedLora
 from ..training.output.loss_plot import LossPlot
 from ..training.output.metadata import lora_metadata
 from ..training.run.build import Order
 from ..training.run.control import Control
 from ..training.run.run import Result, run
-from ..training.specs import PreviewSpec, RunSpec
 from . import compat, fingerprint
 from .checks import check_parts, warnings_about
 from .images import ComfyImageEncoder
@@ -40,24 +35,7 @@ from .session import Session
 from .start_from import module_starts
 from .text import ComfyTextEncoder
 from .verify import read_back
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wiring:
-    """What is connected to the Train LoRA node, and what its widgets say. `workflow` is the canvas as ComfyUI saves it."""
-
-    model: Any
-    clip: Any
-    vae: Any
-    dataset: Dataset
-    network: NetworkSpec
-    optimizer: OptimizerSpec
-    objective: ObjectiveSpec
-    preview: PreviewSpec | None
-    run: RunSpec
-    node_id: str = ""
-    workflow: dict | None = None
-    prompt: dict | None = None
+from .wiring import Wiring
 
 
 @dataclass(frozen=True, kw_only=True)

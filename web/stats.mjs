@@ -33,11 +33,12 @@ export function makeStats() {
   const rate = makeCell("learningRate");
   const pace = makeCell("speed");
   const memory = makeCell("memory");
+  const norm = makeCell("meanNorm");
   const now = h("div.meter-now");
   const peak = h("div.meter-peak");
   const meter = h("div.meter", {}, now, peak);
   memory.element.insertBefore(meter, memory.note);
-  const element = h("section.section.stats", {}, loss.element, validation.element, pace.element, rate.element, memory.element);
+  const element = h("section.section.stats", {}, loss.element, validation.element, pace.element, rate.element, norm.element, memory.element);
 
   function showMemory(/** @type {Run} */ run, /** @type {number} */ total) {
     const used = run.last?.memory;
@@ -68,6 +69,10 @@ export function makeStats() {
       const rates = Object.values(run.last?.lr ?? {});
       setText(rate.value, format.rate(rates[0]));
       setText(rate.note, rates.slice(1).map(format.rate).join("  ·  "));
+      const mean = run.last?.mean_norm;
+      setShown(norm.element, typeof mean === "number");
+      setText(norm.value, format.loss(mean));
+      setText(norm.note, t("scaled", { count: run.last?.scaled_modules ?? 0 }));
       showMemory(run, totalMemory);
     },
   };

@@ -6,11 +6,14 @@ import importlib
 import sys
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from pack.demo import checkpoints
 from pack.tests.comfy.inprocess import Comfy, start
 from pack.tests.comfy.short_text import honour_short_text
+
+CROWDED = 4 << 30  # bytes
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +69,21 @@ def flux_schnell_checkpoint(checkpoint) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _models_do_not_pile_up(request):
+def _models_do_not_pile_up():
     """ComfyUI keeps what it loaded; a module's models are of no use to the next one."""
     yield
+    _free()
+
+
+@pytest.fixture(autouse=True)
+def _large_models_do_not_pile_up():
+    """The FLUX of the tests is 2 GB: a few tests of one module would need more than a small machine has."""
+    yield
+    if psutil.Process().memory_info().rss > CROWDED:
+        _free()
+
+
+def _free() -> None:
     if "comfy.model_management" in sys.modules:
         sys.modules["comfy.model_management"].unload_all_models()
     gc.collect()
