@@ -1,16 +1,14 @@
 """`make bench-families`: seconds a step and memory of a run on the tiny checkpoint of each main family, in families.md.
 
-Every measurement is a process of its own; those whose cores were shared (busy below 1.7) are dropped.
+Every measurement is a process of its own; those in which others took more than a tenth of a core are dropped.
 `python benchmarks/families.py [rounds] [steps]`; with `one KIND CHECKPOINTING STEPS` it is such a process.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from benchmarks import workload  # noqa: E402
-from benchmarks.run import LEAST_BUSY  # noqa: E402
+from benchmarks.run import MEMORY_STEPS, MOST_OTHERS, alone, timing  # noqa: E402
 
 SIDE = 256
 WARM_UP = 2
@@ -36,7 +34,7 @@ def main(rounds: int = 3, steps: int = 8) -> None:
         for title, kind, _, _ in FAMILIES:
             for checkpointing in (False, True):
                 found = measure(kind, checkpointing, steps)
-                kept = found["busy"] >= LEAST_BUSY
+                kept = found["others"] <= MOST_OTHERS
                 print(f"round {number + 1}  {title:6} checkpointing {checkpointing!s:5} {found['seconds']:.2f} s  {found['extra_mib']:.0f} MiB"
                       f"{'' if kept else '  (dropped: the cores were shared)'}", flush=True)
                 results.setdefault((title, checkpointing), []).extend([found] if kept else [])
@@ -48,12 +46,8 @@ def main(rounds: int = 3, steps: int = 8) -> None:
 
 
 def measure(kind: str, checkpointing: bool, steps: int) -> dict:
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive", "MALLOC_MMAP_THRESHOLD_": "262144"}
-    command = [sys.executable, str(Path(__file__).resolve()), "one", kind, str(int(checkpointing)), str(steps)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{kind} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    command = [str(Path(__file__).resolve()), "one", kind, str(int(checkpointing))]
+    return {**alone([*command, str(MEMORY_STEPS)], frees_at_once=True), **timing(alone([*command, str(steps)]))}
 
 
 def one(kind: str, checkpointing: bool, steps: int) -> None:

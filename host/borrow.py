@@ -16,6 +16,10 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+#: Attributes of a layer that ComfyUI itself makes, moves and drops while it runs (dynamic VRAM, pinned memory): they are left
+#: to it, since putting an old one back would bring back memory that is gone.
+_COMFYUI_S_OWN = {"_v_weight", "_v_bias", "_pin"}
+
 
 @contextmanager
 def borrowed(modules: Sequence[nn.Module]) -> Iterator[None]:
@@ -60,11 +64,13 @@ def alias(tensor: torch.Tensor) -> torch.Tensor:
 def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callable[[], None]]) -> None:
     for table, wrap in ((module._parameters, True), (module._buffers, False), (vars(module), False)):
         for name, tensor in list(table.items()):
-            if not _is_plain(tensor):
+            if not _is_plain(tensor) or name in _COMFYUI_S_OWN:
                 continue
             if id(tensor) not in aliases:
                 made = alias(tensor)
                 aliases[id(tensor)] = nn.Parameter(made, requires_grad=False) if wrap else made
+                # ComfyUI notes things on its tensors: the dtype that a weight is meant to be loaded in.
+                aliases[id(tensor)].__dict__.update(vars(tensor))
             table[name] = aliases[id(tensor)]
             undo.append(_put_back(table, name, tensor))
 

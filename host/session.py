@@ -15,6 +15,7 @@ from . import attention, compat, inplace
 from .borrow import attributes, borrowed
 from .denoiser import ComfyDenoiser
 from .family import diffusion_file_keys, family_of, text_encoders
+from .paged import settled
 from .weights import ComfyWeights
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -79,6 +80,9 @@ class Session:
             modules.append(self._clip.cond_stage_model)
         with ExitStack() as stack:
             stack.enter_context(borrowed(modules))
+            stack.enter_context(settled(self.patcher.model, self.device))
+            if self._clip is not None:
+                stack.enter_context(settled(self._clip.cond_stage_model, self._clip.patcher.load_device))
             stack.enter_context(attributes(self._changes()))
             stack.enter_context(attention.pinned())
             stack.enter_context(inplace.out_of_place())

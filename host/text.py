@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 
 from ..training.protocols import TextCondition
-from . import fingerprint
+from . import compat, fingerprint
 from .frozen_text import FrozenEncoders, encoders, replayed
 
 
@@ -44,6 +44,7 @@ class ComfyTextEncoder:
         model.reset_clip_options()
         if clip.layer_idx is not None:
             model.set_clip_options({"layer": clip.layer_idx})
+        compat.set_execution_device(model, clip.patcher.load_device)
         cond, pooled, *rest = model.encode_token_weights(literal_tokens(clip, text))
         tensors = {"cond": cond, "pooled_output": pooled, **(rest[0] if rest else {})}
         return TextCondition(tensors={name: value for name, value in tensors.items() if torch.is_tensor(value)})

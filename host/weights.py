@@ -6,6 +6,9 @@ import comfy.ops
 import torch
 from torch import nn
 
+#: Marks a layer whose weights are pages of ComfyUI's dynamic VRAM.
+PAGE = "_v"
+
 
 class ComfyWeights:
     """WeightAccess for one run: `device` computes, in `dtype`."""
@@ -15,33 +18,56 @@ class ComfyWeights:
         self.dtype = dtype
 
     def weight(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor:
-        with torch.no_grad():
-            weight, _ = comfy.ops.cast_bias_weight(module, dtype=dtype, device=self.device, bias_dtype=dtype)
-            if hasattr(weight, "dequantize") and type(weight) is not torch.Tensor and type(weight) is not nn.Parameter:
-                weight = weight.dequantize().to(dtype)
-            scale = getattr(module, "scale_weight", None)
-            return weight if scale is None else weight * scale.to(weight)
+        weight, _ = fetched(module, self.device, dtype)
+        scale = getattr(module, "scale_weight", None)
+        return weight if scale is None else weight * scale.to(weight)
 
     def bias(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor | None:
-        bias = getattr(module, "bias", None)
-        if bias is None:
-            return None
-        with torch.no_grad():
-            bias = bias.to(self.device, dtype)
-            for patch in getattr(module, "bias_function", ()):
-                bias = patch(bias)
-            return bias
+        return None if getattr(module, "bias", None) is None else fetched(module, self.device, dtype)[1]
+
+    def can_recast(self, module: nn.Module) -> bool:
+        """Modules that are not ComfyUI's own (no cast machinery) multiply by the weight itself."""
+        return hasattr(module, "comfy_cast_weights")
 
     def recasts(self, module: nn.Module) -> bool:
-        """True where the forward multiplies by a copy of the stored weight. Modules that are not ComfyUI's own
-        (no cast machinery) multiply by the weight itself."""
+        """True where the forward multiplies by a copy of the stored weight."""
         weight = module.weight
-        if not hasattr(module, "comfy_cast_weights"):
-            return False
         plain = type(weight) in (torch.Tensor, nn.Parameter)
         return (
             not plain
             or weight.dtype != self.dtype
             or weight.device != self.device
             or len(module.weight_function) > 0
+            or hasattr(module, PAGE)
         )
+
+
+def fetched(module: nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(weight, bias) of one of ComfyUI's layers as they act in its forward, ours to keep; `dtype` None leaves the stored one.
+
+    What the cast gives may lie in a buffer that ComfyUI uses again for the next layer, or in a page that it may take away
+    (dynamic VRAM): that is copied before it is given back.
+    """
+    stored = getattr(module.weight, "_model_dtype", module.weight.dtype)
+    with torch.no_grad():
+        given = comfy.ops.cast_bias_weight(module, device=device, dtype=dtype or stored, bias_dtype=dtype or stored, offloadable=True)
+        weight, bias, held = given
+        own = [_kept(tensor, dtype or stored, _is_lent(held)) for tensor in (weight, bias)]
+        comfy.ops.uncast_bias_weight(module, weight, bias, held)
+    return own[0], own[1]
+
+
+def _kept(tensor: torch.Tensor | None, dtype: torch.dtype, lent: bool) -> torch.Tensor | None:
+    if tensor is None:
+        return None
+    if type(tensor) not in (torch.Tensor, nn.Parameter):  # quantised
+        return tensor.dequantize().to(dtype)
+    return tensor.clone() if lent else tensor
+
+
+def _is_lent(held: object) -> bool:
+    """Whether a fetched weight is ComfyUI's to use again. `held` is what it wants back: a stream or None, and since 0.4
+    (stream, weight, bias), where in place of the weight stands a device when a page is held."""
+    if isinstance(held, tuple):
+        return held[0] is not None or not torch.is_tensor(held[1])
+    return held is not None

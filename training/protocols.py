@@ -128,8 +128,11 @@ class WeightAccess(Protocol):
     def bias(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor | None":
         """The module's bias in `dtype` on the compute device; None when it has none."""
 
+    def can_recast(self, module: "nn.Module") -> bool:
+        """Whether the module's forward may ever make a copy of its weight."""
+
     def recasts(self, module: "nn.Module") -> bool:
-        """Whether the module's forward makes a copy of its weight (another dtype, another device, a patch)."""
+        """Whether it makes one now (another dtype, another device, a patch)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,3 +126,23 @@ def test_adding_in_place_is_back_when_training_ends(sd15):
         assert kept.tolist() == [1, 1] and inside.tolist() == [2, 2]
     x += 1
     assert same.tolist() == [1, 1]
+
+
+def test_a_paged_encoder_is_told_where_to_compute(comfy):
+    """Newer ComfyUI's encoders have `execution_device`; older ones, whose options must not be touched, don't."""
+    from pack.host.compat import set_execution_device
+
+    class Encoders(torch.nn.Module):
+        def __init__(self, **attributes):
+            super().__init__()
+            self.clip_l = torch.nn.Identity()
+            vars(self.clip_l).update(attributes)
+            self.options = []
+
+        def set_clip_options(self, options):
+            self.options.append(options)
+
+    new, old = Encoders(execution_device=None), Encoders()
+    for encoders in (new, old):
+        set_execution_device(encoders, torch.device("meta"))
+    assert new.options == [{"execution_device": torch.device("meta")}] and old.options == []

@@ -41,8 +41,8 @@ def _wire_ops(forwards: "_Forwards", network: Network, part: Trainable) -> None:
     for name, module, op in named_ops(part.module):
         run = module.forward
         weight = partial(part.weights.weight, module)
-        if part.weights.recasts(module):
-            run = _frozen_forward(op, run, weight)
+        if part.weights.can_recast(module):
+            run = _frozen_forward(op, run, weight, partial(part.weights.recasts, module))
             forwards.replace(module, run)
         if name in targets:
             forwards.replace(module, _adapted_forward(targets[name], Base(run, weight, _bias_of(part, module))))
@@ -52,8 +52,9 @@ def _bias_of(part: Trainable, module: nn.Module) -> Callable:
     return lambda dtype: part.weights.bias(module, dtype)
 
 
-def _frozen_forward(op: Op, run: Callable, weight: Callable) -> Callable:
-    return lambda x: frozen_op(x, op, run, weight)
+def _frozen_forward(op: Op, run: Callable, weight: Callable, recasts: Callable[[], bool]) -> Callable:
+    # Asked in every forward: after a preview the host may have loaded more of the model, or less.
+    return lambda x: frozen_op(x, op, run, weight) if recasts() else run(x)
 
 
 def _adapted_forward(adapter: nn.Module, base: Base) -> Callable:

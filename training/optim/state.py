@@ -24,7 +24,8 @@ _SCALARS = (bool, int, float, str, type(None))
 
 
 def export_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(tensors on the CPU, everything else). Parameters are known by the `parameter_names` of their groups.
+    """(tensors, everything else). Parameters are known by the `parameter_names` of their groups. The tensors are the
+    optimizer's own: write them before the next step.
 
     Raises StateError when the optimizer keeps something that is neither a tensor nor plain.
     """
@@ -111,7 +112,7 @@ class _Writer:
     def _keep(self, tensor: Tensor, name: str, order: list[int]) -> str:
         if id(tensor) not in self._names:
             self._names[id(tensor)] = name
-            self.tensors[name] = tensor.detach().permute(order).to("cpu", copy=True).contiguous()
+            self.tensors[name] = tensor.detach().permute(order)
         return self._names[id(tensor)]
 
 

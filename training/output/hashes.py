@@ -6,25 +6,25 @@ import hashlib
 from collections.abc import Mapping
 
 import torch
-from safetensors.torch import save
 
-_HEADER_LENGTH_BYTES = 8
+from .tensor_file import pieces
+
+_LEGACY_START, _LEGACY_LENGTH = 0x100000, 0x10000
 
 
 def with_hashes(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
     """`metadata` with sshs_model_hash and sshs_legacy_hash, computed as kohya's scripts and A1111 do: over the file
-    that holds the ss_* entries alone."""
+    that holds the ss_* entries alone.
+
+    The first is the sha256 of everything behind the header, the tensors alone; the second the first 8 hex digits of sha256 over
+    64 KiB at 1 MiB of the whole file.
+    """
     ss_only = {key: value for key, value in metadata.items() if key.startswith("ss_")}
-    content = save(dict(tensors), ss_only)
-    return {**metadata, "sshs_model_hash": model_hash(content), "sshs_legacy_hash": legacy_hash(content)}
-
-
-def model_hash(content: bytes) -> str:
-    """sha256 of everything behind the header: the tensors alone, whatever the metadata says."""
-    header = int.from_bytes(content[:_HEADER_LENGTH_BYTES], "little")
-    return hashlib.sha256(memoryview(content)[_HEADER_LENGTH_BYTES + header :]).hexdigest()
-
-
-def legacy_hash(content: bytes) -> str:
-    """The first 8 hex digits of sha256 over 64 KiB at 1 MiB: A1111's first hash."""
-    return hashlib.sha256(content[0x100000 : 0x100000 + 0x10000]).hexdigest()[:8]
+    model, legacy, position = hashlib.sha256(), hashlib.sha256(), 0
+    for number, piece in enumerate(pieces(tensors, ss_only)):
+        if number:
+            model.update(piece)
+        start = max(0, _LEGACY_START - position)
+        legacy.update(piece[start : max(start, _LEGACY_START + _LEGACY_LENGTH - position)])
+        position += len(piece)
+    return {**metadata, "sshs_model_hash": model.hexdigest(), "sshs_legacy_hash": legacy.hexdigest()[:8]}

@@ -1,36 +1,56 @@
-"""safetensors files that are the same, byte for byte, for the same content.
+"""safetensors files, written piece by piece: the same bytes for the same content, and no second copy of it in memory.
 
-The library writes its metadata in an order that changes from one process to the next.
+The library writes its metadata in an order that changes from one process to the next, and holds all tensors once more while it
+writes: gigabytes for the state of a large network. Format: https://github.com/huggingface/safetensors#format
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from .atomic import replacing
 
-_LENGTH_BYTES = 8
+LENGTH_BYTES = 8
+_ALIGNMENT = 8
+#: In the order in which the library lays tensors out, the last first.
+_DTYPES = {
+    torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.float8_e5m2: "F8_E5M2", torch.float8_e4m3fn: "F8_E4M3",
+    torch.int16: "I16", torch.float16: "F16", torch.bfloat16: "BF16", torch.int32: "I32", torch.float32: "F32",
+    torch.float64: "F64", torch.int64: "I64",
+}
+_ORDER = list(_DTYPES)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Replace `path` as a whole; metadata in the order of its keys. Tensors must be contiguous, on the CPU."""
-    with replacing(path) as temporary:
-        save_file(dict(tensors), temporary, metadata=dict(metadata))
-        _sort_metadata(temporary)
+    """Replace `path` as a whole; metadata in the order of its keys. Tensors may lie on any device."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for piece in pieces(tensors, metadata):
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut after the renaming could leave an empty file
 
 
-def _sort_metadata(path: Path) -> None:
-    """Put the header's metadata in order, in place: the same characters in another order, so nothing moves."""
-    with path.open("rb+") as file:
-        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length)
-        assert len(text) == length, "the header's own JSON and Python's differ in length"
-        file.seek(_LENGTH_BYTES)
-        file.write(text)
+def pieces(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """The file's bytes: the header, then one tensor after the other."""
+    names = sorted(tensors, key=lambda name: (-_ORDER.index(tensors[name].dtype), name))
+    header: dict[str, dict] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    start = 0
+    for name in names:
+        tensor = tensors[name]
+        end = start + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = text.ljust(-(-len(text) // _ALIGNMENT) * _ALIGNMENT)
+    yield len(text).to_bytes(LENGTH_BYTES, "little") + text
+    for name in names:
+        yield _raw(tensors[name])
+
+
+def _raw(tensor: torch.Tensor) -> memoryview:
+    return memoryview(tensor.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy())

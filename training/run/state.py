@@ -36,8 +36,7 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
         "loss_scale": updater.scaler.state_dict(), "learning_rate_scale": trainer.control.learning_rate_scale,
         "companions": {type(companion).__name__: companion.memory() for companion in trainer.companions},
     }
-    cpu = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    write_tensors(path, cpu, {_HEADER: json.dumps(facts)})
+    write_tensors(path, tensors, {_HEADER: json.dumps(facts)})
 
 
 def load_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ class PlainWeights:
     def bias(self, module, dtype):
         return None if module.bias is None else module.bias.detach().to(dtype)
 
-    def recasts(self, module):
+    def can_recast(self, module):
         return False
 
 
@@ -34,8 +34,10 @@ class CastConv(nn.Conv2d):
 
 
 class CastWeights(PlainWeights):
-    def recasts(self, module):
+    def can_recast(self, module):
         return isinstance(module, (Cast, CastConv))
+
+    recasts = can_recast
 
 
 class Block(nn.Module):

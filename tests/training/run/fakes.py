@@ -113,7 +113,7 @@ class PlainWeights:
     def bias(self, module, dtype):
         return module.bias.to(dtype)
 
-    def recasts(self, module):
+    def can_recast(self, module):
         return False
 
 

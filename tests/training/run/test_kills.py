@@ -32,17 +32,18 @@ SCRIPT = textwrap.dedent(
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    rename, save = atomic._rename, tensor_file.save_file
+    rename, pieces = atomic._rename, tensor_file.pieces
     def dying_rename(source, target):
         if {moment!r} == "written": die_if_due()
         rename(source, target)
         if {moment!r} == "renamed": die_if_due()
-    def dying_save(tensors, path, metadata):
-        if {moment!r} == "begun":
-            Path(path).write_bytes(b"half a file")
-            die_if_due()
-        save(tensors, path, metadata=metadata)
-    atomic._rename, tensor_file.save_file = dying_rename, dying_save
+    def dying_pieces(tensors, metadata):
+        header, *rest = pieces(tensors, metadata)
+        yield header[:10]
+        if {moment!r} == "begun": die_if_due()
+        yield header[10:]
+        yield from rest
+    atomic._rename, tensor_file.pieces = dying_rename, dying_pieces
     bench = ground(Path({folder!r}), CASES["AdamW"], **SPEC)
     state = bench.folder / "state" / "state.safetensors"
     bench.run(state if state.is_file() else None)
