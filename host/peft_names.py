@@ -37,8 +37,13 @@ def _unet(patcher) -> dict[str, list[Rows]]:
 
 def _add(by_weight: dict[str, list[Rows]], name: str, target) -> None:
     if isinstance(target, str):
-        by_weight.setdefault(target, []).append(Rows(name))
-        return
-    weight, place, *reordered = target
-    if not reordered and place is not None and place[0] == 0:
-        by_weight.setdefault(weight, []).append(Rows(name, place[1], place[2]))
+        rows = Rows(name)
+    else:
+        weight, place, *reordered = target
+        if reordered or place is None or place[0] != 0:
+            return
+        target, rows = weight, Rows(name, place[1], place[2])
+    found = by_weight.setdefault(target, [])
+    # Newer ComfyUI knows further names for the same rows, as other trainers write them; diffusers' own comes first.
+    if all((other.start, other.length) != (rows.start, rows.length) for other in found):
+        found.append(rows)

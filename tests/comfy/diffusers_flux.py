@@ -34,7 +34,10 @@ def places(comfy, patcher) -> dict[str, Slices]:
             continue
         native, offset = (source, None) if isinstance(source, str) else source[:2]
         rows = slice(None) if offset is None else slice(offset[1], offset[1] + offset[2])
-        found.setdefault(native.removesuffix(".weight"), []).append((name.removesuffix(".weight"), rows))
+        slices = found.setdefault(native.removesuffix(".weight"), [])
+        # Newer ComfyUI also knows what other trainers call the same rows; diffusers' own name comes first.
+        if all(rows != known for _, known in slices):
+            slices.append((name.removesuffix(".weight"), rows))
     return {native: sorted(slices, key=lambda entry: entry[1].start or 0) for native, slices in found.items()}
 
 

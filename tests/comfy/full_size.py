@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 from torch import device
 
+from pack.tests.comfy.newer_configs import completed
+
 META = device("meta")
 UNET = {
     "use_checkpoint": False, "image_size": 32, "out_channels": 4, "use_spatial_transformer": True, "legacy": False, "in_channels": 4,
@@ -31,7 +33,7 @@ CONFIGS = {"sd15": ("SD15", SD15), "sd2": ("SD20", SD21), "sdxl": ("SDXL", SDXL)
 def patcher(comfy, family: str):
     """What stands for a MODEL: its `model` is ComfyUI's, all of its weights on meta."""
     name, unet_config = CONFIGS[family]
-    config = getattr(comfy.module("comfy.supported_models"), name)(dict(unet_config))
+    config = getattr(comfy.module("comfy.supported_models"), name)(completed(comfy, unet_config))
     return SimpleNamespace(model=config.get_model({}, device=META))
 
 

@@ -238,5 +238,7 @@ def _raise_failure(executor: Any, events: list[Event]) -> None:
 
 
 def _values(executor: Any, prompt: dict) -> dict[str, list]:
-    entries = {node_id: executor.caches.outputs.get(node_id) for node_id in prompt}
+    outputs = executor.caches.outputs
+    look_up = getattr(outputs, "get_local", outputs.get)  # newer ComfyUI's `get` is a coroutine
+    entries = {node_id: look_up(node_id) for node_id in prompt}
     return {node_id: entry.outputs for node_id, entry in entries.items() if entry is not None}

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from pack.tests.comfy.newer_configs import completed
+
 CPU = torch.device("cpu")
 TOKENS = 7
 
@@ -38,7 +40,7 @@ class Tiny:
 def patcher(comfy, tiny: Tiny, seed: int = 0):
     """A MODEL with random weights, loaded as ComfyUI's executor would: under inference mode."""
     with torch.inference_mode():
-        config = getattr(comfy.module("comfy.supported_models"), tiny.kind)(dict(tiny.config))
+        config = getattr(comfy.module("comfy.supported_models"), tiny.kind)(completed(comfy, tiny.config))
         config.set_inference_dtype(torch.float32, None)
         model = config.get_model(tiny.weights(), "", device=CPU)
         fill(model.diffusion_model, seed)

@@ -1,0 +1,52 @@
+"""The whole training as one node: found in the search, wired to a loader, run."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pack.demo.shipped.one_node import NAME
+from pack.demo.stage import PROMPTS, place_checkpoint, place_pictures
+from pack.tests.web.browser import panel_page
+from pack.tests.web.browser.conftest import FRONTENDS
+
+pytestmark = pytest.mark.browser
+
+JOIN = """checkpoint => {
+    const [one] = app.graph._nodes;
+    const loader = LiteGraph.createNode("CheckpointLoaderSimple");
+    app.graph.add(loader);
+    loader.widgets.find((widget) => widget.name === "ckpt_name").value = checkpoint;
+    ["model", "clip", "vae"].forEach((name, slot) => loader.connect(slot, one, one.inputs.findIndex((input) => input.name === name)));
+    const decode = LiteGraph.createNode("PreviewImage");
+    app.graph.add(decode);
+    one.connect(one.outputs.findIndex((output) => output.name === "loss_plot"), decode, 0);
+}"""
+
+
+def add_by_search(page: Page, name: str) -> None:
+    """Double-click on the empty canvas, type, Enter: as a person does."""
+    page.mouse.dblclick(900, 600)
+    page.keyboard.type(name, delay=20)
+    page.wait_for_timeout(1500)
+    page.keyboard.press("Enter")
+    page.wait_for_function("app.graph._nodes.length === 1")
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_the_one_node_trains(frontend, start_server, open_page, repo_root, screenshots):
+    with start_server(frontend, pack=repo_root) as server:
+        checkpoint, folder = place_checkpoint(server.base, None), place_pictures(server.base)
+        page = open_page(server.address)
+        add_by_search(page, NAME)
+        names = page.evaluate("app.graph._nodes[0].widgets.map(widget => widget.name)")
+        assert names == ["folder", "name", "steps", "learning_rate", "resolution", "prompts", "resume"]
+        values = {"folder": folder, "name": "one", "steps": 4, "resolution": 128, "prompts": PROMPTS[0]}
+        page.evaluate(
+            "values => { for (const widget of app.graph._nodes[0].widgets) if (widget.name in values) widget.value = values[widget.name]; }", values)
+        page.evaluate(JOIN, checkpoint)
+        panel = panel_page.open_sidebar(page)
+        page.screenshot(path=screenshots / f"one-node-{frontend}.png")
+        panel_page.run_canvas(page)
+        expect(panel.name).to_have_text("one", timeout=120_000)
+        panel.expect_status("finished", timeout=300_000)
+        assert panel.step() == 4
+        assert (server.base / "models" / "loras" / "one.safetensors").is_file()
