@@ -42,6 +42,7 @@ _REFUSED: tuple[tuple[str, Applies, str], ...] = (
     ("Lotus", _always, "estimates depth or normals in one step, so it has no noise to be trained on"),
     ("StableAudio1", _always, _AUDIO),
     ("ACEStep", _always, _AUDIO),
+    ("ACEStep15", _always, _AUDIO),
     ("Hunyuan3Dv2", _always, _3D),
     ("Hunyuan3Dv2_1", _always, _3D),
     ("SVD_img2vid", _always, _FROM_PICTURE),
@@ -60,8 +61,11 @@ _REFUSED: tuple[tuple[str, Applies, str], ...] = (
     ("WAN21_HuMo", _always, _DRIVEN),
     ("WAN22_S2V", _always, _DRIVEN),
     ("WAN22_Animate", _always, _DRIVEN),
+    ("WAN21_SCAIL", _always, _DRIVEN),
+    ("WAN21_FlowRVS", _always, _FROM_PICTURE),
     ("WAN21", _other_channels, _FROM_PICTURE),
     ("LTXV", _always, "is a video model that writes into its own activations, which would make gradients silently wrong"),
+    ("LTXAV", _always, "makes videos with their sound, which a folder of pictures does not have"),
     ("Flux", _flux_control, "is drawn over an edge or depth picture, so it needs one for every caption. Train plain FLUX: its "
                             "LoRAs work on this model too"),
 )
