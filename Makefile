@@ -39,7 +39,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo test browser test-browser bench bench-families families lint clean
+.PHONY: help setup setup-test demo test browser test-browser bench bench-families families pictures lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -114,6 +114,10 @@ bench-families: setup-test
 families: setup-test
 	WRITE_FAMILIES=1 $(RUN) -m pytest tests/comfy/test_every_family.py
 	$(PY) -m demo.make_family_table
+
+# The workflows' pictures for the template browser, and README's.
+pictures: browser
+	$(RUN) -m demo.make_pictures
 
 lint: setup-test
 	$(PY) -m ruff check .

@@ -28,8 +28,12 @@ def door(name: str, *places: tuple[Placed, str]) -> Door:
 def blueprint(canvas: Canvas, description: str, inputs: list[Door], outputs: list[Door], width: int = 400) -> dict:
     """What goes into subgraphs/<name>.json. The widgets' values are those that the first joined node has on the canvas."""
     name, links = canvas.name, [_link(*link) for link in canvas.links]
+    widgets = {node.id: canvas.widgets(node) for node in canvas.nodes}
+    for node in canvas.nodes:
+        # Inside a subgraph the frontend goes by the number of an input, and each widget is one, behind the sockets.
+        node.data["inputs"] += [{"name": name, "type": kind, "widget": {"name": name}, "link": None} for name, (kind, _) in widgets[node.id].items()]
     identity = str(uuid.uuid5(NAMESPACE, f"blueprint {name}"))
-    entries = [_enter(canvas, slot, one, links) for slot, one in enumerate(inputs)]
+    entries = [_enter(widgets, slot, one, links) for slot, one in enumerate(inputs)]
     exits = [_leave(slot, one, links) for slot, one in enumerate(outputs)]
     right = max(node.data["pos"][0] + node.data["size"][0] for node in canvas.nodes) + 120
     definition = {
@@ -41,13 +45,13 @@ def blueprint(canvas: Canvas, description: str, inputs: list[Door], outputs: lis
         "outputs": [_door(leaving, name, right + 20, slot) for slot, leaving in enumerate(exits)],
         "widgets": [], "nodes": [node.data for node in canvas.nodes], "groups": [], "links": links, "config": {}, "extra": {},
     }
-    widgets = [entry for entry in entries if "value" in entry]
+    shown = [entry for entry in entries if "value" in entry]
     one = {
         "id": 1, "type": identity, "pos": [0, 0], "size": [width, 30 * len(entries) + 90], "flags": {}, "order": 0, "mode": 0, "title": name,
         "inputs": [_socket(entry) for entry in entries],
         "outputs": [{"name": leaving["name"], "type": leaving["type"], "links": []} for leaving in exits],
-        "properties": {"proxyWidgets": [["-1", entry["name"]] for entry in widgets], "cnr_id": "lora-canvas", "ver": "0.1.0"},
-        "widgets_values": [entry["value"] for entry in widgets],
+        "properties": {"proxyWidgets": [["-1", entry["name"]] for entry in shown], "cnr_id": "lora-canvas", "ver": "0.1.0"},
+        "widgets_values": [entry["value"] for entry in shown],
     }
     return {
         "id": str(uuid.uuid5(NAMESPACE, f"blueprint file {name}")), "revision": 0, "last_node_id": 1, "last_link_id": 0, "nodes": [one],
@@ -60,14 +64,13 @@ def _link(number: int, source: int, slot: int, target: int, socket: int, kind: s
     return {"id": number, "origin_id": source, "origin_slot": slot, "target_id": target, "target_slot": socket, "type": kind}
 
 
-def _enter(canvas: Canvas, slot: int, one: Door, links: list[dict]) -> dict:
+def _enter(widgets: dict[int, dict[str, tuple]], slot: int, one: Door, links: list[dict]) -> dict:
     """Joins an input to its places: {"name", "type", "linkIds"}, with "value" where the places are widgets."""
     entry: dict = {"name": one.name, "linkIds": []}
     for placed, name in one.places:
+        if name in widgets[placed.id]:
+            entry.setdefault("value", widgets[placed.id][name][1])
         sockets = placed.data["inputs"]
-        if widget := canvas.widget(placed, name):
-            entry.setdefault("value", widget[0])
-            sockets.append({"name": name, "type": widget[1], "widget": {"name": name}, "link": None})
         index = next(index for index, socket in enumerate(sockets) if socket["name"] == name)
         entry["type"] = sockets[index]["type"]
         sockets[index]["link"] = number = len(links) + 1

@@ -77,12 +77,13 @@ class Canvas:
             "groups": self.groups, "config": {}, "extra": {"ds": {"scale": 0.6, "offset": [40, 80]}}, "version": 0.4,
         }
 
-    def widget(self, placed: Placed, name: str) -> tuple[Any, str] | None:
-        """The value and the type of a node's widget; None when `name` is a socket."""
-        for entry, kind, options, _ in _entries(self.info[placed.kind]):
-            if entry == name and _is_widget(kind, options):
-                return widget_values(placed.data, self.info[placed.kind])[name], "COMBO" if isinstance(kind, list) else kind
-        return None
+    def widgets(self, placed: Placed) -> dict[str, tuple[str, Any]]:
+        """A node's widgets by name, in the schema's order: their types and their values."""
+        values = widget_values(placed.data, self.info[placed.kind])
+        return {
+            name: ("COMBO" if isinstance(kind, list) else kind, values[name])
+            for name, kind, options, _ in _entries(self.info[placed.kind]) if _is_widget(kind, options)
+        }
 
     def _connect(self, source: Placed, output: str, target: Placed, name: str) -> None:
         slot = _index(source.data["outputs"], output, source.kind)

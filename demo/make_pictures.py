@@ -71,7 +71,7 @@ def take_workflow(page: Page, path: Path) -> None:
 
 
 def take_training(page: Page, base: Path) -> None:
-    """README's: the SD1.5 workflow near its end, with the panel; then the panel wide, and two steps compared."""
+    """README's: the SD1.5 workflow near its end, with the panel."""
     values = {
         "ckpt_name": place_checkpoint(base, None), "folder": place_pictures(base), "resolution": SIDE, "min_bucket": SIDE // 2,
         "max_bucket": 2 * SIDE, "LoRACanvasTrainLoRA.steps": STEPS, "gradient_checkpointing": False, "run_name": "lcfox", "filename": "lcfox",
@@ -87,7 +87,6 @@ def take_training(page: Page, base: Path) -> None:
     page.evaluate(FIT, 480)
     page.wait_for_timeout(1500)
     _keep(page, ROOT / "docs" / "img" / "training.jpg", width=1600)
-    page.locator(".lora-canvas-panel").screenshot(path=ROOT / "docs" / "img" / "panel.png")
     page.close()
 
 

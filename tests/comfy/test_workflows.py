@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pack.demo.shipped import WORKFLOWS
+from pack.demo.shipped import BLUEPRINTS, WORKFLOWS
 from pack.demo.workflow import to_api
 from pack.tests.comfy.graphs import place_pictures
 from pack.tests.comfy.object_info import object_info
@@ -33,6 +33,29 @@ def test_there_is_a_file_for_each_and_nothing_else():
 def test_the_file_is_what_the_maker_makes_today(info, name):
     """Run `python -m demo.make_workflows` after a node has changed."""
     assert load(ROOT / "workflows" / f"{name}.json") == json.loads(json.dumps(WORKFLOWS[name](info).workflow()))
+
+
+def test_every_workflow_has_its_picture():
+    """The template browser shows it; `make pictures` takes it."""
+    assert {path.stem for path in (ROOT / "workflows").glob("*.jpg")} == set(WORKFLOWS)
+
+
+@pytest.mark.parametrize("name", BLUEPRINTS)
+def test_the_blueprint_is_what_the_maker_makes_today_and_joins_what_exists(info, name):
+    file = load(ROOT / "subgraphs" / f"{name}.json")
+    assert file == json.loads(json.dumps(BLUEPRINTS[name](info)))
+    [one], [inside] = file["nodes"], file["definitions"]["subgraphs"]
+    assert one["type"] == inside["id"]
+    nodes = {node["id"]: node for node in inside["nodes"]}
+    for link in inside["links"]:
+        if link["target_id"] in nodes:
+            assert nodes[link["target_id"]]["inputs"][link["target_slot"]]["link"] == link["id"]
+        if link["origin_id"] in nodes:
+            assert link["id"] in nodes[link["origin_id"]]["outputs"][link["origin_slot"]]["links"]
+    for ends, side in ((inside["inputs"], "origin"), (inside["outputs"], "target")):
+        for slot, end in enumerate(ends):
+            joined = [link["id"] for link in inside["links"] if link[f"{side}_id"] < 0 and link[f"{side}_slot"] == slot]
+            assert joined == end["linkIds"] != []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
