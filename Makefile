@@ -115,7 +115,7 @@ families: setup-test
 	WRITE_FAMILIES=1 $(RUN) -m pytest tests/comfy/test_every_family.py
 	$(PY) -m demo.make_family_table
 
-# The workflows' pictures for the template browser, and README's.
+# The workflows' pictures, which the template browser shows.
 pictures: browser
 	$(RUN) -m demo.make_pictures
 
