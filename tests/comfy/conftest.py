@@ -13,7 +13,7 @@ from pack.demo import checkpoints
 from pack.tests.comfy.inprocess import Comfy, start
 from pack.tests.comfy.short_text import honour_short_text
 
-CROWDED = 4 << 30  # bytes
+CROWDED = 8 << 30  # bytes
 
 
 @pytest.fixture(scope="session")
