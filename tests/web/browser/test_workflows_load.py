@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 UNKNOWN = "() => app.graph._nodes.filter((node) => !(node.type in LiteGraph.registered_node_types)).map((node) => node.type)"
 WIDGETS = """() => Object.fromEntries(app.graph.serialize().nodes
-    .filter((node) => node.type.startsWith("LoRACanvas")).map((node) => [node.id, node.widgets_values]))"""
+    .filter((node) => node.type.startsWith("LoRACanvas")).map((node) => [node.id, node.widgets_values ?? []]))"""
 
 
 @pytest.mark.parametrize("frontend", FRONTENDS)
