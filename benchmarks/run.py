@@ -1,7 +1,7 @@
 """`make bench`: every contestant in a process of its own, in interleaved rounds, and the table in results.md.
 
 Run it on an otherwise idle machine: two torch processes on two cores slow each other down many times. Rounds in which
-others took more than a tenth of a core are dropped. `python benchmarks/run.py [rounds] [steps] [name ...]` runs some.
+others took more than a tenth of a core are dropped. `python benchmarks/run.py [rounds] [steps] [name ...]` runs some, and leaves results.md alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def main(rounds: int = 3, steps: int = 8, names: list[str] | None = None) -> Non
             results[name] += [measured] if kept else []
     table = as_table(results)
     print(table)
-    (HERE / "results.md").write_text(table, encoding="utf-8")
+    if names is None:
+        (HERE / "results.md").write_text(table, encoding="utf-8")
 
 
 def measure(name: str, steps: int) -> dict:

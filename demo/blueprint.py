@@ -31,7 +31,9 @@ def blueprint(canvas: Canvas, description: str, inputs: list[Door], outputs: lis
     widgets = {node.id: canvas.widgets(node) for node in canvas.nodes}
     for node in canvas.nodes:
         # Inside a subgraph the frontend goes by the number of an input, and each widget is one, behind the sockets.
-        node.data["inputs"] += [{"name": name, "type": kind, "widget": {"name": name}, "link": None} for name, (kind, _) in widgets[node.id].items()]
+        node.data["inputs"] += [
+            {"name": widget, "type": kind, "widget": {"name": widget}, "link": None} for widget, (kind, _) in widgets[node.id].items()
+        ]
     identity = str(uuid.uuid5(NAMESPACE, f"blueprint {name}"))
     entries = [_enter(widgets, slot, one, links) for slot, one in enumerate(inputs)]
     exits = [_leave(slot, one, links) for slot, one in enumerate(outputs)]

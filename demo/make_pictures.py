@@ -10,14 +10,12 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from .browser import SETTINGS, launch, wait_until_ready
 from .server import ComfyServer
 
 ROOT = Path(__file__).resolve().parents[1]
-BROWSERS = ("/usr/bin/chromium", "/usr/bin/google-chrome")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync")
-SETTINGS = {
-    "Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False, "Comfy.Graph.CanvasInfo": False,
-    "Comfy.Graph.CanvasMenu": False, "Comfy.Minimap.Visible": False, "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+BARE = SETTINGS | {
+    "Comfy.Graph.CanvasInfo": False, "Comfy.Graph.CanvasMenu": False, "Comfy.Minimap.Visible": False, "LiteGraph.Canvas.MinFontSizeForLOD": 0,
 }
 WIDTH = 1000
 
@@ -40,9 +38,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         base = Path(folder)
         (base / "user" / "default").mkdir(parents=True)
-        (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))
-        found = next((path for path in BROWSERS if Path(path).exists()), None)
-        browser = playwright.chromium.launch(executable_path=found, args=list(QUIET))
+        (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(BARE))
+        browser = launch(playwright)
         with ComfyServer(comfyui, base, ROOT) as server:
             for path in sorted((ROOT / "workflows").glob("*.json")):
                 take(_page(browser, server.address), path)
@@ -66,7 +63,7 @@ def take(page: Page, path: Path) -> None:
 def _page(browser: Browser, address: str) -> Page:
     page = browser.new_page(viewport={"width": 2800, "height": 1800})
     page.goto(f"http://{address}/")
-    page.wait_for_function("window.app?.extensionManager?.sidebarTab?.sidebarTabs?.some(tab => tab.id === 'lora-canvas') && app.graph")
+    wait_until_ready(page)
     return page
 
 

@@ -1,4 +1,4 @@
-"""The sha256 of model files, by which Civitai and A1111 know them. Gigabytes are read once; what was found is kept."""
+"""The hashes of model files, by which Civitai and A1111 know them. Gigabytes are read once; what was found is kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ import json
 from pathlib import Path
 
 from ..training.output.atomic import write_text
+from ..training.output.hashes import LEGACY_LENGTH, LEGACY_START
 from .paths import private_folder
 
 BLOCK = 1 << 20
+
+
+def legacy_hash(path: Path) -> str:
+    """A1111's first model hash, which kohya writes as ss_sd_model_hash: sha256 of 64 KiB at 1 MiB, 8 hex digits."""
+    with path.open("rb") as file:
+        file.seek(LEGACY_START)
+        return hashlib.sha256(file.read(LEGACY_LENGTH)).hexdigest()[:8]
 
 
 def sha256_of(path: Path) -> str:

@@ -7,7 +7,7 @@ CLIP-L beside it is trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import comfy.model_management as model_management
 import torch
@@ -38,9 +38,7 @@ class FrozenEncoders:
 
     def encode(self, text: str) -> TextCondition:
         tensors: dict[str, torch.Tensor] = {}
-        with ExitStack() as stack:
-            for name, module in self._modules:
-                stack.enter_context(attributes([(module, METHOD, _recording(name, module, tensors))]))
+        with attributes([(module, METHOD, _recording(name, module, tensors)) for name, module in self._modules]):
             self._run(text)
         return TextCondition(tensors=tensors)
 

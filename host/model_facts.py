@@ -5,7 +5,6 @@ ComfyUI's MODEL does not remember its file. The prompt does: the way back along 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 import comfy.supported_models as supported
 import folder_paths
 
+from .file_hashes import legacy_hash
+
 #: Widgets of loaders -> the folder that their files lie in.
 _MODEL_WIDGETS = {"ckpt_name": "checkpoints", "unet_name": "diffusion_models"}
 _VAE_WIDGETS = {"vae_name": "vae"}
-
-_LEGACY_START, _LEGACY_LENGTH = 0x100000, 0x10000
 
 
 def model_name(prompt: Mapping[str, Any] | None, node_id: str) -> str:
@@ -46,13 +45,6 @@ def model_files(prompt: Mapping[str, Any] | None, node_id: str) -> dict[str, Pat
         "ss_new_vae_hash": _path_of(_loader(prompt, node_id, "vae", _VAE_WIDGETS)),
     }
     return {name: path for name, path in found.items() if path is not None}
-
-
-def legacy_hash(path: Path) -> str:
-    """A1111's first model hash, which kohya writes as ss_sd_model_hash: sha256 of 64 KiB at 1 MiB, 8 hex digits."""
-    with path.open("rb") as file:
-        file.seek(_LEGACY_START)
-        return hashlib.sha256(file.read(_LEGACY_LENGTH)).hexdigest()[:8]
 
 
 def _loader(prompt: Mapping[str, Any] | None, node_id: str, kind: str, widgets: Mapping[str, str]) -> tuple[str, str] | None:

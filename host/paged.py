@@ -1,6 +1,6 @@
 """Weights that ComfyUI moves to the device for the moment of one layer: autograd may not keep those.
 
-Partly loaded models and dynamic VRAM (ComfyUI 0.12 and newer) fetch a layer's weight into a buffer that the next layer uses again,
+Partly loaded models and dynamic VRAM (newer ComfyUI; read in 0.18.2) fetch a layer's weight into a buffer that the next layer uses again,
 or into a page that may be taken away. Linears and convolutions fetch theirs anew in backward (`training/memory/frozen.py`);
 what is left (norms, a megabyte or two in all) is put on the device for the whole run.
 """

@@ -17,7 +17,7 @@ from ..training.network.export import largest_difference, peft_tensors
 from ..training.output.lora_file import DTYPES, read_lora, unused_path, write_lora
 from ..training.output.metadata import dated
 from ..training.output.modelspec import thumbnail
-from ..training.output.privacy import EVERYTHING, at_level
+from ..training.output.privacy import EVERYTHING, MINIMUM, at_level
 from ..training.output.trigger_words import with_trigger_words
 from .file_hashes import sha256_of
 from .verify import read_back_tensors
@@ -70,7 +70,7 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
 
 
 def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:
-    metadata = {**getattr(lora, "metadata", {}), **_model_hashes(lora), **dated(getattr(lora, "started_at", None)), **spec.about}
+    metadata = {**getattr(lora, "metadata", {}), **(_model_hashes(lora) if spec.privacy != MINIMUM else {}), **dated(getattr(lora, "started_at", None)), **spec.about}
     metadata = with_trigger_words(metadata, spec.trigger_words)
     metadata |= {"ss_output_name": name, "modelspec.title": spec.about.get("modelspec.title", name)}
     metadata = at_level(metadata, spec.privacy)

@@ -23,7 +23,16 @@ class ComfyWeights:
         return weight if scale is None else weight * scale.to(weight)
 
     def bias(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor | None:
-        return None if getattr(module, "bias", None) is None else fetched(module, self.device, dtype)[1]
+        bias = getattr(module, "bias", None)
+        if bias is None:
+            return None
+        # Without the weight, which the same fetch would bring along: kinds that need it ask in every forward.
+        paged = getattr(module, "bias_lowvram_function", None)
+        with torch.no_grad():
+            bias = bias.to(self.device, dtype)
+            for patch in (*([paged] if paged else []), *getattr(module, "bias_function", ())):
+                bias = patch(bias)
+            return bias
 
     def can_recast(self, module: nn.Module) -> bool:
         """Modules that are not ComfyUI's own (no cast machinery) multiply by the weight itself."""
@@ -48,13 +57,13 @@ def fetched(module: nn.Module, device: torch.device, dtype: torch.dtype | None =
     What the cast gives may lie in a buffer that ComfyUI uses again for the next layer, or in a page that it may take away
     (dynamic VRAM): that is copied before it is given back.
     """
-    stored = getattr(module.weight, "_model_dtype", module.weight.dtype)
+    dtype = dtype or getattr(module.weight, "_model_dtype", module.weight.dtype)
     with torch.no_grad():
-        given = comfy.ops.cast_bias_weight(module, device=device, dtype=dtype or stored, bias_dtype=dtype or stored, offloadable=True)
-        weight, bias, held = given
-        own = [_kept(tensor, dtype or stored, _is_lent(held)) for tensor in (weight, bias)]
-        comfy.ops.uncast_bias_weight(module, weight, bias, held)
-    return own[0], own[1]
+        weight, bias, held = comfy.ops.cast_bias_weight(module, device=device, dtype=dtype, bias_dtype=dtype, offloadable=True)
+        try:
+            return _kept(weight, dtype, _is_lent(held)), _kept(bias, dtype, _is_lent(held))
+        finally:
+            comfy.ops.uncast_bias_weight(module, weight, bias, held)
 
 
 def _kept(tensor: torch.Tensor | None, dtype: torch.dtype, lent: bool) -> torch.Tensor | None:
@@ -66,7 +75,7 @@ def _kept(tensor: torch.Tensor | None, dtype: torch.dtype, lent: bool) -> torch.
 
 
 def _is_lent(held: object) -> bool:
-    """Whether a fetched weight is ComfyUI's to use again. `held` is what it wants back: a stream or None, and since 0.4
+    """Whether a fetched weight is ComfyUI's to use again. `held` is what it wants back: a stream or None, in newer ComfyUI
     (stream, weight, bias), where in place of the weight stands a device when a page is held."""
     if isinstance(held, tuple):
         return held[0] is not None or not torch.is_tensor(held[1])

@@ -107,7 +107,7 @@ class TextEncoder(Protocol):
 
     def frozen(self, trained: Collection[str]) -> "TextEncoder | None":
         """The encoders that are not named in `trained`, whose outputs stay the same all through a run; None when all
-        of them are. What its `encode` gives is only for `encode_trainable`."""
+        of them are. Its `encode` gives '<encoder>.out' and more for each, only for `encode_trainable`."""
 
     def count_tokens(self, text: str) -> int: ...
 

@@ -5,7 +5,10 @@ from ..canvas import Canvas
 
 COLUMN = 400
 NAME = "Train a LoRA (one node)"
-DESCRIPTION = "Trains a LoRA on the connected model from a folder of pictures, and writes it to models/loras. Open it to see the steps inside."
+DESCRIPTION = (
+    "Trains a LoRA on the connected model from a folder of pictures, and writes it to models/loras. "
+    "Resolution: 512 for SD1.5, 1024 for SDXL and FLUX. Open it to see the steps inside."
+)
 
 
 def train_in_one_node(info: dict) -> dict:

@@ -5,6 +5,7 @@ import torch
 
 from pack.tests.comfy.parts import load, network_for, session_of
 from pack.tests.comfy.peft_lora import relative_errors, whole, with_peft
+from pack.tests.comfy.transformers_clip import transformers_clip
 from pack.training.network.attach import attached
 
 RANK, ALPHA = 4, 2.0
@@ -14,25 +15,6 @@ CAPTION = "a photo of hatsune_miku_(vocaloid), long hair"
 @pytest.fixture(scope="module")
 def sdxl(comfy, checkpoint):
     return load(comfy, checkpoint("sdxl-short"))
-
-
-def oracle(own, *, kind: str, width: int, heads: int, activation: str):
-    """transformers' model of `kind` with the weights of ComfyUI's CLIP."""
-    import transformers
-
-    config = transformers.CLIPTextConfig(
-        hidden_size=width, intermediate_size=4 * width, num_hidden_layers=own.num_layers, num_attention_heads=heads,
-        hidden_act=activation, eos_token_id=49407, bos_token_id=49406, projection_dim=width,
-    )
-    model = getattr(transformers, kind)(config)
-    names = set(model.state_dict())
-    weights = {}
-    for name, value in own.state_dict().items():
-        bare = name.removeprefix("text_model.")
-        weights[name if name in names else bare] = value.detach().clone()
-    model.load_state_dict(weights, strict=False)
-    assert {name for name in names - set(weights) if not name.endswith("position_ids")} == set()
-    return model.requires_grad_(False).eval()
 
 
 def ids(sdxl, name: str) -> torch.Tensor:
@@ -62,8 +44,8 @@ def test_both_encoders_agree_with_transformers_and_peft(sdxl):
             ((given["cond"] * direction).mean() + (given["pooled_output"] * pooled_direction).mean()).backward()
 
     clip = sdxl.clip.cond_stage_model
-    clip_l = oracle(clip.clip_l.transformer, kind="CLIPTextModel", width=768, heads=12, activation="quick_gelu")
-    clip_g = oracle(clip.clip_g.transformer, kind="CLIPTextModelWithProjection", width=1280, heads=20, activation="gelu")
+    clip_l = transformers_clip(clip.clip_l.transformer, kind="CLIPTextModel", width=768, heads=12, activation="quick_gelu")
+    clip_g = transformers_clip(clip.clip_g.transformer, kind="CLIPTextModelWithProjection", width=1280, heads=20, activation="gelu")
     layers = {"clip_l": peft_layers(network, "clip_l", clip_l), "clip_g": peft_layers(network, "clip_g", clip_g)}
     seen_l = clip_l(ids(sdxl, "l"), output_hidden_states=True).hidden_states[-2]
     seen_g = clip_g(ids(sdxl, "g"), output_hidden_states=True)

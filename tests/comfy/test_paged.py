@@ -119,13 +119,13 @@ def test_what_comfyui_notes_on_a_weight_is_there_while_it_is_lent(comfy, sd15_ch
 
 
 def test_what_comfyui_makes_meanwhile_is_left_to_it(comfy, sd15_checkpoint):
-    layer_of = lambda loaded: loaded.model.model.diffusion_model.time_embed[0]  # noqa: E731
     loaded = load(comfy, sd15_checkpoint)
+    layer = loaded.model.model.diffusion_model.time_embed[0]
     with torch.inference_mode():
-        layer_of(loaded)._pin = torch.zeros(4)
+        layer._pin = torch.zeros(4)
     with session_of(loaded).training():
-        del layer_of(loaded)._pin
-    assert not hasattr(layer_of(loaded), "_pin")
+        del layer._pin
+    assert not hasattr(layer, "_pin")
 
 
 def test_a_weight_on_another_device_is_fetched_once(comfy, sd15_checkpoint, monkeypatch):

@@ -5,6 +5,7 @@ import torch
 
 from pack.tests.comfy.parts import load, network_for, session_of
 from pack.tests.comfy.peft_lora import relative_errors, whole, with_peft
+from pack.tests.comfy.transformers_clip import transformers_clip
 from pack.training.network.attach import attached
 
 RANK, ALPHA = 4, 2.0
@@ -30,22 +31,8 @@ def hf_ids(sd15, text: str) -> torch.Tensor:
 
 
 def hf_text_model(sd15):
-    from transformers import CLIPTextConfig, CLIPTextModel
-
     own = sd15.clip.cond_stage_model.clip_l.transformer
-    layers = own.num_layers
-    config = CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=layers, num_attention_heads=12,
-                            hidden_act="quick_gelu", eos_token_id=49407, bos_token_id=49406)
-    model = CLIPTextModel(config)
-    names = set(model.state_dict())
-    weights = {}
-    for name, value in own.state_dict().items():
-        bare = name.removeprefix("text_model.")
-        weights[name if name in names else bare] = value.detach().clone()
-    model.load_state_dict(weights, strict=False)
-    missing = names - set(weights)
-    assert missing <= {"text_model.embeddings.position_ids", "embeddings.position_ids"}, missing
-    return model.requires_grad_(False).eval()
+    return transformers_clip(own, kind="CLIPTextModel", width=768, heads=12, activation="quick_gelu")
 
 
 def test_a_caption_is_literal_text(sd15, comfy):

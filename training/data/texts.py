@@ -68,8 +68,9 @@ class TextCache:
         condition = TextCondition(
             tensors={name: plain(tensor) for name, tensor in self._encoder.encode(text).tensors.items()}
         )
-        # Only 'cond': SD1.5's pooled output is made with a weight that its files lack, and may be anything.
-        if "cond" in condition.tensors and not condition.tensors["cond"].isfinite().all():
+        # Not the pooled output: SD1.5's is made with a weight that its files lack, and may be anything.
+        texts = [tensor for name, tensor in condition.tensors.items() if name == "cond" or name.endswith(".out")]
+        if not all(tensor.isfinite().all() for tensor in texts):
             raise DatasetError(
                 "Train LoRA",
                 [f"the text encoder made NaN or infinite values of the caption {text!r}. "

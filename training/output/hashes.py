@@ -9,7 +9,7 @@ import torch
 
 from .tensor_file import pieces
 
-_LEGACY_START, _LEGACY_LENGTH = 0x100000, 0x10000
+LEGACY_START, LEGACY_LENGTH = 0x100000, 0x10000
 
 
 def with_hashes(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
@@ -24,7 +24,7 @@ def with_hashes(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
     for number, piece in enumerate(pieces(tensors, ss_only)):
         if number:
             model.update(piece)
-        start = max(0, _LEGACY_START - position)
-        legacy.update(piece[start : max(start, _LEGACY_START + _LEGACY_LENGTH - position)])
+        start = max(0, LEGACY_START - position)
+        legacy.update(piece[start : max(start, LEGACY_START + LEGACY_LENGTH - position)])
         position += len(piece)
     return {**metadata, "sshs_model_hash": model.hexdigest(), "sshs_legacy_hash": legacy.hexdigest()[:8]}

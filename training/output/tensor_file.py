@@ -15,7 +15,7 @@ import torch
 
 from .atomic import replacing
 
-LENGTH_BYTES = 8
+_LENGTH_BYTES = 8
 _ALIGNMENT = 8
 #: In the order in which the library lays tensors out, the last first.
 _DTYPES = {
@@ -47,7 +47,7 @@ def pieces(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> 
         start = end
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text = text.ljust(-(-len(text) // _ALIGNMENT) * _ALIGNMENT)
-    yield len(text).to_bytes(LENGTH_BYTES, "little") + text
+    yield len(text).to_bytes(_LENGTH_BYTES, "little") + text
     for name in names:
         yield _raw(tensors[name])
 

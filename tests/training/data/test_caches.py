@@ -243,10 +243,13 @@ def test_texts_on_disk_are_shared_and_follow_the_encoder(tmp_path):
     assert same.texts == [] and other.texts == ["a"]
 
 
-def test_nan_texts_are_named(folder):
+@pytest.mark.parametrize("name", ["cond", "t5xxl.out"])
+def test_nan_texts_are_named(folder, name):
+    """The whole text, and that of one encoder which is kept beside trained ones."""
+
     class Broken(Letters):
         def encode(self, text):
-            return TextCondition(tensors={"cond": torch.full((1, 1), float("nan"))})
+            return TextCondition(tensors={name: torch.full((1, 1), float("nan"))})
 
     with pytest.raises(DatasetError, match="'a dog'"):
         TextCache(Broken(), folder).prepare(["a dog"])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -11,22 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from pack.demo.browser import SETTINGS, launch, wait_until_ready
 from pack.demo.server import ComfyServer
 
 FAKE_PACK = Path(__file__).parents[1] / "fake_pack"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 FRONTENDS = ("bundled", "newest")
-
-
-def browser_path(playwright: Playwright) -> str:
-    """The system's browser, else the one that playwright downloaded. Without either the suite fails: a skip would pass in silence."""
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None) or playwright.chromium.executable_path
-    if not Path(found).exists():
-        pytest.fail("no Chromium: `apt-get install chromium`, or `python -m playwright install --with-deps chromium`", pytrace=False)
-    return found
 
 
 def newest_frontend(cache: Path) -> Path:
@@ -49,9 +39,10 @@ def newest_frontend(cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # Containers run as root, where Chromium's own sandbox does not start.
-        sandbox = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
-        running = playwright.chromium.launch(executable_path=browser_path(playwright), args=[*QUIET, *sandbox])
+        try:
+            running = launch(playwright)
+        except FileNotFoundError as error:
+            pytest.fail(str(error), pytrace=False)  # a skip would pass in silence
         yield running
         running.close()
 
@@ -76,8 +67,7 @@ def start_server(comfyui_path, fake_pack, cache_folder, tmp_path_factory) -> Cal
         base = base or tmp_path_factory.mktemp("panel")
         settings = base / "user" / "default" / "comfy.settings.json"
         settings.parent.mkdir(parents=True, exist_ok=True)
-        # A first visit opens the template browser, and the models of the shipped workflows are not here.
-        settings.write_text(json.dumps({"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False}))
+        settings.write_text(json.dumps(SETTINGS))
         root = ("--front-end-root", str(newest_frontend(cache_folder))) if frontend == "newest" else ()
         return ComfyServer(comfyui_path, base, pack or fake_pack, options=("--cpu", *root))
 
@@ -154,7 +144,3 @@ def _nothing_goes_on_training(request):
 def post(address: str, path: str, body: dict) -> None:
     request = urllib.request.Request(f"http://{address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
     urllib.request.urlopen(request, timeout=30).close()
-
-
-def wait_until_ready(page: Page) -> None:
-    page.wait_for_function("window.app?.extensionManager?.sidebarTab?.sidebarTabs?.some(tab => tab.id === 'lora-canvas') && app.graph")
