@@ -41,7 +41,7 @@ class Work:
 def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None) -> tuple[Meter, int]:
     """SD1.5 at full size, unless told otherwise."""
     work = work or Work(patcher=workload.sd15_patcher(), latent=workload.latent(), text={"cond": workload.text()}, side=workload.SIDE)
-    from pack.host.session import Session
+    from pack.host.lend.session import Session
     from pack.training.data.buckets import BucketSpec
     from pack.training.data.captions import CaptionSpec
     from pack.training.data.dataset import Dataset, Sample
@@ -50,10 +50,10 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
     from pack.training.network.spec import NetworkSpec, TargetSpec
     from pack.training.objective.spec import ObjectiveSpec
     from pack.training.optim.spec import OptimizerSpec
+    from pack.training.order import Order
     from pack.training.protocols import TextCondition
-    from pack.training.run.build import Order
+    from pack.training.run.carry_out import run as train
     from pack.training.run.control import Control
-    from pack.training.run.run import run as train
     from pack.training.specs import RunSpec
 
     session = Session(work.patcher, precision="fp32")

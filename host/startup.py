@@ -5,9 +5,9 @@ from __future__ import annotations
 import folder_paths
 from server import PromptServer
 
-from . import routes
-from .captioner_models import register_folder
-from .run_folders import runs_root
+from .captioning.models import register_folder
+from .panel import routes
+from .runs.run_folders import runs_root
 
 
 def register() -> None:

@@ -10,31 +10,33 @@ from typing import Any
 
 import comfy.sd
 import torch
+from comfy_api.latest import io
 
-from ..training.data.check import caption_problems
+from ..training.data.advice.check import caption_problems
 from ..training.errors import DatasetError, raise_problems
 from ..training.events import Emitter, Message
-from ..training.output.lora_file import TrainedLora
-from ..training.output.loss_plot import LossPlot
-from ..training.output.metadata import lora_metadata
-from ..training.run.build import Order
+from ..training.lora_file.file import TrainedLora
+from ..training.lora_file.metadata import lora_metadata
+from ..training.order import Order
+from ..training.record.loss_plot import LossPlot
+from ..training.run.carry_out import Result, run
 from ..training.run.control import Control
-from ..training.run.run import Result, run
-from . import compat, fingerprint
-from .checks import check_parts, warnings_about
-from .images import ComfyImageEncoder
-from .listeners import ComfyLog, Kept, file_listeners
-from .model_facts import model_facts, model_files, model_name
-from .new_run import folder_to_resume, new_run_folder, state_file
-from .panel import panel_listeners
-from .paths import cache_folder
-from .peft_names import peft_rows
-from .run_registry import RUNS
-from .sampler import ComfySampler
-from .session import Session
-from .start_from import module_starts
-from .text import ComfyTextEncoder
-from .verify import read_back
+from . import compat
+from .lend.session import Session
+from .lora.peft_names import peft_rows
+from .lora.start_from import module_starts
+from .lora.verify import read_back
+from .model import fingerprint
+from .model.checks import check_parts, warnings_about
+from .model.facts import model_facts, model_files, model_name
+from .model.images import ComfyImageEncoder
+from .model.sampler import ComfySampler
+from .model.text import ComfyTextEncoder
+from .panel.listeners import panel_listeners
+from .runs.listeners import ComfyLog, Kept, file_listeners
+from .runs.paths import cache_folder
+from .runs.registry import RUNS
+from .runs.run_folders import folder_to_resume, new_run_folder, state_file
 from .wiring import Wiring
 
 
@@ -108,3 +110,20 @@ def _model_name(wiring: Wiring) -> str:
     init = getattr(wiring.model, "cached_patcher_init", None)
     paths = [value for value in (init[1] if init else ()) if isinstance(value, str)]
     return Path(paths[0]).name if paths else ""
+
+
+def trained_outputs(trained: "Trained") -> io.NodeOutput:
+    samples = trained.samples if trained.samples is not None else torch.zeros(1, 64, 64, 3)
+    return io.NodeOutput(
+        trained.model, trained.clip, trained.lora, {"loss": plottable(trained.losses)},
+        trained.loss_plot, samples, str(trained.folder),
+        ui={"lora_canvas": [{"run": trained.folder.name, "reason": trained.result.reason, "step": trained.result.step}]},
+    )
+
+
+def plottable(losses: list[float]) -> list[float]:
+    """At least two values that differ: ComfyUI's own loss graph divides by their range."""
+    values = list(losses) or [0.0]
+    if max(values) > min(values):
+        return values
+    return [*values, values[-1] + 1e-6]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..host.captioner_models import captioner_names, find_model, model_stamp
-from ..host.captioning import DEVICES, captioner_for, captioning_progress
-from ..host.paths import captions_file
+from ..host.captioning.captioning import DEVICES, captioner_for, captioning_progress
+from ..host.captioning.models import captioner_names, find_model, model_stamp
+from ..host.runs.paths import captions_file
 from ..training.captioning.answers import AnswerStore
 from ..training.captioning.captioner import NODE
 from ..training.captioning.existing import EXISTING

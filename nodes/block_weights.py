@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..host.block_report import block_report
+from ..host.lora.block_report import block_report
 from ..training.network import block_weights as blocks
 from . import sockets
 from .widgets import CATEGORY, extra

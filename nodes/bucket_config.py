@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
+from ..training.data.advice.report import bucket_report
 from ..training.data.buckets import CROPS, NODE, SMALL_BUCKETS, BucketSpec
-from ..training.data.contact_sheet import crop_sheet
 from ..training.data.items import make_items
-from ..training.data.report import bucket_report
+from ..training.drawing.contact_sheet import crop_sheet
 from ..training.errors import SettingsError
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..host.text import ComfyTextEncoder
-from ..training.data.caption_preview import preview_captions
+from ..host.model.text import ComfyTextEncoder
+from ..training.data.advice.caption_preview import preview_captions
 from .sockets import Dataset
 from .widgets import CATEGORY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..host.progress import node_progress
-from ..training.data.doctor import diagnose, doctor_report
+from ..training.data.advice.doctor import diagnose, doctor_report
 from .sockets import Dataset
 from .widgets import CATEGORY
 

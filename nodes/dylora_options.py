@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..training.network import dylora
+from ..training.network.kinds import dylora
 from . import sockets
 from .widgets import CATEGORY
 

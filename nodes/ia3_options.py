@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..training.network import ia3
+from ..training.network.kinds import ia3
 from . import sockets
 from .widgets import CATEGORY
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..training.data.contact_sheet import dataset_sheet
 from ..training.data.graph_images import ROLES, images_dataset
+from ..training.drawing.contact_sheet import dataset_sheet
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..host.paths import dataset_folder, picture_index_file
 from ..host.progress import node_progress
-from ..training.data.contact_sheet import dataset_sheet
-from ..training.data.file_index import FileIndex
-from ..training.data.fingerprint import folder_fingerprint
-from ..training.data.report import dataset_report
-from ..training.data.scan import CAPTIONS_FROM, MASKS, scan_folder
+from ..host.runs.paths import dataset_folder, picture_index_file
+from ..training.data.advice.report import dataset_report
+from ..training.data.folder.index import FileIndex
+from ..training.data.folder.scan import CAPTIONS_FROM, MASKS, scan_folder
+from ..training.data.folder.walk import folder_fingerprint
+from ..training.drawing.contact_sheet import dataset_sheet
 from ..training.errors import SettingsError
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra

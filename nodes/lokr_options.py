@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..training.network import lokr
+from ..training.network.kinds import lokr
 from . import sockets
 from .widgets import CATEGORY
 

@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..host.lora_test import candidates, parse_strengths, strength_grid
-from ..host.sampler import SAMPLERS, SCHEDULERS
+from ..host.lora.strength_grid import candidates, parse_strengths, strength_grid
+from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..training.specs import PreviewSpec
 from .widgets import CATEGORY, advanced, extra, lines
 

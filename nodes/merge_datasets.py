@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..training.data.advice.report import dataset_report
 from ..training.data.merge import merge_datasets
-from ..training.data.report import dataset_report
 from .sockets import Dataset
 from .widgets import CATEGORY
 

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..training.network import oft
+from ..training.network.kinds import oft
 from . import sockets
 from .widgets import CATEGORY
 

@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
+from ..training.drawing.schedule_plot import schedule_preview
 from ..training.optim.kinds import optimizers
-from ..training.optim.schedule_plot import schedule_preview
 from ..training.optim.schedules import SCHEDULES
 from ..training.optim.spec import OptimizerSpec
 from . import sockets

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..host.sampler import SAMPLERS, SCHEDULERS
+from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..training.specs import PreviewSpec
 from . import sockets
 from .widgets import CATEGORY, advanced, extra, lines

@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io, ui
 
-from ..host.save import FORMATS, KOHYA, SaveSpec, save_lora
-from ..training.output.lora_file import DTYPES
-from ..training.output.privacy import EVERYTHING, LEVELS
+from ..host.lora.save import FORMATS, KOHYA, SaveSpec, save_lora
+from ..training.lora_file.file import DTYPES
+from ..training.lora_file.privacy import EVERYTHING, LEVELS
 from .widgets import CATEGORY, advanced, extra
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..host.start_from import NO_FILE, file_stamp, lora_names, start_from
+from ..host.lora.start_from import NO_FILE, file_stamp, lora_names, start_from
 from . import sockets
 from .widgets import CATEGORY, extra
 

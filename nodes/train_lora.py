@@ -2,8 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..host.node_outputs import trained_outputs
-from ..host.train import train_lora
+from ..host.train import train_lora, trained_outputs
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.specs import PRECISIONS, RunSpec

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .network.patterns import Section
-from .network.targets import DIFFUSION_MODEL, GENERIC, Blocks
+from .parts import DIFFUSION_MODEL, GENERIC, Blocks, Section
 
 #: CLIP text models: 12 layers of 4 attention linears and 2 of the MLP = kohya's 72 (bigG: 192).
 CLIP_BLOCKS = Blocks(trunk=r"\.layers\.\d+\.(self_attn|mlp)\.", attention=r"\.self_attn\.", convolution=r"^$")

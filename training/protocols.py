@@ -133,17 +133,3 @@ class WeightAccess(Protocol):
 
     def recasts(self, module: "nn.Module") -> bool:
         """Whether it makes one now (another dtype, another device, a patch)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trainable:
-    """A part of the model that adapters may be attached to.
-
-    `name` is the learning-rate group ('diffusion_model', or a text encoder's name such as 'clip_l'); `module` the
-    borrowed module; `file_keys` maps a submodule's dotted path to its key in the LoRA file.
-    """
-
-    name: str
-    module: "nn.Module"
-    file_keys: Mapping[str, str]
-    weights: WeightAccess

@@ -7,7 +7,8 @@ A spec never changes: ComfyUI caches node outputs between prompts, so use `datac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from .errors import SettingsError, raise_problems
 
@@ -92,3 +93,13 @@ class PreviewSpec:
             if getattr(self, name) < 64 or getattr(self, name) % 8:
                 problems.append(f"{name} is {getattr(self, name)} but must be a multiple of 8, at least 64.")
         raise_problems(SettingsError, "Sample Preview", problems)
+
+
+def describe(choice: Any) -> Any:
+    """A spec or choice as JSON-ready values; each typed choice carries its name under 'type'. Fields that are left out of
+    its repr (a file's tensors) are left out here too."""
+    if isinstance(choice, tuple):
+        return [describe(entry) for entry in choice]
+    if not is_dataclass(choice):
+        return choice
+    return {"type": type(choice).__name__, **{f.name: describe(getattr(choice, f.name)) for f in fields(choice) if f.repr}}

@@ -8,15 +8,15 @@ import torch
 from pack.tests.comfy import tiny_models
 from pack.tests.comfy.test_borrow import snapshot
 from pack.tests.comfy.tiny_models import Tiny
-from pack.training.memory.checkpointing import units
+from pack.training.lora_file.file import write_lora
 from pack.training.network.attach import attached
 from pack.training.network.build import Network, build_network
+from pack.training.network.checkpointing import units
 from pack.training.network.files import to_tensors
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.network.targets import ALL, ATTENTION_AND_FEED_FORWARD
 from pack.training.objective.objective import Objective
 from pack.training.objective.spec import ObjectiveSpec
-from pack.training.output.lora_file import write_lora
 from pack.training.protocols import Condition, PixelGeometry, TextCondition
 
 STEPS = 3
@@ -140,7 +140,7 @@ def condition(tiny: Tiny, seed: int) -> Condition:
 
 
 def _session(patcher):
-    from pack.host.session import Session
+    from pack.host.lend.session import Session
 
     return Session(patcher, precision="fp32")
 
@@ -164,7 +164,7 @@ def _key_form(network: Network) -> str:
 
 def _saved_and_loaded(network: Network, patcher, folder: Path):
     """Written, read back as the node does it, and ComfyUI's patches of the file."""
-    from pack.host.verify import load_patches, read_back
+    from pack.host.lora.verify import load_patches, read_back
 
     path = folder / "walk.safetensors"
     write_lora(path, to_tensors(network), {}, torch.float32)

@@ -7,7 +7,8 @@ import torch
 from pack.training.families import CLIP_BLOCKS
 from pack.training.network.build import Network, build_network
 from pack.training.network.spec import NetworkSpec
-from pack.training.protocols import Condition, PixelGeometry, TextCondition, Trainable
+from pack.training.parts import Trainable
+from pack.training.protocols import Condition, PixelGeometry, TextCondition
 
 
 @dataclass
@@ -30,7 +31,7 @@ def load(comfy, name: str, **model_options) -> Loaded:
 
 def session_of(loaded: Loaded, *, clip=None, precision: str | None = None):
     """A Session on the loaded model. `host` can only be imported once ComfyUI runs, hence here."""
-    from pack.host.session import Session
+    from pack.host.lend.session import Session
 
     return Session(loaded.model, clip=clip, precision=precision)
 

@@ -140,7 +140,7 @@ def test_cancel_in_the_middle_of_a_sentence(comfy, pictures, models, monkeypatch
             comfy.interrupt()
         throw()
 
-    compat = importlib.import_module("pack.host.captioning")
+    compat = importlib.import_module("pack.host.captioning.captioning")
     throw = compat.throw_if_interrupted
     monkeypatch.setattr(compat, "throw_if_interrupted", interrupt_later)
     with pytest.raises(PromptInterrupted):

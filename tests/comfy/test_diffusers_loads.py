@@ -8,10 +8,10 @@ from pack.tests.comfy.diffusers_flux import transformer_like
 from pack.tests.comfy.diffusers_unet import unet_like
 from pack.tests.comfy.parts import load, network_for, session_of
 from pack.training.errors import SettingsError
-from pack.training.network.export import Rows, peft_tensors
+from pack.training.lora_file.file import TrainedLora
+from pack.training.lora_file.peft import Rows, peft_tensors
 from pack.training.network.files import to_tensors
 from pack.training.network.spec import NetworkSpec
-from pack.training.output.lora_file import TrainedLora
 
 KOHYA, PEFT = "ComfyUI, A1111, Forge (kohya)", "diffusers (PEFT)"
 
@@ -28,7 +28,7 @@ def flux(comfy, flux_checkpoint):
 
 def trained(loaded, *, clip=None, **settings) -> TrainedLora:
     """What Train LoRA hands on, with values as large as the weights, so that every change counts."""
-    from pack.host.peft_names import peft_rows
+    from pack.host.lora.peft_names import peft_rows
 
     session = session_of(loaded, clip=clip)
     network = network_for(session.parts(), session.family.blocks, NetworkSpec(**{"rank": 4, "alpha": 2.0, **settings}))
@@ -38,7 +38,7 @@ def trained(loaded, *, clip=None, **settings) -> TrainedLora:
 
 
 def saved(lora, form: str, name: str) -> str:
-    from pack.host.save import SaveSpec, save_lora
+    from pack.host.lora.save import SaveSpec, save_lora
 
     return str(save_lora(lora, SaveSpec(filename=f"diffusers/{name}", dtype="fp32", format=form)).path)
 
@@ -127,12 +127,12 @@ def test_flux(comfy, flux, form):
 @pytest.fixture(scope="module")
 def sdxl_names(comfy):
     """Every module of the full-size SDXL that kohya trains: file key -> (Op, diffusers' names)."""
-    from pack.host.family import diffusion_file_keys
-    from pack.host.peft_names import peft_rows
+    from pack.host.lora.peft_names import peft_rows
+    from pack.host.model.family import diffusion_file_keys
     from pack.training.families import FAMILIES
     from pack.training.network.build import target_part
     from pack.training.network.slots import slots_for
-    from pack.training.protocols import Trainable
+    from pack.training.parts import Trainable
 
     patcher = full_size.patcher(comfy, "sdxl")
     part = Trainable(name="diffusion_model", module=patcher.model.diffusion_model, weights=None,

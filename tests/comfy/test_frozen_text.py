@@ -14,7 +14,7 @@ CAPTIONS = ("a photo of miku_(vocaloid)", "a fox")
 @pytest.fixture(scope="module")
 def encoder(comfy, checkpoint):
     def of(kind: str):
-        from pack.host.text import ComfyTextEncoder
+        from pack.host.model.text import ComfyTextEncoder
 
         loaded = load(comfy, checkpoint(kind))
         return loaded, ComfyTextEncoder(loaded.clip)

@@ -9,7 +9,7 @@ from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.build import target_part
 from pack.training.network.slots import slots_for
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.protocols import Trainable
+from pack.training.parts import Trainable
 
 # kohya's own SD2 encoder has 23 layers; ComfyUI keeps the 24th, which the model does not look at.
 TEXT = {"sd15": {"clip_l": 72}, "sd2": {"clip_h": 144}, "sdxl": {"clip_l": 72, "clip_g": 192}, "flux": {"clip_l": 72, "t5xxl": 0}}
@@ -54,7 +54,7 @@ class Whole:
     """A family's model and text encoders, and what a spec would train on them: file key -> Slot."""
 
     def __init__(self, comfy, family: str):
-        from pack.host.family import diffusion_file_keys, family_of, text_encoders
+        from pack.host.model.family import diffusion_file_keys, family_of, text_encoders
 
         patcher, clip = full_size.patcher(comfy, family), full_size.clip(comfy, family)
         self.family = family_of(patcher)

@@ -11,18 +11,17 @@ import torch
 from torch import nn
 
 from pack.training.network.attach import attached
-from pack.training.network.boft import BOFT
 from pack.training.network.build import build_network, prepare
-from pack.training.network.dylora import DyLoRAOptions
 from pack.training.network.files import load_tensors, to_tensors
-from pack.training.network.ia3 import IA3Options
-from pack.training.network.kinds import adapters
-from pack.training.network.lokr import LoKrOptions
-from pack.training.network.oft import OFT, OFTOptions
-from pack.training.network.ops import Op
+from pack.training.network.fitting import adapters
+from pack.training.network.kinds.boft import BOFT
+from pack.training.network.kinds.dylora import DyLoRAOptions
+from pack.training.network.kinds.ia3 import IA3Options
+from pack.training.network.kinds.lokr import LoKrOptions
+from pack.training.network.kinds.oft import OFT, OFTOptions
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.targets import GENERIC
-from pack.training.protocols import Trainable
+from pack.training.ops import Op
+from pack.training.parts import GENERIC, Trainable
 
 CASES = {
     "lora": {}, "lora orthogonal": {"init": "orthogonal"}, "lora pissa": {"init": "pissa"},
@@ -61,7 +60,7 @@ def ops(comfy):
 
 
 def wired(ops, name, dtype=torch.float32, seed=1):
-    from pack.host.weights import ComfyWeights
+    from pack.host.lend.weights import ComfyWeights
 
     algorithm = name.split()[0]
     model = Model(ops, dtype)

@@ -5,7 +5,7 @@ import torch
 
 from pack.tests.comfy.graphs import node, place_pictures, sample_graph, train_graph
 from pack.tests.comfy.inprocess import NodeFailed
-from pack.training.output.grid import GAP, HEADER, LINE
+from pack.training.drawing.grid import GAP, HEADER, LINE
 
 SIDE = 64
 

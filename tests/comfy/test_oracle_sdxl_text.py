@@ -18,7 +18,7 @@ def sdxl(comfy, checkpoint):
 
 
 def ids(sdxl, name: str) -> torch.Tensor:
-    from pack.host.text import literal_tokens
+    from pack.host.model.text import literal_tokens
 
     (batch,) = literal_tokens(sdxl.clip, CAPTION)[name]
     return torch.tensor([[token for token, _ in batch]])
@@ -32,7 +32,7 @@ def peft_layers(network, part: str, model):
 
 def test_both_encoders_agree_with_transformers_and_peft(sdxl):
     """Text is the next to last layer of both, side by side; the pooled text is the projection of CLIP-G's end token."""
-    from pack.host.text import ComfyTextEncoder
+    from pack.host.model.text import ComfyTextEncoder
 
     session = session_of(sdxl, clip=sdxl.clip)
     network = network_for([part for part in session.parts() if part.name != "diffusion_model"], session.family.blocks)

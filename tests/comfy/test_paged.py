@@ -67,7 +67,7 @@ def paged(comfy, sd15_checkpoint, monkeypatch):
 
 def step(loaded, spec: NetworkSpec | None = None, *, checkpointing: bool = False) -> tuple[float, torch.Tensor]:
     """Loss and gradients of one step through CLIP and the diffusion model."""
-    from pack.host.text import ComfyTextEncoder
+    from pack.host.model.text import ComfyTextEncoder
     from pack.training.network.build import prepare
 
     session = session_of(loaded, clip=loaded.clip, precision="fp32")
@@ -130,7 +130,7 @@ def test_what_comfyui_makes_meanwhile_is_left_to_it(comfy, sd15_checkpoint):
 
 def test_a_weight_on_another_device_is_fetched_once(comfy, sd15_checkpoint, monkeypatch):
     """Partly loaded models: norms stay where the run computes, linears are fetched when they are needed."""
-    from pack.host import paged as module
+    from pack.host.lend import paged as module
 
     loaded = load(comfy, sd15_checkpoint)
     asked = []

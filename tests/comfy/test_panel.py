@@ -10,12 +10,12 @@ from pack.training.events import Message, PreviewReady, Progress, RunEnded, RunS
 
 @pytest.fixture
 def panel(comfy):
-    return comfy.module("pack.host.panel")
+    return comfy.module("pack.host.panel.listeners")
 
 
 @pytest.fixture
 def registry(comfy):
-    return comfy.module("pack.host.run_registry").RunRegistry()
+    return comfy.module("pack.host.runs.registry").RunRegistry()
 
 
 def step(number, total=100):

@@ -9,8 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from pack.training.output.log import JsonlLog
-from pack.training.output.run_json import RunJson
+from pack.training.record.log import JsonlLog
+from pack.training.record.run_json import RunJson
 
 CONTROL = "/lora_canvas/runs/fox/control"
 
@@ -56,7 +56,7 @@ class Answer:
 @pytest.fixture
 def ask(comfy):
     """`ask(method, path, **aiohttp options)` asks the routes on a server of their own."""
-    routes = comfy.module("pack.host.routes")
+    routes = comfy.module("pack.host.panel.routes")
 
     async def once(method, path, options):
         server = PlainServer()
@@ -101,7 +101,7 @@ def fox(root):
 def live_fox(comfy, fox):
     """The same run while it trains; gives its control."""
     control = Control()
-    with comfy.module("pack.host.run_registry").RUNS.live("fox", fox, control, "5"):
+    with comfy.module("pack.host.runs.registry").RUNS.live("fox", fox, control, "5"):
         yield control
 
 
@@ -135,7 +135,7 @@ def test_a_live_run_is_running_whatever_the_file_says(ask, live_fox):
 
 
 def test_a_live_run_needs_no_folder_yet(ask, comfy, root):
-    with comfy.module("pack.host.run_registry").RUNS.live("new", root / "new", Control(), "1"):
+    with comfy.module("pack.host.runs.registry").RUNS.live("new", root / "new", Control(), "1"):
         assert ask("GET", "/lora_canvas/runs/new").json["live"] is True
         assert ask("GET", "/lora_canvas/runs/new/log").json == {"records": []}
 
@@ -266,7 +266,7 @@ def test_wrong_methods(ask, live_fox, method):
 
 
 def test_modules_are_asked_for_each_time(comfy):
-    files = comfy.module("pack.host.web_files")
+    files = comfy.module("pack.host.panel.routes")
     server = PlainServer()
     files.serve_modules_fresh(server.app)
     [revalidate] = server.app.on_response_prepare

@@ -79,7 +79,7 @@ def test_what_the_file_says(trained, comfy):
 
 
 def test_a_model_is_hashed_once_and_again_when_it_changes(comfy, tmp_path, monkeypatch):
-    from pack.host import file_hashes
+    from pack.host.model import hashes as file_hashes
 
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"one")
@@ -125,10 +125,10 @@ def test_keys_that_nobody_understands(trained):
 @pytest.mark.parametrize("algorithm", ["lora", "dora", "loha", "lokr", "oft", "boft", "glora", "ia3", "dylora"])
 def test_every_kind_is_read_back(comfy, algorithm):
     """On layers of every sort, with values that narrow floats cannot hold exactly."""
-    from pack.host.verify import read_back_tensors
+    from pack.host.lora.verify import read_back_tensors
     from pack.tests.comfy.test_kinds import randomise, wired
+    from pack.training.lora_file.file import write_lora
     from pack.training.network.files import to_tensors
-    from pack.training.output.lora_file import write_lora
 
     ops = comfy.module("comfy.ops").manual_cast
     _, _, network = wired(ops, algorithm)

@@ -58,7 +58,7 @@ KINDS = {
 
 
 def read(tensors, loaded, parts, **options):
-    from pack.host.start_from import module_starts, start_from
+    from pack.host.lora.start_from import module_starts, start_from
 
     start = start_from("none", tensors, **{"rank_from_file": True, "drop_others": False, **options})
     return start, module_starts(start, loaded.model, loaded.clip, parts)

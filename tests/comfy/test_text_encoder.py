@@ -19,7 +19,7 @@ def sd15(comfy, checkpoint):
 
 @pytest.fixture
 def encoder(comfy):
-    from pack.host.text import ComfyTextEncoder
+    from pack.host.model.text import ComfyTextEncoder
 
     return ComfyTextEncoder
 
@@ -36,7 +36,7 @@ def hf_text_model(sd15):
 
 
 def test_a_caption_is_literal_text(sd15, comfy):
-    from pack.host.text import literal_tokens
+    from pack.host.model.text import literal_tokens
 
     (batch,) = literal_tokens(sd15.clip, CAPTION)["l"]
     assert [token for token, _ in batch] == hf_ids(sd15, CAPTION)[0].tolist()
@@ -44,7 +44,7 @@ def test_a_caption_is_literal_text(sd15, comfy):
 
 
 def test_backslashes_stay(sd15, comfy):
-    from pack.host.text import literal_tokens
+    from pack.host.model.text import literal_tokens
 
     text = r"miku \(vocaloid\)"
     (batch,) = literal_tokens(sd15.clip, text)["l"]

@@ -17,10 +17,10 @@ from pack.training.network.spec import NetworkSpec
 from pack.training.objective.mask import MaskedLoss, masked_means
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.spec import OptimizerSpec
+from pack.training.order import Order
 from pack.training.protocols import TextCondition
-from pack.training.run.build import Order
+from pack.training.run.carry_out import run
 from pack.training.run.control import Control
-from pack.training.run.run import run
 from pack.training.specs import PreviewSpec, RunSpec
 
 WAN = next(tiny for tiny in TRAINED if tiny.kind == "WAN21_T2V")
@@ -39,7 +39,7 @@ def vae(comfy):
 
 @pytest.fixture(scope="module")
 def encoder(vae):
-    from pack.host.images import ComfyImageEncoder
+    from pack.host.model.images import ComfyImageEncoder
 
     return ComfyImageEncoder(vae)
 
@@ -96,9 +96,9 @@ def test_a_mask_covers_every_frame():
 
 
 def test_a_run_from_pixels_to_file_and_previews(comfy, vae, encoder, tmp_path):
-    from pack.host.sampler import ComfySampler
-    from pack.host.session import Session
-    from pack.host.verify import read_back
+    from pack.host.lend.session import Session
+    from pack.host.lora.verify import read_back
+    from pack.host.model.sampler import ComfySampler
 
     patcher = tiny_models.patcher(comfy, WAN)
     session = Session(patcher, precision="fp32")

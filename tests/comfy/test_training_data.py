@@ -110,8 +110,8 @@ def test_encoded_by_core_equals_encoded_by_us(comfy, sd15_checkpoint, folder):
 
 
 def test_a_second_run_encodes_nothing(comfy, sd15_checkpoint, folder, monkeypatch):
-    from pack.host.images import ComfyImageEncoder
-    from pack.host.text import ComfyTextEncoder
+    from pack.host.model.images import ComfyImageEncoder
+    from pack.host.model.text import ComfyTextEncoder
 
     encoded = []
     for kind in (ComfyImageEncoder, ComfyTextEncoder):
@@ -132,7 +132,7 @@ def test_a_second_run_encodes_nothing(comfy, sd15_checkpoint, folder, monkeypatc
 
 def test_a_weight_that_comfyui_leaves_uninitialised_is_no_part_of_the_identity(comfy, sd15_checkpoint):
     """SD1.5 files lack CLIP's text_projection; ComfyUI keeps whatever the memory held."""
-    from pack.host.text import ComfyTextEncoder
+    from pack.host.model.text import ComfyTextEncoder
 
     clip = load_parts(comfy, sd15_checkpoint).clip
     before = ComfyTextEncoder(clip).identity

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from pack.training.events import RunEnded, RunStarted, StepDone
-from pack.training.output.log import JsonlLog
-from pack.training.output.run_json import RunJson
+from pack.training.record.log import JsonlLog
+from pack.training.record.run_json import RunJson
 
 
 @pytest.fixture(scope="module")

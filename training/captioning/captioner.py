@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,3 +32,15 @@ class Captioner:
     loaded: Callable[[], AbstractContextManager[Ask]]
     wording: Callable[[str], tuple[str, ...]]
     speaks_tags: bool
+
+
+def files_identity(files: Iterable[Path]) -> str:
+    """Hex digits that change when a file is exchanged, edited or removed: names, sizes and times, not the gigabytes."""
+    total = hashlib.sha256()
+    for path in sorted(files):
+        try:
+            stat = path.stat()
+            total.update(repr((path.name, stat.st_size, stat.st_mtime_ns)).encode("utf-8", "surrogatepass"))
+        except OSError:
+            total.update(repr((path.name, None)).encode("utf-8", "surrogatepass"))
+    return total.hexdigest()

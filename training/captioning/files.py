@@ -7,7 +7,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from ..data.walk import fold, printable
+from ..data.folder.walk import fold, printable
 from ..errors import FileError
 
 WRITE = ("no", "new files", "new and changed files")

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError, SettingsError, raise_problems
-from .captioner import NODE, Ask, Captioner
+from .captioner import NODE, Ask, Captioner, files_identity
 from .generator_model import load, weights_size
 from .prompts import cut_prompt, model_inputs, prompt_for
-from .versions import files_identity
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ..data.report import count, some
+from ..wording import count, some
 from .captioner import Captioner
 from .files import KEPT_ENDING
 from .run import Outcome

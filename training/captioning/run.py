@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..data.items import full_colour
+from ..data.colour import full_colour
 from ..errors import DatasetError, SettingsError, raise_problems
 from ..registry import near_names
 from .answers import AnswerStore

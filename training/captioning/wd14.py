@@ -17,9 +17,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MissingLibraryError, ModelError
-from .captioner import NODE, Ask, Captioner
+from .captioner import NODE, Ask, Captioner, files_identity
 from .tag_rules import LEAST_THRESHOLD, Seen, TagRules, caption_tags
-from .versions import files_identity
 
 MODEL_FILE, TAGS_FILE = "model.onnx", "selected_tags.csv"
 SIDE = 448

@@ -7,13 +7,14 @@ spans two epochs, so the last of an epoch may be short (kohya's sd-scripts count
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
+
+from ..seeds import mix_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,6 @@ class Draw:
     repeat: int
     epoch: int
     seed: int
-
-
-def mix_seed(*parts: int | str) -> int:
-    """A 63-bit seed from several numbers or names; nearby inputs give unrelated seeds."""
-    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
 
 
 def draw_seed(seed: int, epoch: int, item: int, repeat: int) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError, raise_problems
-from .batches import mix_seed
+from ..seeds import mix_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..protocols import PixelGeometry
-from .batches import mix_seed
+from ..seeds import mix_seed
 from .buckets import BucketSpec, Placement, Size, assign, nearest, placed, resize_to_cover
+from .colour import full_colour, full_mask
 from .encoded import EncodedPicture
 from .resize import resized_crop
 
@@ -141,32 +142,6 @@ def _at(sample: "Sample", placement: Placement, flip: bool = False) -> Item:
     return Item(sample=sample, geometry=geometry, resized=placement.resized, flip=flip)
 
 
-def full_mask(sample: "Sample") -> np.ndarray | None:
-    """(h, w) uint8 loss mask at the picture's (or mask file's) own size: 255 trains, 0 does not; None without one.
-
-    With both a mask file and alpha, a pixel counts only where both let it.
-    """
-    masks = []
-    if sample.mask is not None:
-        masks.append(_in_bands(_luminance, sample.mask.pixels()))
-    if sample.alpha == "mask":
-        alpha = sample.picture.pixels()[:, :, 3]
-        if not (alpha == 255).all():
-            masks.append(alpha)
-    if len(masks) == 2 and masks[0].shape != masks[1].shape:
-        height, width = masks[1].shape
-        masks[0] = resized_crop(masks[0][:, :, None], (width, height), (0, 0), (width, height))[:, :, 0].round()
-    return np.minimum(*masks).astype(np.uint8) if len(masks) == 2 else masks[0] if masks else None
-
-
-def full_colour(sample: "Sample") -> np.ndarray:
-    """(h, w, 3) uint8 at the picture's own size, transparency treated as told. Raises DatasetError naming the file."""
-    rgba = sample.picture.pixels()
-    if sample.alpha == "ignore" or (rgba[:, :, 3] == 255).all():
-        return rgba[:, :, :3]
-    return over_background(rgba, sample.background)
-
-
 def item_pixels(item: Item, colour: np.ndarray | None = None) -> "torch.Tensor":
     """(h, w, 3) float32 in 0..1: what the VAE is given. `colour` is the sample's full_colour, if it is at hand."""
     import torch
@@ -184,29 +159,6 @@ def cut_mask(mask: np.ndarray | None, item: Item) -> "torch.Tensor | None":
     import torch
 
     return None if mask is None else torch.from_numpy(_cut(mask[:, :, None], item)[:, :, 0] / 255)
-
-
-def over_background(rgba: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
-    """(h, w, 3) uint8: an RGBA picture laid on a colour."""
-    below = np.array(background, np.uint16)
-
-    def laid(band: np.ndarray) -> np.ndarray:
-        alpha = band[:, :, 3:].astype(np.uint16)
-        return ((band[:, :, :3] * alpha + below * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-    return _in_bands(laid, rgba)
-
-
-def _luminance(rgba: np.ndarray) -> np.ndarray:
-    """(h, w) uint8: how bright a mask is, where transparent counts as black."""
-    wide = rgba.astype(np.uint32)
-    grey = (wide[:, :, :3] @ np.array([299, 587, 114], np.uint32) + 500) // 1000
-    return (grey * wide[:, :, 3] // 255).astype(np.uint8)
-
-
-def _in_bands(convert: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, rows: int = 256) -> np.ndarray:
-    """`convert` a few rows at a time: its wide intermediates would take 2 GB on the largest pictures."""
-    return np.concatenate([convert(pixels[start : start + rows]) for start in range(0, len(pixels), rows)])
 
 
 def _cut(pixels: np.ndarray, item: Item) -> np.ndarray:

@@ -16,9 +16,10 @@ from torch.nn.functional import interpolate
 
 from ..errors import DatasetError
 from ..events import Event, Message, Progress
+from ..files.store import TensorStore, content_key
+from .colour import full_colour, full_mask
 from .encoded import EncodedPicture, plain
-from .items import Item, cut_mask, full_colour, full_mask, item_pixels
-from .store import TensorStore, content_key
+from .items import Item, cut_mask, item_pixels
 
 if TYPE_CHECKING:
     from ..protocols import ImageEncoder

@@ -7,22 +7,25 @@ failure is a DatasetError that names the file and the way out.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image
 
 from ..errors import DatasetError
-from .decoding import refusing_truncated
-from .file_index import FileIndex, Header
 
 if TYPE_CHECKING:
     import torch
+
+
+import threading
+
+from PIL import ImageFile
 
 NODE = "Load Dataset"
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".avif")
@@ -46,6 +49,24 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, Typ
            AttributeError, RuntimeError, MemoryError)
 
 
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture's first bytes tell: (width, height) after EXIF rotation, and whether it has an alpha channel."""
+
+    size: tuple[int, int]
+    has_alpha: bool
+
+
+
+
+class DigestIndex(Protocol):
+    """Remembers the digests of files that stay as they are."""
+
+    def digest(self, path: Path, compute: Callable[[], str]) -> str: ...
+
+
 @dataclass(frozen=True)
 class FilePicture:
     """A picture file. `name` is what errors show; no pixels are kept in memory.
@@ -56,7 +77,7 @@ class FilePicture:
     path: Path
     name: str
     known: Header | None = None
-    index: FileIndex | None = field(default=None, compare=False, repr=False)
+    index: DigestIndex | None = field(default=None, compare=False, repr=False)
 
     def header(self) -> Header:
         """Size and alpha from the header alone. Raises DatasetError."""
@@ -227,3 +248,29 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile: plain conversion, as every viewer does
     return image.convert("RGB")
+
+
+_lock = threading.Lock()
+_users = 0
+_theirs = False
+
+
+@contextmanager
+def refusing_truncated() -> Iterator[None]:
+    """While inside, Pillow raises on truncated data.
+
+    ComfyUI and many packs set Pillow's process-wide LOAD_TRUNCATED_IMAGES, which fills what is missing with grey.
+    The switch has no narrower scope, so it is counted over our threads and given back when the last one leaves.
+    """
+    global _users, _theirs
+    with _lock:
+        if _users == 0:
+            _theirs, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                ImageFile.LOAD_TRUNCATED_IMAGES = _theirs

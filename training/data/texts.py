@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
 from ..events import Event, Progress
+from ..files.store import TensorStore, content_key
 from ..protocols import TextCondition
 from .encoded import plain
 from .latents import GIGABYTE
-from .store import TensorStore, content_key
 
 if TYPE_CHECKING:
     from ..protocols import TextEncoder

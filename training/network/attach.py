@@ -12,12 +12,12 @@ from functools import partial
 
 from torch import nn
 
-from ..memory.checkpointing import checkpointed, units
-from ..memory.frozen import frozen_op
-from ..protocols import Trainable
-from .adapter import Base
+from ..ops import Op, named_ops
+from ..parts import Trainable
 from .build import Network
-from .ops import Op, named_ops
+from .checkpointing import checkpointed, units
+from .frozen import frozen_op
+from .kinds.adapter import Base
 
 
 @contextmanager

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from ..data.batches import mix_seed
 from ..errors import SettingsError, raise_problems
-from ..protocols import Trainable
-from .adapter import Adapter
-from .dropout import Draws, Dropout
-from .kinds import kind_of
+from ..ops import named_ops
+from ..parts import Blocks, Trainable
+from ..seeds import mix_seed
+from .fitting import kind_of
+from .kinds.adapter import Adapter
+from .kinds.dropout import Draws, Dropout
 from .network import Network
-from .ops import named_ops
 from .slots import Place, Slot, every_slot, planned, slots_for
 from .spec import WHERE, NetworkSpec
 from .start_from import Starts, apply_start, slots_with_start
-from .targets import Blocks, TargetPart
+from .targets import TargetPart
 
 __all__ = ["Network", "NetworkSpec", "build_network", "prepare"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .adapter import Adapter
-from .dropout import Draws
+from .kinds.adapter import Adapter
+from .kinds.dropout import Draws
 from .spec import NetworkSpec
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..protocols import Trainable
-from .adapter import Adapter
+from ..parts import DIFFUSION_MODEL, Blocks, Section, Trainable
 from .build import build_network, target_part
-from .patterns import Section
+from .kinds.adapter import Adapter
 from .spec import NetworkSpec
 from .start_from import Starts
-from .targets import DIFFUSION_MODEL, Blocks, Names
+from .targets import Names
 
 _REST = "elsewhere"
 _SHOWN = 4

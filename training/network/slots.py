@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import SettingsError, raise_problems
+from ..ops import Op
+from ..parts import DIFFUSION_MODEL, Section
 from .block_weights import WHERE, BlockRule, BlockWeights
-from .ops import Op
-from .patterns import Section
 from .spec import NetworkSpec
-from .targets import DIFFUSION_MODEL, Names, TargetPart, select
+from .targets import Names, TargetPart, select
 
 Place = tuple[str, str]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from ..errors import SettingsError, raise_problems
-from .adapter import Adapter, adapters
+from .kinds.adapter import Adapter, adapters
 from .slots import Place, Slot
 
 WHERE = "Start From LoRA"

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import SettingsError, raise_problems
+from ..ops import Op
+from ..parts import DIFFUSION_MODEL, Blocks, Section
+from ..patterns import matching, sections_in
 from ..registry import near_names
-from .ops import Op
-from .patterns import Section, matching, sections_in
 from .spec import WHERE, TargetSpec
 
 ATTENTION = "attention"
@@ -17,35 +18,6 @@ ATTENTION_AND_FEED_FORWARD = "attention + feed-forward"
 ALL_LINEAR = "all linear"
 ALL = "all linear + convolution"
 PRESETS = (ATTENTION_AND_FEED_FORWARD, ATTENTION, ALL_LINEAR, ALL)
-
-DIFFUSION_MODEL = "diffusion_model"
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """A family's own words for its parts: regular expressions searched in a module's dotted path.
-
-    `trunk` holds the linears and 1x1 convolutions of the repeated transformer blocks; `attention` is the attention
-    within it; `convolution` is what conv_rank adds (LoCon). Input, output and embedding layers lie in none of them
-    and are adapted by the 'all' presets only. `sections` are its numbered blocks; `lists` are the orders in which
-    people write one number a block, such as kohya's 25 (12 down, 1 mid, 12 up). `by_name_only`: no preset chooses from this
-    part, only 'include' does.
-    """
-
-    trunk: str
-    attention: str
-    convolution: str
-    sections: tuple[Section, ...] = ()
-    lists: tuple[tuple[str, ...], ...] = ()
-    by_name_only: bool = False
-
-
-#: Fits every model whose blocks sit in numbered lists, which is how they are all written.
-GENERIC = Blocks(
-    trunk=r"(^|\.)\w+\.\d+\.",
-    attention=r"attn|attention|qkv|to_[qkv]\b|to_out|(^|\.)[qkvo]$|\bw[qkvo]\b",
-    convolution=r"(^|\.)\w+\.\d+\.",
-)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from ..errors import SettingsError, raise_problems
 from .loss import L2, Loss
@@ -85,13 +84,3 @@ def resolve(spec: ObjectiveSpec, parametrisation: str) -> ObjectiveSpec:
 def default_for(parametrisation: str) -> ObjectiveSpec:
     """The objective of a run without a Training Objective node."""
     return resolve(ObjectiveSpec(), parametrisation)
-
-
-def describe(choice: Any) -> Any:
-    """A spec or choice as JSON-ready values; each typed choice carries its name under 'type'. Fields that are left out of
-    its repr (a file's tensors) are left out here too."""
-    if isinstance(choice, tuple):
-        return [describe(entry) for entry in choice]
-    if not is_dataclass(choice):
-        return choice
-    return {"type": type(choice).__name__, **{f.name: describe(getattr(choice, f.name)) for f in fields(choice) if f.repr}}

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SettingsError, raise_problems
+from ..parts import DIFFUSION_MODEL
 from ..registry import near_names
 from .arguments import argument_problems, parse_arguments
 from .kinds import WHERE, OptimizerKind, optimizers
 from .others import REFUSED
 from .rules import GroupRule, parse_rules
 from .schedules import SCHEDULES, WITHOUT_WARMUP, pieces_problems
-
-DIFFUSION_MODEL = "diffusion_model"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.batches import BatchPlan
 from ..data.captions import texts_needed
-from ..data.dataset import Dataset
 from ..data.items import Item, make_items
 from ..data.latents import LatentCache
 from ..data.texts import TextCache
 from ..errors import DatasetError
 from ..events import Emitter, Message
-from ..families import FAMILIES, Family
 from ..memory.meter import MemoryMeter
 from ..memory.plan import memory_plan
 from ..memory.spilling import SpillWatch
 from ..network.build import Network, build_network, prepare
-from ..network.kinds import warnings
-from ..network.spec import NetworkSpec
-from ..network.start_from import Starts
+from ..network.fitting import warnings
 from ..objective.objective import Objective
 from ..objective.preservation import BlankCaption, SwappedCaption
-from ..objective.spec import ObjectiveSpec, describe
 from ..optim.ema import EMA
 from ..optim.groups import ParameterGroup
 from ..optim.optimizers import build_optimizer
 from ..optim.schedules import lr_multiplier
-from ..optim.spec import OptimizerSpec
-from ..protocols import Denoiser, ImageEncoder, Sampler, TextCondition, TextEncoder, Trainable
-from ..specs import PreviewSpec, RunSpec
+from ..order import Order
+from ..protocols import TextCondition
+from ..specs import RunSpec, describe
 from .checkpoints import Checkpoints
 from .control import Control
 from .previews import Previews
@@ -42,49 +37,6 @@ from .stepper import Stepper
 from .trainer import Trainer
 from .updater import Updater
 from .validation import Validation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """Everything a run is made of. `parts` are what gets adapters: the diffusion model, then text encoders to train.
-
-    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `read_back` loads the final file
-    as the host would and says how it went; it raises FileError when it would not load. `model_identity` names the base
-    model in the state, to notice another one. `starts` is what the file of `network.start_from` holds, module by module.
-    `model_facts` are for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture.
-    """
-
-    dataset: Dataset
-    network: NetworkSpec
-    optimizer: OptimizerSpec
-    objective: ObjectiveSpec
-    preview: PreviewSpec | None
-    run: RunSpec
-    folder: Path
-    cache_folder: Path | None
-    denoiser: Denoiser
-    parts: Sequence[Trainable]
-    image_encoder: ImageEncoder
-    text_encoder: TextEncoder
-    sampler: Sampler
-    training: Callable[[], AbstractContextManager[None]]
-    returned: Callable[[], AbstractContextManager[None]]
-    reserve: Callable[[int], None]
-    model_identity: str
-    model_name: str = ""
-    starts: Starts | None = None
-    model_facts: Mapping[str, Any] = field(default_factory=dict)
-    scale_gradients: bool = False
-    read_back: Callable[[Path, Network], str] = lambda path, network: ""
-    extra_settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def family(self) -> Family:
-        return FAMILIES[self.denoiser.family]
-
-    @property
-    def trains_text_encoders(self) -> bool:
-        return len(self.parts) > 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,5 +198,3 @@ def _digest(*parts: object) -> str:
 
 def _below(folder: Path | None, name: str) -> Path | None:
     return folder / name if folder else None
-
-

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from ..events import Message, Saved
+from ..lora_file.file import TrainedLora, write_lora
 from ..network.build import Network
 from ..network.files import to_tensors
-from ..output.lora_file import TrainedLora, write_lora
 from ..specs import RunSpec
 from .control import SAVE
 from .state import FILE_NAME, save_state

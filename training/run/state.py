@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ..errors import StateError
+from ..files.tensors import write_tensors
 from ..optim.state import export_state, import_state
-from ..output.tensor_file import write_tensors
 from .trainer import Trainer
 
 VERSION = 1

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..data.batches import Draw, mix_seed
+from ..data.batches import Draw
 from ..data.captions import final_caption
 from ..data.dataset import Dataset
 from ..data.items import Item
@@ -16,6 +16,7 @@ from ..data.latents import LatentCache
 from ..network.build import Network
 from ..objective.objective import Noising, Objective
 from ..protocols import Condition, Denoiser, TextCondition
+from ..seeds import mix_seed
 from .preserve import Seen, preserved
 
 

@@ -14,7 +14,7 @@ from ..network.network import Norms
 from ..optim.ema import EMA
 from ..optim.numerics import clip_gradients, require_finite_gradients
 from ..optim.optimizers import learning_rates, optimizer_mode
-from ..optim.spec import DIFFUSION_MODEL
+from ..parts import DIFFUSION_MODEL
 
 MAX_OVERFLOWS = 20
 

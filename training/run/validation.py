@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from ..data.batches import Draw, mix_seed
+from ..data.batches import Draw
 from ..events import Progress, Validated
+from ..seeds import mix_seed
 from .stepper import Stepper
 from .trainer import Companion, Trainer
 

@@ -15,10 +15,10 @@ from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.items import item_pixels, make_items
 from pack.training.data.latents import LatentCache
 from pack.training.data.pictures import FilePicture, TensorPicture
-from pack.training.data.store import TensorStore, content_key
 from pack.training.data.texts import TextCache
 from pack.training.errors import DatasetError, FileError
 from pack.training.events import Message, Progress
+from pack.training.files.store import TensorStore, content_key
 from pack.training.protocols import TextCondition
 
 SPEC = BucketSpec(resolution=64, min_bucket=32, max_bucket=128, bucket_step=32)
@@ -193,7 +193,7 @@ def test_all_unreadable_pictures_are_named_at_once(tmp_path, folder):
 
 
 def replace_known(picture):
-    from pack.training.data.file_index import Header
+    from pack.training.data.pictures import Header
 
     return replace(picture, known=Header((64, 64), False))
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from pack.training.data.buckets import BucketSpec
 from pack.training.data.captions import CaptionSpec
+from pack.training.data.colour import full_mask, over_background
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.items import full_mask, item_mask, item_pixels, make_items, over_background
+from pack.training.data.items import item_mask, item_pixels, make_items
 from pack.training.data.pictures import TensorPicture
 from pack.training.data.resize import resized_crop
 

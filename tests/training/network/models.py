@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pack.training.protocols import Trainable
+from pack.training.parts import Trainable
 
 
 class PlainWeights:

@@ -6,9 +6,9 @@ import torch
 from pack.tests.training.network.models import Cast, CastConv, CastWeights, Convolutions, Tower, part_of, randomise
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
-from pack.training.network.kinds import ALGORITHMS
+from pack.training.network.fitting import ALGORITHMS
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.targets import GENERIC
+from pack.training.parts import GENERIC
 
 EVERYTHING = TargetSpec(preset="all linear + convolution")
 

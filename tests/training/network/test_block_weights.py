@@ -10,7 +10,7 @@ from pack.training.network.build import build_network, target_part
 from pack.training.network.report import network_report
 from pack.training.network.slots import slots_for
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.targets import GENERIC
+from pack.training.parts import GENERIC
 
 
 def test_rules_are_read():

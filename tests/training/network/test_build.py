@@ -8,7 +8,7 @@ from pack.training.errors import SettingsError
 from pack.training.families import CLIP_BLOCKS
 from pack.training.network.build import build_network, prepare
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.targets import GENERIC
+from pack.training.parts import GENERIC
 
 
 def network_of(model, *, seed=1, **settings):

@@ -8,7 +8,7 @@ from pack.training.errors import FileError
 from pack.training.network.build import build_network
 from pack.training.network.files import load_tensors, to_tensors
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.targets import GENERIC
+from pack.training.parts import GENERIC
 
 
 def network_of(preset="attention", seed=0):

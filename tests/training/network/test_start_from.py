@@ -9,7 +9,7 @@ from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.build import build_network, prepare
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.network.start_from import ModuleStart, StartFrom
-from pack.training.network.targets import GENERIC
+from pack.training.parts import GENERIC
 
 ATTENTION = TargetSpec(preset="attention")
 
@@ -94,7 +94,7 @@ def test_another_kind_or_other_options():
     part, _, starts = trained(algorithm="loha")
     with pytest.raises(SettingsError, match="holds loha, but algorithm on the LoRA Network node is 'lora'"):
         started(part, starts)
-    from pack.training.network.lokr import LoKrOptions
+    from pack.training.network.kinds.lokr import LoKrOptions
 
     part, _, starts = trained(algorithm="lokr", rank=1)
     with pytest.raises(SettingsError, match="Use the options that it was trained with"):

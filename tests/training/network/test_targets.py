@@ -6,9 +6,10 @@ from pack.tests.training.network.models import Convolutions, Tower, part_of
 from pack.training.errors import SettingsError
 from pack.training.families import CLIP_BLOCKS
 from pack.training.network.build import target_part
-from pack.training.network.patterns import Section, matching, ranges
 from pack.training.network.spec import TargetSpec
-from pack.training.network.targets import GENERIC, PRESETS, select
+from pack.training.network.targets import PRESETS, select
+from pack.training.parts import GENERIC, Section
+from pack.training.patterns import matching, ranges
 
 LAYER = ["attn1.to_q", "attn1.to_out.0", "ff.0", "ff.2"]
 

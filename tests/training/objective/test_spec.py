@@ -6,9 +6,10 @@ from pack.training.errors import ModelError, SettingsError
 from pack.training.objective.loss import Huber
 from pack.training.objective.noise import NoiseSpec
 from pack.training.objective.preservation import BlankCaption, SwappedCaption
-from pack.training.objective.spec import ObjectiveSpec, default_for, describe, resolve
+from pack.training.objective.spec import ObjectiveSpec, default_for, resolve
 from pack.training.objective.timesteps import FluxShift, LogitNormal, ModelTable, Uniform, Window
 from pack.training.objective.weights import MinSNR, NoisePredLike, NoWeighting, VPredLike
+from pack.training.specs import describe
 
 
 def test_defaults_by_parametrisation():

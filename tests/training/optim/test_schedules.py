@@ -6,8 +6,8 @@ import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
+from pack.training.drawing.schedule_plot import rate_curves, schedule_preview
 from pack.training.errors import SettingsError
-from pack.training.optim.schedule_plot import rate_curves, schedule_preview
 from pack.training.optim.schedules import SCHEDULES, lr_multiplier, warmup_steps
 from pack.training.optim.spec import OptimizerSpec
 

@@ -16,10 +16,11 @@ from pack.training.events import Emitter, Event
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.spec import OptimizerSpec
-from pack.training.protocols import TextCondition, Trainable
-from pack.training.run.build import Order
+from pack.training.order import Order
+from pack.training.parts import Trainable
+from pack.training.protocols import TextCondition
+from pack.training.run.carry_out import Result, run
 from pack.training.run.control import Control
-from pack.training.run.run import Result, run
 from pack.training.specs import PreviewSpec, RunSpec
 
 

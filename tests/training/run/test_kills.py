@@ -23,8 +23,8 @@ SCRIPT = textwrap.dedent(
     import conftest  # registers `pack`
     from pack.tests.training.run.test_kills import SPEC
     from pack.tests.training.run.test_resume import CASES, ground
-    import pack.training.output.atomic as atomic
-    import pack.training.output.tensor_file as tensor_file
+    import pack.training.files.atomic as atomic
+    import pack.training.files.tensors as tensor_file
 
     left = [{count}]
     def die_if_due():

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from pack.tests.web.browser.panel_page import open_bottom, open_sidebar, queue_over_api
 from pack.training.events import RunEnded, RunStarted, StepDone, Validated
-from pack.training.output.log import JsonlLog
-from pack.training.output.run_json import RunJson
+from pack.training.record.log import JsonlLog
+from pack.training.record.run_json import RunJson
 
 pytestmark = pytest.mark.browser
 STEPS = 100_000

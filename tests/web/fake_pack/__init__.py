@@ -7,10 +7,10 @@ routes at any speed, without a model.
 from comfy_api.latest import ComfyExtension, io
 
 from .fake_training import FakeControl, train
-from .host import routes
-from .host.panel import panel_listeners
-from .host.run_folders import runs_root
-from .host.run_registry import RUNS
+from .host.panel import routes
+from .host.panel.listeners import panel_listeners
+from .host.runs.run_folders import runs_root
+from .host.runs.registry import RUNS
 
 WEB_DIRECTORY = "./web"
 

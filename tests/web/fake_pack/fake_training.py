@@ -20,10 +20,10 @@ from .training.events import (
     StepDone,
     Validated,
 )
-from .training.output.log import JsonlLog
-from .training.output.loss_plot import LossPlot
-from .training.output.run_json import RunJson, read_run
-from .training.output.sample_files import SampleFiles
+from .training.record.log import JsonlLog
+from .training.record.loss_plot import LossPlot
+from .training.record.run_json import RunJson, read_run
+from .training.record.samples import SampleFiles
 
 PROMPTS = ("a photo of sks fox in the snow, soft morning light, sharp focus", "sks fox portrait, oil painting",
            "a photo of a dog on a beach")

@@ -1,0 +1,124 @@
+"""One run's hold on ComfyUI's models: load them, lend them to autograd, give them back for previews, load again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import comfy.model_management as model_management
+import torch
+from torch import nn
+
+from ...training.families import Family
+from ...training.parts import Trainable
+from .. import compat
+from ..model.denoiser import ComfyDenoiser
+from ..model.family import diffusion_file_keys, family_of, text_encoders
+from . import attention, inplace
+from .borrow import attributes, borrowed
+from .paged import settled
+from .weights import ComfyWeights
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Session:
+    """`patcher` and `clip` are the MODEL and CLIP of the graph; `clip` only when its encoders are trained."""
+
+    def __init__(self, patcher, *, clip=None, precision: str | None = None):
+        self.patcher = patcher
+        self.family: Family = family_of(patcher)
+        self.device: torch.device = patcher.load_device
+        self.dtype = compute_dtype(patcher, precision)
+        self._reserved = 0
+        self.denoiser = ComfyDenoiser(patcher, self.family, self.dtype)
+        self._clip = clip
+        self._stack: ExitStack | None = None
+
+    def parts(self) -> list[Trainable]:
+        """The diffusion model, then each text encoder of `clip`."""
+        weights = ComfyWeights(self.device, self.dtype)
+        parts = [Trainable(name="diffusion_model", module=self.patcher.model.diffusion_model,
+                           file_keys=diffusion_file_keys(self.patcher, self.family), weights=weights)]
+        if self._clip is not None:
+            own = ComfyWeights(self._clip.patcher.load_device, torch.float32)
+            parts += [Trainable(name=name, module=module, file_keys=keys, weights=own)
+                      for name, module, keys in text_encoders(self._clip, self.family)]
+        return parts
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """The models loaded and lent to autograd. Whatever ends it, everything is put back as it was."""
+        self._lend()
+        try:
+            yield
+        finally:
+            self._return()
+
+    @contextmanager
+    def returned(self) -> Iterator[None]:
+        """Inside `training`: the models are ComfyUI's again for a while (to sample, to encode), then lent anew."""
+        self._return()
+        try:
+            yield
+        finally:
+            self._lend()
+
+    def reserve(self, size: int) -> None:
+        """Keep `size` bytes free beside the weights from the next load on: ComfyUI loads as much of the model as then fits."""
+        self._reserved = size
+
+    def load(self) -> None:
+        """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it."""
+        patchers = [self.patcher] + ([self._clip.patcher] if self._clip is not None else [])
+        with torch.inference_mode():
+            model_management.load_models_gpu(patchers, memory_required=self._reserved)
+
+    def _lend(self) -> None:
+        self.load()
+        modules: list[nn.Module] = [self.patcher.model]
+        if self._clip is not None:
+            modules.append(self._clip.cond_stage_model)
+        with ExitStack() as stack:
+            stack.enter_context(borrowed(modules))
+            stack.enter_context(settled(self.patcher.model, self.device))
+            if self._clip is not None:
+                stack.enter_context(settled(self._clip.cond_stage_model, self._clip.patcher.load_device))
+            stack.enter_context(attributes(self._changes()))
+            stack.enter_context(attention.pinned())
+            stack.enter_context(inplace.out_of_place())
+            self._stack = stack.pop_all()
+
+    def _return(self) -> None:
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            stack.close()
+
+    def _changes(self) -> list[tuple[object, str, object]]:
+        """Attributes of the model that make it compute in the run's dtype."""
+        changes = compat.training_flag()
+        model = self.patcher.model
+        if self.dtype == natural_dtype(model):
+            return changes
+        changes.append((model, "manual_cast_dtype", self.dtype))
+        for module in model.diffusion_model.modules():
+            if hasattr(module, "comfy_cast_weights") and not module.comfy_cast_weights:
+                changes.append((module, "comfy_cast_weights", True))
+        return changes
+
+
+def natural_dtype(model) -> torch.dtype:
+    """The dtype that ComfyUI computes the model in."""
+    return model.manual_cast_dtype or model.get_dtype()
+
+
+def compute_dtype(patcher, precision: str | None) -> torch.dtype:
+    """The asked precision; else what ComfyUI computes in, but bf16 instead of fp16 where the device has it, since
+    fp16 gradients overflow."""
+    if precision is not None:
+        return DTYPES[precision]
+    natural = natural_dtype(patcher.model)
+    if natural is torch.float16 and model_management.should_use_bf16(patcher.load_device):
+        return torch.bfloat16
+    return natural
+

@@ -1,0 +1,101 @@
+"""Where Save LoRA writes, and that what it wrote loads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+import torch
+
+from ...training.errors import SettingsError
+from ...training.lora_file.file import DTYPES, read_lora, unused_path, write_lora
+from ...training.lora_file.metadata import dated, with_trigger_words
+from ...training.lora_file.modelspec import thumbnail
+from ...training.lora_file.peft import largest_difference, peft_tensors
+from ...training.lora_file.privacy import EVERYTHING, MINIMUM, at_level
+from ..model.hashes import sha256_of
+from .verify import read_back_tensors
+
+WHERE = "Save LoRA"
+KOHYA = "ComfyUI, A1111, Forge (kohya)"
+PEFT = "diffusers (PEFT)"
+FORMATS = (KOHYA, PEFT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveSpec:
+    """What the Save LoRA node says. `about` are modelspec entries; `picture` (1, h, w, 3) in 0..1 becomes the thumbnail;
+    `workflow` is the canvas as ComfyUI saves it, to be put into the file."""
+
+    filename: str
+    dtype: str = "fp16"
+    format: str = KOHYA
+    privacy: str = EVERYTHING
+    trigger_words: str = ""
+    about: Mapping[str, str] = field(default_factory=dict)
+    picture: torch.Tensor | None = None
+    workflow: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class SavedLora:
+    """`report` says how the file was read back."""
+
+    path: Path
+    report: str
+
+
+def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
+    """Write `lora` below models/loras under a name that no file has, and read it back.
+
+    Raises SettingsError for a name that points elsewhere or a format that cannot hold the LoRA, FileError when the file
+    would not load.
+    """
+    target = _target(spec.filename)
+    metadata = _metadata(lora, spec, target.stem)
+    rows = getattr(lora, "rows", {})
+    tensors = peft_tensors(lora, rows) if spec.format == PEFT else lora
+    path = unused_path(target.parent, target.stem)
+    write_lora(path, tensors, metadata, DTYPES[spec.dtype])
+    if spec.format == PEFT:
+        error = largest_difference(read_lora(path), lora, rows)
+        return SavedLora(path, f"{len(tensors) // 2} modules in the format of diffusers, largest |dW| error {error:.2g} in {spec.dtype}")
+    return SavedLora(path, f"{read_back_tensors(path, lora).summary()} in {spec.dtype}")
+
+
+def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:
+    metadata = {**getattr(lora, "metadata", {}), **(_model_hashes(lora) if spec.privacy != MINIMUM else {}), **dated(getattr(lora, "started_at", None)), **spec.about}
+    metadata = with_trigger_words(metadata, spec.trigger_words)
+    metadata |= {"ss_output_name": name, "modelspec.title": spec.about.get("modelspec.title", name)}
+    metadata = at_level(metadata, spec.privacy)
+    if spec.picture is not None:
+        metadata["modelspec.thumbnail"] = thumbnail((spec.picture[0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
+    if spec.workflow is not None:
+        metadata["workflow"] = json.dumps(spec.workflow)
+    return metadata
+
+
+def _model_hashes(lora: Mapping) -> dict[str, str]:
+    """Of the files that can be read: a model that was moved meanwhile is no reason not to save."""
+    found = {}
+    for name, path in getattr(lora, "model_files", {}).items():
+        with suppress(OSError):
+            found[name] = sha256_of(path)
+    return found
+
+
+def _target(filename: str) -> Path:
+    """Raises SettingsError for a name that is empty or points out of the loras folder."""
+    root = Path(folder_paths.get_folder_paths("loras")[0]).resolve()
+    name = filename.strip().removesuffix(".safetensors")
+    target = (root / name).resolve()
+    if not name or name.endswith(("/", "\\")) or not target.is_relative_to(root) or target == root:
+        raise SettingsError(WHERE, [
+            f"filename is '{filename}', but must name a file inside the loras folder, such as my_lora or characters/my_lora."
+        ])
+    return target

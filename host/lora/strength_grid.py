@@ -1,0 +1,100 @@
+"""Trying a LoRA out: strengths x prompts x checkpoints, made by ComfyUI's own loader and samplers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.sd
+import comfy.utils
+import torch
+
+from ...training.drawing.grid import labelled_grid
+from ...training.errors import SettingsError, raise_problems
+from ...training.lora_file.file import read_lora
+from ...training.specs import PreviewSpec
+from .. import compat
+from ..model.sampler import ComfySampler
+from ..runs.run_folders import find_run
+
+WHERE = "LoRA Test"
+OFF = "off"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A LoRA to try: its tensors by key."""
+
+    name: str
+    tensors: Mapping[str, torch.Tensor]
+
+
+def parse_strengths(text: str) -> tuple[float, ...]:
+    """'0.5, 0.8, 1' -> numbers. Raises SettingsError naming what is no number."""
+    parts = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
+    problems = [f"'{part}' in strengths is no number. Write numbers such as 0.5, 0.7, 0.9, 1.0." for part in parts if not _is_number(part)]
+    if not parts:
+        problems.append("strengths is empty. Write at least one number; 0.5, 0.7, 0.9, 1.0 is usual.")
+    raise_problems(SettingsError, WHERE, problems)
+    return tuple(float(part) for part in parts)
+
+
+def candidates(lora: Mapping[str, torch.Tensor] | None, run: str, most: int) -> list[Candidate]:
+    """The LoRA that is connected, and the checkpoints of a run (its folder or name), at most `most`, evenly taken."""
+    found = [Candidate("the LoRA that is connected", lora)] if lora is not None else []
+    if run.strip():
+        found += [Candidate(path.stem, read_lora(path)) for path in _spread(_checkpoints(run), most)]
+    if not found:
+        raise SettingsError(WHERE, ["there is nothing to test. Connect the lora output of Train LoRA, or its run_folder, or write a run's name."])
+    return found
+
+
+def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequence[float], spec: PreviewSpec) -> torch.Tensor:
+    """(1, H, W, 3): a row for each candidate and prompt, a column without the LoRA and one for each strength."""
+    bar = comfy.utils.ProgressBar(len(tested) * len(spec.prompts) * len(strengths) + len(spec.prompts))
+    off = {}
+    for i, prompt in enumerate(spec.prompts):
+        off[prompt] = _sample(model, clip, vae, spec, prompt, spec.seed + i, bar)
+    cells, rows = [], []
+    for candidate in tested:
+        for i, prompt in enumerate(spec.prompts):
+            row = [off[prompt]]
+            for strength in strengths:
+                patched = comfy.sd.load_lora_for_models(model, clip, candidate.tensors, strength, strength)
+                row.append(_sample(*patched, vae, spec, prompt, spec.seed + i, bar))
+            cells.append(row)
+            rows.append((prompt, candidate.name))
+    return labelled_grid(cells, rows, [OFF, *(f"{strength:g}" for strength in strengths)])
+
+
+def _sample(model, clip, vae, spec: PreviewSpec, prompt: str, seed: int, bar) -> torch.Tensor:
+    compat.throw_if_interrupted()
+    picture = ComfySampler(model, clip, vae).sample(spec, prompt, seed)[0]
+    bar.update(1)
+    return picture
+
+
+def _checkpoints(run: str) -> list[Path]:
+    folder = find_run(Path(run.strip()).name)
+    if folder is None:
+        raise SettingsError(WHERE, [f"run is '{run}', but there is no such run in output/lora_canvas. Write a run's name, or connect run_folder."])
+    found = sorted((folder / "checkpoints").glob("*.safetensors"))
+    final = folder / f"{folder.name}.safetensors"
+    return [*found, *([final] if final.is_file() else [])]
+
+
+def _spread(paths: list[Path], most: int) -> list[Path]:
+    """At most `most`, the last one always among them."""
+    if len(paths) <= most:
+        return paths
+    step = (len(paths) - 1) / max(1, most - 1)
+    return [paths[round(i * step)] for i in range(most)] if most > 1 else paths[-1:]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False

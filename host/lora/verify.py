@@ -1,0 +1,139 @@
+"""A LoRA file is read back through ComfyUI's own loader before anyone is told that it was saved."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.lora
+import comfy.lora_convert
+import comfy.utils
+import torch
+
+from ...training.errors import FileError
+from ...training.network.build import Network
+
+#: What the kinds of adapter put behind a module's key.
+_SUFFIX = re.compile(
+    r"\.(lora_(up|down|mid)\.weight|alpha|dora_scale|hada_(w[12]_[ab]|t[12])|lokr_(w[12](_[ab])?|t2)|oft_blocks|rescale|[ab][12]\.weight"
+    r"|diff(_b)?|lora_[AB]\.weight|reshape_weight)$"
+)
+_NOT_LOADED = "lora key not loaded: "
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """`modules` are in the file; `largest_error` is the largest absolute difference between a trained change of a weight and the loaded one."""
+
+    modules: int
+    unmapped: tuple[str, ...]
+    largest_error: float
+
+    def summary(self) -> str:
+        return f"{self.modules} modules read back by ComfyUI's loader, {len(self.unmapped)} unmapped keys, largest |dW| error {self.largest_error:.2g}"
+
+
+def load_patches(path: Path, patcher, clip) -> tuple[dict, tuple[str, ...]]:
+    """ComfyUI's patches of a file by weight name, and the file's keys that it could not place."""
+    tensors = comfy.lora_convert.convert_lora(comfy.utils.load_torch_file(str(path), safe_load=True))
+    names = comfy.lora.model_lora_keys_unet(patcher.model, {})
+    if clip is not None:
+        names = comfy.lora.model_lora_keys_clip(clip.cond_stage_model, names)
+    with complaints() as unmapped:
+        patches = comfy.lora.load_lora(tensors, names, log_missing=True)
+    return patches, tuple(unmapped)
+
+
+def read_back(path: Path, network: Network, patcher, clip) -> ReadBack:
+    """Raises FileError when a key of the file would not be loaded."""
+    patches, unmapped = load_patches(path, patcher, clip)
+    if unmapped or len(patches) != len(network):
+        first = unmapped[0] if unmapped else "a module's whole key"
+        raise FileError(f"{path}: ComfyUI would not load {len(unmapped)} keys of it, the first is '{first}'.")
+    by_name = {key if isinstance(key, str) else key[0]: patch for key, patch in patches.items()}
+    error = max(_error(adapter, by_name[f"{part}.{name}.weight"]) for (part, name), adapter in network.items())
+    return ReadBack(len(network.file_keys), unmapped, error)
+
+
+def read_back_tensors(path: Path, lora: Mapping[str, torch.Tensor]) -> ReadBack:
+    """The file at `path` against the tensors it was written from, without a model: whether ComfyUI's adapters understand
+    every key, and what they make of both. Which modules the names mean was asked when they were trained.
+
+    Raises FileError when a key would not be loaded.
+    """
+    modules = {_module(name): _module(name) for name in lora}
+    with complaints() as unmapped:
+        written = comfy.lora.load_lora(comfy.utils.load_torch_file(str(path), safe_load=True), modules, log_missing=True)
+    exact = comfy.lora.load_lora(dict(lora), modules, log_missing=False)
+    if unmapped or not written:
+        first = unmapped[0] if unmapped else next(iter(modules), "an empty file")
+        raise FileError(f"{path}: ComfyUI would not load {len(unmapped) or len(modules)} keys of it, the first is '{first}'.")
+    error = max(float((_applied(written[name]) - _applied(exact[name])).abs().max()) for name in exact)
+    return ReadBack(len(written), tuple(unmapped), error)
+
+
+def _module(name: str) -> str:
+    """The module's key in a tensor's name: what stands before the suffix that a kind of adapter gives it."""
+    return _SUFFIX.sub("", name)
+
+
+def _applied(patch) -> torch.Tensor:
+    """A patch on random numbers in a weight of the shape it was made for."""
+    shape = _shape(patch)
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * (shape[1] if len(shape) > 1 else 1) ** -0.5
+    return comfy.lora.calculate_weight([(1.0, patch, 1.0, None, None)], weight.clone(), "read back") - weight
+
+
+def _shape(patch) -> tuple[int, ...]:
+    """Of the weight that `patch` changes; kernels may be flattened, and a rotation's columns are any."""
+    parts = patch.weights
+    if patch.name == "lora":
+        return (parts[0].shape[0], *parts[1].shape[1:])
+    if patch.name == "loha":
+        return (parts[0].shape[0], parts[1].shape[1])
+    if patch.name == "glora":
+        return (parts[2].shape[0], *parts[3].shape[1:])
+    if patch.name == "lokr":
+        w1 = parts[0] if parts[0] is not None else parts[3] @ parts[4]
+        w2 = parts[1] if parts[1] is not None else parts[5] @ parts[6].flatten(1)
+        return (w1.shape[0] * w2.shape[0], w1.shape[1] * w2.shape[1], *w2.shape[2:])
+    return (parts[0].shape[-3] * parts[0].shape[-1], 8)
+
+
+@contextmanager
+def complaints() -> Iterator[list[str]]:
+    """The keys that ComfyUI says it does not load: its log is the only place where it says so."""
+    found: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+
+    def collect(line: logging.LogRecord) -> None:
+        text = line.getMessage()
+        if text.startswith(_NOT_LOADED):
+            found.append(text.removeprefix(_NOT_LOADED))
+
+    handler.emit = collect
+    logging.getLogger().addHandler(handler)
+    try:
+        yield found
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def _error(adapter, patch) -> float:
+    """Both changes are applied to the same weight, in fp32, by their own code: to zeros, or to random numbers of a usual
+    size where the change depends on the weight."""
+    weight = torch.zeros(adapter.op.weight_shape)
+    if adapter.depends_on_base:
+        generator = torch.Generator().manual_seed(0)
+        weight.normal_(0, weight[0].numel() ** -0.5, generator=generator)
+    device = next(adapter.parameters()).device
+    expected = adapter.weight_delta(weight.to(device)).cpu()
+    if adapter.depends_on_base:
+        expected = expected + weight
+    # In place, and the zeros are not kept: FLUX has 300 matrices of 40 to 60 million values.
+    loaded = comfy.lora.calculate_weight([(1.0, patch, 1.0, None, None)], weight, "read back")
+    return float(loaded.sub_(expected).abs_().max())

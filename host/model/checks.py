@@ -1,0 +1,71 @@
+"""What can be known to be wrong before any work starts: all of it, at once."""
+
+from __future__ import annotations
+
+from ...training.data.dataset import Dataset
+from ...training.errors import ModelError, raise_problems
+from ...training.specs import RunSpec
+from .family import family_of
+from .refusals import require_trainable
+from .space import space_of
+
+SMALLEST_SHARE = 0.6
+
+
+def check_parts(model, vae, clip) -> None:
+    """Raises ModelError for a MODEL that cannot be trained, and for a MODEL, VAE and CLIP that cannot work together."""
+    require_trainable(model)
+    space_of(model)
+    problems = []
+    latent = model.get_model_object("latent_format")
+    if vae.latent_channels != latent.latent_channels:
+        problems.append(
+            f"the VAE makes latents of {vae.latent_channels} channels, but the model works on {latent.latent_channels}: they do not "
+            "belong together. Connect the VAE output of the checkpoint that the MODEL comes from."
+        )
+    if clip is None:
+        problems.append("no CLIP is connected, but captions need one. Connect the CLIP output of the checkpoint or of a CLIP loader.")
+    else:
+        problems += _clip_problems(model, clip)
+    raise_problems(ModelError, "Train LoRA", problems)
+
+
+def warnings_about(model, dataset: Dataset, run: RunSpec) -> list[str]:
+    """What works but is rarely meant for this model."""
+    family = family_of(model)
+    found = []
+    for side in sorted({round(area_side(area)) for area in dataset.buckets.areas()}):
+        if side < SMALLEST_SHARE * family.resolution:
+            found.append(
+                f"the pictures are trained at about {side} x {side} pixels, but {family.title} was made for {family.resolution}: the LoRA "
+                f"will know little of detail. Set resolution to {family.resolution} on the Bucket Config node, or to "
+                f"{family.resolution * 3 // 4} when memory is short."
+            )
+    return found
+
+
+def area_side(area: tuple[int, int]) -> float:
+    """The side of the square with the same area."""
+    return (area[0] * area[1]) ** 0.5
+
+
+def _clip_problems(model, clip) -> list[str]:
+    wanted = context_width(model)
+    if wanted is None:
+        return []
+    cond = clip.encode_from_tokens(clip.tokenize(""))
+    if cond.shape[-1] == wanted:
+        return []
+    return [
+        f"the CLIP gives conditions {cond.shape[-1]} wide, but {family_of(model).title} takes {wanted}: they do not belong together. "
+        "Connect the CLIP output of the checkpoint that the MODEL comes from, or load the text encoders that this model needs."
+    ]
+
+
+def context_width(model) -> int | None:
+    """How wide a text condition the model takes; None where the configuration does not say."""
+    config = model.model.model_config.unet_config
+    for name in ("context_dim", "context_in_dim"):
+        if isinstance(config.get(name), int):
+            return config[name]
+    return None

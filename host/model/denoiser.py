@@ -1,0 +1,116 @@
+"""ComfyUI's loaded diffusion model as the engine's Denoiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from ...training.families import Family
+from ...training.protocols import Condition
+from ..lend import attention
+from .refusals import require_trainable
+from .space import space_of
+
+
+class ComfyDenoiser:
+    """`patcher` is the MODEL of the graph, loaded. Conditions go through the model's own `extra_conds`, one a sample,
+    so that a batch is the same as its items one by one."""
+
+    def __init__(self, patcher, family: Family, dtype: torch.dtype):
+        require_trainable(patcher)
+        self._patcher = patcher
+        self._dtype = dtype
+        self._family = family
+        self._space = space_of(patcher)
+        self.family = family.name
+        self.device = patcher.load_device
+        self.parametrisation = self._space.parametrisation
+        self.patch = spatial_patch(patcher.model.diffusion_model)
+
+    @property
+    def _model(self):
+        return self._patcher.model
+
+    def sampling_bytes(self, latent_shape: Sequence[int]) -> float:
+        """ComfyUI's own reckoning for an attention whose memory is linear, which SDPA is (model_base.memory_required)."""
+        model = self._model
+        places = latent_shape[0] * math.prod(latent_shape[2:])
+        return places * self._dtype.itemsize * 0.01 * model.memory_usage_factor * 2**20
+
+    def to_model_space(self, latents: Tensor) -> Tensor:
+        return self._space.clean(self._model.process_latent_in(latents))
+
+    def sigmas(self) -> Tensor:
+        return self._space.sigmas()
+
+    def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return self._space.add_noise(x0, noise, sigma)
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> Tensor:
+        return self._space.clean(self._denoise(*self._space.to_comfy(x_t, sigma), conditions))
+
+    def _denoise(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> Tensor:
+        conds = [self._conds(condition, x_t[i : i + 1]) for i, condition in enumerate(conditions)]
+        if all(_can_share_a_batch(conds[0], other) for other in conds[1:]):
+            return self._apply(x_t, sigma, conds)
+        # Conditions of different length cannot be stacked without changing what the model sees.
+        singles = [self._apply(x_t[i : i + 1], sigma[i : i + 1], [cond]) for i, cond in enumerate(conds)]
+        return torch.cat(singles)
+
+    def _apply(self, x_t: Tensor, sigma: Tensor, conds: list[dict]) -> Tensor:
+        batched = comfy.samplers.cond_cat(conds)
+        batched = {name: _to_device(value, self.device) for name, value in batched.items()}
+        options = dict(self._patcher.model_options.get("transformer_options", {}))
+        options["optimized_attention_override"] = attention.override
+        options["cond_or_uncond"] = [0]
+        options["sigmas"] = sigma
+        return self._model.apply_model(x_t, sigma, transformer_options=options, **batched)
+
+    def _conds(self, condition: Condition, noise: Tensor) -> dict:
+        tensors = dict(condition.text.tensors)
+        given = {
+            "cross_attn": tensors.pop("cond", None), "pooled_output": None, **tensors,
+            # Inpainting models ask for it, and take a blank picture when there is no mask.
+            "latent_image": torch.zeros_like(noise),
+            "width": noise.shape[-1] * 8, "height": noise.shape[-2] * 8, **self._family_inputs(condition),
+        }
+        model_conds = self._model.extra_conds(noise=noise, device=self.device, prompt_type="positive", **given)
+        return {name: cond.process_cond(batch_size=1, area=None) for name, cond in model_conds.items()}
+
+    def _family_inputs(self, condition: Condition) -> Mapping[str, object]:
+        geometry = condition.geometry
+        inputs: dict[str, object] = dict(condition.extras)
+        if self._family.size_conditioned:
+            inputs.update(
+                width=geometry.original[0], height=geometry.original[1],
+                crop_w=geometry.crop[0], crop_h=geometry.crop[1],
+                target_width=geometry.target[0], target_height=geometry.target[1],
+            )
+        if self._family.guidance_default is not None:
+            inputs.setdefault("guidance", self._family.guidance_default)
+        return inputs
+
+
+def spatial_patch(diffusion_model) -> int:
+    """How many latent pixels a side one token of the model covers; 2 where it does not say, as in FLUX."""
+    size = getattr(diffusion_model, "patch_size", None) or getattr(diffusion_model, "patch_spatial", None) or 2
+    return int(size if isinstance(size, int) else size[-1])
+
+
+def _can_share_a_batch(first: dict, other: dict) -> bool:
+    if first.keys() != other.keys():
+        return False
+    return all(first[name].can_concat(other[name]) for name in first)
+
+
+def _to_device(value, device: torch.device):
+    """A copy: HunyuanDiT writes its padding into the caption that it is given, which may be the cached one."""
+    if torch.is_tensor(value):
+        return value.to(device, copy=True)
+    if isinstance(value, list):
+        return [_to_device(entry, device) for entry in value]
+    return value

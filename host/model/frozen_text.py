@@ -1,0 +1,73 @@
+"""Text encoders that a run does not train, beside ones that it does: their outputs are made once and played back.
+
+FLUX's T5 is the case that matters: 5 to 9 GB that would be run again for every caption of every step, only because
+CLIP-L beside it is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import comfy.model_management as model_management
+import torch
+from torch import nn
+
+from ...training.protocols import TextCondition
+from ..lend.borrow import attributes
+
+METHOD = "encode_token_weights"
+Encoders = Sequence[tuple[str, nn.Module]]
+
+
+def encoders(clip) -> list[tuple[str, nn.Module]]:
+    """(name, module) of every encoder in a CLIP of the graph: clip_l, clip_g, t5xxl, llama, …"""
+    return [(name, module) for name, module in clip.cond_stage_model.named_children() if hasattr(module, METHOD)]
+
+
+class FrozenEncoders:
+    """TextEncoder of `modules`: `encode` gives their outputs by name, for `ComfyTextEncoder.encode_trainable`.
+
+    `run` encodes a text with the whole CLIP, whose identity is `whole`.
+    """
+
+    def __init__(self, modules: Encoders, run: Callable[[str], object], whole: str):
+        self._modules = modules
+        self._run = run
+        self.identity = f"{whole} {' '.join(name for name, _ in modules)}"
+
+    def encode(self, text: str) -> TextCondition:
+        tensors: dict[str, torch.Tensor] = {}
+        with attributes([(module, METHOD, _recording(name, module, tensors)) for name, module in self._modules]):
+            self._run(text)
+        return TextCondition(tensors=tensors)
+
+
+def _recording(name: str, module: nn.Module, tensors: dict[str, torch.Tensor]):
+    method = getattr(module, METHOD)
+
+    def run(tokens):
+        out, pooled, *rest = method(tokens)
+        extra = {f"{name}.extra.{key}": value for key, value in (rest[0] if rest else {}).items()}
+        found = {f"{name}.out": out, f"{name}.pooled": pooled, **extra}
+        tensors.update({key: value for key, value in found.items() if torch.is_tensor(value)})
+        return out, pooled, *rest
+
+    return run
+
+
+@contextmanager
+def replayed(modules: Encoders, recorded: TextCondition | None) -> Iterator[None]:
+    """Every encoder that `recorded` has outputs of gives these, instead of being run."""
+    tensors = recorded.tensors if recorded else {}
+    changes = [(module, METHOD, _playing(name, tensors)) for name, module in modules if f"{name}.out" in tensors]
+    with attributes(changes):
+        yield
+
+
+def _playing(name: str, tensors: dict[str, torch.Tensor]):
+    device, start = model_management.intermediate_device(), f"{name}.extra."
+    own = {key: value.to(device) for key, value in tensors.items() if key.startswith(f"{name}.")}
+    extra = {key.removeprefix(start): value for key, value in own.items() if key.startswith(start)}
+    played = own[f"{name}.out"], own.get(f"{name}.pooled"), *([extra] if extra else [])
+    return lambda tokens: played

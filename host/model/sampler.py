@@ -1,0 +1,46 @@
+"""Preview pictures with ComfyUI's own samplers, on the model as it stands: whatever is attached to it counts.
+
+Made exactly as CLIPTextEncode, EmptyLatentImage, KSampler and VAEDecode would make them, so that a preview equals
+LoraLoader with the saved file afterwards, up to rounding.
+"""
+
+from __future__ import annotations
+
+import comfy.sample
+import comfy.samplers
+import torch
+
+from ...training.specs import PreviewSpec
+
+SAMPLERS: list[str] = comfy.samplers.KSampler.SAMPLERS
+SCHEDULERS: list[str] = comfy.samplers.KSampler.SCHEDULERS
+
+
+class ComfySampler:
+    """`patcher`, `clip` and `vae` are those of the graph."""
+
+    def __init__(self, patcher, clip, vae):
+        self._patcher = patcher
+        self._clip = clip
+        self._vae = vae
+
+    def sample(self, spec: PreviewSpec, prompt: str, seed: int) -> torch.Tensor:
+        """(1, h, w, 3) in 0..1. ComfyUI's prompt syntax works in the prompt, as it does in CLIPTextEncode."""
+        with torch.inference_mode():
+            positive, negative = self._encode(prompt), self._encode(spec.negative)
+            latent = comfy.sample.fix_empty_latent_channels(self._patcher, self._empty_latent(spec))
+            noise = comfy.sample.prepare_noise(latent, seed)
+            samples = comfy.sample.sample(
+                self._patcher, noise, spec.sampling_steps, spec.cfg, spec.sampler_name, spec.scheduler,
+                positive, negative, latent, seed=seed, disable_pbar=True,
+            )
+            pictures = self._vae.decode(samples)
+            return pictures.reshape(-1, *pictures.shape[-3:]).float().cpu().clamp(0, 1)
+
+    def _encode(self, text: str) -> list:
+        return self._clip.encode_from_tokens_scheduled(self._clip.tokenize(text))
+
+    def _empty_latent(self, spec: PreviewSpec) -> torch.Tensor:
+        scale = self._vae.spacial_compression_encode()
+        channels = self._patcher.get_model_object("latent_format").latent_channels
+        return torch.zeros(1, channels, spec.height // scale, spec.width // scale)

@@ -1,0 +1,97 @@
+"""The space a model is trained in: how ComfyUI samples it, told as epsilon, v or flow.
+
+The engine knows three parametrisations, with a data deviation of 1. Two of ComfyUI's are the same in other units, so they
+are trained in those: EDM (v with a deviation of its own) and Cosmos' rectified flow (flow, whose noise level is counted
+as sigma / (sigma + 1) and whose latents are scaled with it).
+"""
+
+from __future__ import annotations
+
+import comfy.model_sampling as sampling
+from torch import Tensor
+
+from ...training.errors import ModelError
+
+
+class Space:
+    """Latents, noise levels and estimates as the engine counts them; this one counts as ComfyUI does."""
+
+    def __init__(self, parametrisation: str, model_sampling):
+        self.parametrisation = parametrisation
+        self._sampling = model_sampling
+
+    def sigmas(self) -> Tensor:
+        """The noise levels of the model's steps, ascending."""
+        return self._sampling.sigmas.detach().clone().float().cpu()
+
+    def clean(self, latents: Tensor) -> Tensor:
+        """Latents in ComfyUI's units -> in the engine's."""
+        return latents
+
+    def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return self._sampling.noise_scaling(sigma, noise, x0)
+
+    def to_comfy(self, x_t: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """Noisy latents and noise level in ComfyUI's units."""
+        return x_t, sigma
+
+
+class EdmSpace(Space):
+    """Latents divided by their deviation: then EDM's loss (arXiv:2206.00364) is that of v-prediction."""
+
+    def __init__(self, model_sampling):
+        super().__init__("v", model_sampling)
+        self._deviation = float(model_sampling.sigma_data)
+
+    def sigmas(self) -> Tensor:
+        return super().sigmas() / self._deviation
+
+    def clean(self, latents: Tensor) -> Tensor:
+        return latents / self._deviation
+
+    def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return x0 + _like(sigma, x0) * noise
+
+    def to_comfy(self, x_t: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        return x_t * self._deviation, sigma * self._deviation
+
+
+class CosmosFlowSpace(Space):
+    """ComfyUI counts x0 + sigma noise; the model sees (1 - t) x0 + t noise with t = sigma / (sigma + 1), which is flow."""
+
+    def __init__(self, model_sampling):
+        super().__init__("flow", model_sampling)
+
+    def sigmas(self) -> Tensor:
+        sigmas = super().sigmas()
+        return sigmas / (sigmas + 1)
+
+    def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        t = _like(sigma, x0)
+        return (1 - t) * x0 + t * noise
+
+    def to_comfy(self, x_t: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        return x_t / (1 - _like(sigma, x_t)), sigma / (1 - sigma)
+
+
+def space_of(patcher) -> Space:
+    """The space of a MODEL, with what the graph did to its sampling. Raises ModelError for one that has none."""
+    model_sampling = patcher.get_model_object("model_sampling")
+    if isinstance(model_sampling, sampling.EDM):
+        return EdmSpace(model_sampling)
+    if isinstance(model_sampling, getattr(sampling, "COSMOS_RFLOW", ())):
+        return CosmosFlowSpace(model_sampling)
+    known = ((sampling.V_PREDICTION, "v"), (sampling.X0, None), (sampling.EPS, "epsilon"), (sampling.CONST, "flow"))
+    name = next((name for kind, name in known if isinstance(model_sampling, kind)), None)
+    if name is None:
+        how = ", ".join(base.__name__ for base in type(model_sampling).__bases__)
+        raise ModelError(
+            "Train LoRA",
+            [f"the model is sampled as {how}: it predicts no noise, velocity or flow, so there is no objective to train on. "
+             "Use an SD, SDXL, FLUX or other epsilon, v or flow model."],
+        )
+    return Space(name, model_sampling)
+
+
+def _like(sigma: Tensor, latents: Tensor) -> Tensor:
+    return sigma.view(-1, *[1] * (latents.ndim - 1))

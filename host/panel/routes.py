@@ -1,0 +1,202 @@
+"""The panel's door into the server: runs on disk, their logs and pictures, and the commands for a live one.
+
+    GET  /lora_canvas/live                       what trains now, and the device's memory
+    GET  /lora_canvas/runs                       every run's run.json without its settings, newest first
+    GET  /lora_canvas/runs/{name}                run.json
+    GET  /lora_canvas/runs/{name}/log            {"records": [...]}, ?after=step &points=most columns
+    GET  /lora_canvas/runs/{name}/graph          {"workflow", "prompt", "node"}: what was queued
+    GET  /lora_canvas/runs/{name}/files/{path}   loss.png and pictures in samples/
+    POST /lora_canvas/runs/{name}/control        {"action": "stop"} or pause, save, preview; learning_rate with "value"
+
+Files are read in worker threads; the server's loop only passes answers on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+from aiohttp import web
+
+from ...training.record.history import read_log
+from ...training.record.run_json import GRAPH_NAME, read_run
+from ..runs.registry import RUNS, RunControl
+from ..runs.run_folders import find_picture, find_run, list_runs
+from .request_guard import Handler, Refused, guarded, read_json
+
+PREFIX = "/lora_canvas"
+_EMPTY_RUN = {"status": "running", "step": 0, "total_steps": 0, "settings": {}, "summary": {}}
+
+
+def _json(content: Any) -> web.Response:
+    response = web.Response(text=content if isinstance(content, str) else json.dumps(content),
+                            content_type="application/json", headers={"Cache-Control": "no-store"})
+    response.enable_compression()
+    return response
+
+
+def _folder(request: web.Request) -> Path:
+    name = request.match_info["name"]
+    live = RUNS.find(name)
+    # A run that still prepares its dataset is live before it has a folder.
+    folder = live.folder if live else find_run(name)
+    if folder is None:
+        raise Refused(404, f"there is no run named {name!r}")
+    return folder
+
+
+def _number(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "0")
+    if not re.fullmatch("[0-9]{1,8}", text):
+        raise Refused(400, f"{name} is {text[:20]!r} but must be a whole number of at most 8 digits")
+    return int(text)
+
+
+def _describe(folder: Path) -> dict[str, Any] | None:
+    """run.json with what only the server knows; a run that says it runs but does not was interrupted."""
+    run = read_run(folder)
+    live = RUNS.find(folder.name)
+    if run is None and live is None:
+        return None
+    run = {**_EMPTY_RUN, **(run or {}), "name": folder.name}
+    run["live"] = live is not None
+    if live is not None:
+        run["status"] = "running"
+    elif run.get("status") == "running":
+        run["status"] = "interrupted"
+    return run
+
+
+def _describe_all() -> list[dict[str, Any]]:
+    runs = [run for run in map(_describe, list_runs()) if run]
+    for run in runs:
+        run.pop("settings", None)
+    return sorted(runs, key=lambda run: run.get("updated") or 0, reverse=True)
+
+
+def _device() -> dict[str, Any]:
+    device = comfy.model_management.get_torch_device()
+    return {"name": str(device), "total_memory": comfy.model_management.get_total_memory(device)}
+
+
+async def get_live(request: web.Request) -> web.Response:
+    return _json({"runs": RUNS.snapshot(), "device": _device()})
+
+
+async def get_runs(request: web.Request) -> web.Response:
+    return _json({"runs": await asyncio.to_thread(_describe_all)})
+
+
+async def get_run(request: web.Request) -> web.Response:
+    run = await asyncio.to_thread(_describe, _folder(request))
+    if run is None:
+        raise Refused(404, f"the run {request.match_info['name']!r} has no readable run.json")
+    return _json(run)
+
+
+async def get_log(request: web.Request) -> web.Response:
+    folder, after, points = _folder(request), _number(request, "after"), _number(request, "points")
+    return _json(await asyncio.to_thread(lambda: json.dumps({"records": read_log(folder, after, points)})))
+
+
+async def get_graph(request: web.Request) -> web.Response:
+    path = _folder(request) / GRAPH_NAME
+    if not path.is_file():
+        raise Refused(404, "what was queued for this run was not kept")
+    return _json(await asyncio.to_thread(path.read_text, encoding="utf-8"))
+
+
+async def get_file(request: web.Request) -> web.StreamResponse:
+    path = find_picture(_folder(request), request.match_info["path"])
+    if path is None:
+        raise Refused(404, "the run has no such picture")
+    # A picture sampled again keeps its name, so the browser asks each time whether it changed.
+    return web.FileResponse(path, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+
+
+async def post_control(request: web.Request) -> web.Response:
+    body = await read_json(request)
+    live = RUNS.find(request.match_info["name"])
+    if live is None:
+        raise Refused(409, f"the run {_folder(request).name!r} is not training now")
+    return _json({"done": perform(live.control, body)})
+
+
+_ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/live", get_live),
+    ("GET", "/runs", get_runs),
+    ("GET", "/runs/{name}", get_run),
+    ("GET", "/runs/{name}/log", get_log),
+    ("GET", "/runs/{name}/graph", get_graph),
+    ("GET", "/runs/{name}/files/{path:.+}", get_file),
+    ("POST", "/runs/{name}/control", post_control),
+)
+
+
+def _refuse_method(allowed: str) -> Handler:
+    async def refuse(request: web.Request) -> web.Response:
+        text = f"{request.method} is not allowed here, only {allowed}"
+        return web.json_response({"error": text}, status=405, headers={"Allow": allowed})
+
+    return refuse
+
+
+def register(server: Any = None) -> None:
+    """Add the routes to ComfyUI's server; call it once, while custom nodes are being imported."""
+    if server is None:
+        from server import PromptServer
+
+        server = PromptServer.instance
+    for method, path, handler in _ROUTES:
+        server.routes.route(method, PREFIX + path)(guarded(handler))
+        server.routes.route("*", PREFIX + path)(_refuse_method(method))
+    serve_modules_fresh(server.app)
+
+
+MAX_SCALE = 100.0
+
+
+def _learning_rate(control: RunControl, value: Any) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # Out of range covers NaN, infinity and integers that no float can hold.
+    if not is_number or not 0 <= value <= MAX_SCALE:
+        raise Refused(400, f"value is {value!r:.40} but must be from 0 to {MAX_SCALE:g}: it multiplies the schedule")
+    control.set_learning_rate_scale(float(value))
+
+
+ACTIONS: Mapping[str, Callable[[RunControl, Any], None]] = {
+    "stop": lambda control, _: control.request_stop(),
+    "pause": lambda control, _: control.request_pause(),
+    "save": lambda control, _: control.request_save(),
+    "preview": lambda control, _: control.request_preview(),
+    "learning_rate": _learning_rate,
+}
+
+
+def perform(control: RunControl, body: Mapping[str, Any]) -> str:
+    """Carry out {"action": name, "value": number}; return the action's name."""
+    action = body.get("action")
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise Refused(400, f"action is {action!r} but must be one of: {', '.join(ACTIONS)}")
+    ACTIONS[action](control, body.get("value"))
+    return action
+
+
+_PACK_FOLDER = Path(__file__).parents[2].name
+
+
+async def _revalidate(request: web.Request, response: web.StreamResponse) -> None:
+    if request.path.startswith(f"/extensions/{_PACK_FOLDER}/") and request.path.endswith(".mjs"):
+        response.headers["Cache-Control"] = "no-cache"
+        # Some Windows machines know no type for .mjs, and browsers run no module without one.
+        response.headers["Content-Type"] = "text/javascript; charset=utf-8"
+
+
+def serve_modules_fresh(app: web.Application) -> None:
+    """Make browsers ask for this pack's modules each time (an unchanged one costs a 304)."""
+    app.on_response_prepare.append(_revalidate)

@@ -1,0 +1,67 @@
+"""What listens to a run inside ComfyUI beside the panel: its files, ComfyUI's log, and what the node gives on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+
+from ...training.events import Event, Listener, Message, PreviewReady, RunEnded, StepDone
+from ...training.record.log import JsonlLog
+from ...training.record.run_json import RunJson
+from ...training.record.samples import SampleFiles
+from ...training.record.tensorboard import TensorBoardLog
+from ..wiring import Wiring
+
+log = logging.getLogger(__name__)
+_LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
+
+
+def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
+    """Samples, log.jsonl and run.json; TensorBoard when asked for. Samples carry the graph, as ComfyUI's own pictures do."""
+    graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
+    listeners = [SampleFiles(folder, {name: value for name, value in graph.items() if value}), JsonlLog(folder),
+                 RunJson(folder, wiring.workflow, wiring.prompt, wiring.node_id)]
+    return [*listeners, TensorBoardLog(folder)] if wiring.run.tensorboard else listeners
+
+
+class Kept:
+    """The losses of this run and the last pictures, (N, H, W, 3), for the node's outputs."""
+
+    critical = False
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.samples: torch.Tensor | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepDone):
+            self.losses.append(event.loss)
+        elif isinstance(event, PreviewReady):
+            self.samples = event.images
+
+
+class ComfyLog:
+    """Messages, and a summary at the end, in ComfyUI's own log."""
+
+    critical = False
+
+    def __init__(self) -> None:
+        self._steps = self._items = self._peak = 0
+        self._seconds = 0.0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Message):
+            log.log(_LEVELS.get(event.level, logging.INFO), "[LoRA Canvas] %s", event.text)
+        elif isinstance(event, StepDone):
+            self._steps += 1
+            self._items += event.items
+            self._seconds += event.seconds
+            self._peak = max(self._peak, event.peak_memory_bytes or 0)
+        elif isinstance(event, RunEnded) and self._steps:
+            log.info(
+                "[LoRA Canvas] %s after %d of %d steps: %.2f s a step, %.2f images a second, at most %.1f GiB in use. %s",
+                event.reason, event.step, event.total_steps, self._seconds / self._steps, self._items / self._seconds,
+                self._peak / 2**30, f"The LoRA is in {event.lora_path}" if event.lora_path else "Nothing new was learned.",
+            )

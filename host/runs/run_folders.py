@@ -1,0 +1,95 @@
+"""Where runs lie on disk, and which of their files the panel may read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import folder_paths
+
+from ...training.errors import SettingsError, StateError
+from ...training.record.loss_plot import PLOT_NAME
+from ...training.record.records import SAMPLES_FOLDER, THUMBNAILS_FOLDER
+from ...training.registry import near_names
+from ...training.run.state import FILE_NAME
+
+PICTURE_FOLDERS = (SAMPLES_FOLDER, THUMBNAILS_FOLDER)
+PICTURE_SUFFIXES = (".png", ".jpg", ".webp")
+
+
+def runs_root() -> Path:
+    """The folder that holds one folder a run."""
+    return Path(folder_paths.get_output_directory()) / "lora_canvas"
+
+
+def _is_plain_name(name: str) -> bool:
+    """One path component, the same on every system: no separators, drives, dots alone or control characters."""
+    return bool(name) and name.strip(". ") != "" and not any(sign in '/\\:\0' or ord(sign) < 32 for sign in name)
+
+
+def _inside(path: Path, root: Path) -> bool:
+    return path.resolve().is_relative_to(root.resolve())
+
+
+def find_run(name: str, root: Path | None = None) -> Path | None:
+    """The run's folder; None when there is none of that name under the root, links followed."""
+    root = root or runs_root()
+    folder = root / name if _is_plain_name(name) else None
+    return folder if folder and folder.is_dir() and _inside(folder, root) else None
+
+
+def find_picture(folder: Path, relative: str) -> Path | None:
+    """A picture of the run: loss.png, or one in samples/; None for everything else."""
+    where, _, name = relative.rpartition("/")
+    allowed = where in PICTURE_FOLDERS or (where == "" and name == PLOT_NAME)
+    if not allowed or not _is_plain_name(name) or Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+        return None
+    path = folder / where / name
+    return path if path.is_file() and _inside(path, folder) else None
+
+
+def list_runs(root: Path | None = None) -> list[Path]:
+    """Every run's folder, in no particular order."""
+    root = root or runs_root()
+    if not root.is_dir():
+        return []
+    return [folder for folder in root.iterdir() if folder.is_dir() and _inside(folder, root)]
+
+
+LATEST = "latest"
+
+
+def new_run_folder(name: str) -> Path:
+    """A folder that did not exist: output/lora_canvas/<name>, or with a counter. It is made here, so that no other
+    run can take it."""
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .") or "lora"
+    root = runs_root()
+    count = 1
+    while True:
+        folder = root / (stem if count == 1 else f"{stem}_{count}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            count += 1
+
+
+def folder_to_resume(resume: str) -> Path:
+    """The folder of the run that `resume` names: 'latest', a run's name, or its folder's path below the runs."""
+    wanted = resume.strip()
+    resumable = [folder for folder in list_runs() if state_file(folder).is_file()]
+    if not resumable:
+        raise SettingsError("Train LoRA", [f"resume is '{wanted}', but no run in {runs_root()} has a state to go on from. Empty 'resume' to start a new run."])
+    if wanted.lower() == LATEST:
+        return max(resumable, key=lambda folder: state_file(folder).stat().st_mtime)
+    folder = find_run(Path(wanted).name)
+    if folder is None:
+        names = sorted(folder.name for folder in resumable)
+        raise SettingsError("Train LoRA", [f"resume is '{wanted}', but there is no such run. {near_names(wanted, names)}"])
+    if not state_file(folder).is_file():
+        raise StateError(f"the run '{folder.name}' has no state to go on from. Empty 'resume' on the Train LoRA node to start a new run.")
+    return folder
+
+
+def state_file(folder: Path) -> Path:
+    return folder / "state" / FILE_NAME

@@ -1,0 +1,146 @@
+"""One report, before training, of what will hurt. Each finding names the pictures and what to do; none blocks."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+from ...errors import DatasetError
+from ...wording import count, some
+from ..captions import has_word
+from ..colour import full_mask
+from ..dataset import Dataset, Sample
+from ..encoded import EncodedPicture
+from ..items import make_items
+from .check import caption_problems
+from .duplicates import all_looks, groups, near_pairs
+from .report import enlargement
+
+BLURRED_BY = 1.25
+USUAL_WORD = 0.75
+FEW = 5
+MASK_SHAPE_TOLERANCE = 0.02
+_COMMON = frozenset("a an and are at by for from has her his in is it its of on or the their this to with".split())
+
+
+def diagnose(dataset: Dataset, on_progress: Callable[[int, int], None] | None = None) -> tuple[str, ...]:
+    """Every finding as one line; () when all is well. Every picture is opened once, small."""
+    samples = dataset.samples
+    return (
+        *dataset.problems,
+        *dataset.warnings,
+        *caption_problems(dataset),
+        *_caption_findings(dataset),
+        *_size_findings(dataset),
+        *_alpha_findings(samples),
+        *_mask_findings(samples),
+        *_duplicate_findings(samples, on_progress),
+    )
+
+
+def doctor_report(findings: Sequence[str]) -> str:
+    if not findings:
+        return "Nothing found that would hurt."
+    return "\n".join([f"{count(len(findings), 'finding')}:", *(f"  - {finding}" for finding in findings)])
+
+
+def _caption_findings(dataset: Dataset) -> Iterator[str]:
+    samples = [s for s in dataset.samples if s.condition is None and not s.is_validation and not s.is_regularisation]
+    same: dict[str, list[str]] = defaultdict(list)
+    for sample in samples:
+        if sample.caption.strip():
+            same[" ".join(sample.caption.lower().split())].append(sample.name)
+    for caption, names in same.items():
+        if len(names) > 1:
+            yield (f"{len(names)} pictures share the caption '{_short(caption)}': {some(names)}. Say what differs, "
+                   "or the LoRA learns the differences as noise.")
+    lines = [s.name for s in samples if len(s.caption.strip().splitlines()) > 1 and (s.captions or dataset.captions).lines == "random"]
+    if lines:
+        yield (f"{count(len(lines), 'caption')} with several lines: {some(lines)}. Each line is a caption of its own, drawn at random; "
+               "set lines to 'all' on Caption Config if they belong together.")
+    yield from _usual_word_findings(dataset, samples)
+
+
+def _usual_word_findings(dataset: Dataset, samples: Sequence[Sample]) -> Iterator[str]:
+    """The word that nearly all captions have, missing from some: most likely the trigger, misspelt or forgotten."""
+    captioned = [sample for sample in samples if sample.caption.strip()]
+    triggers = {(sample.captions or dataset.captions).trigger.strip() for sample in captioned} - {""}
+    if triggers or len(captioned) < FEW:
+        return
+    spoken = [re.findall(r"[\w'-]+", sample.caption.lower()) for sample in captioned]
+    words = Counter(word for said in spoken for word in set(said) - _COMMON)
+    leading = Counter(said[0] for said in spoken if said)
+    usual = [(n, leading[word], word) for word, n in words.items() if USUAL_WORD * len(captioned) <= n < len(captioned)]
+    if not usual or max(words.values()) == len(captioned):
+        return
+    word = max(usual)[2]
+    without = [sample.name for sample in captioned if not has_word(sample.caption, word)]
+    yield (f"'{word}' is in most captions but not in {some(without)}. If it is your trigger word, set it as trigger_word on "
+           "Load Dataset: it is then put into every caption.")
+
+
+def _size_findings(dataset: Dataset) -> Iterator[str]:
+    enlarged = {}
+    for item in make_items(dataset):
+        if enlargement(item) > BLURRED_BY:
+            enlarged[item.sample.name] = max(enlargement(item), enlarged.get(item.sample.name, 0))
+    if enlarged:
+        worst = sorted(enlarged, key=enlarged.get, reverse=True)
+        yield (f"{count(len(worst), 'picture')} too small for the resolution: {some(f'{n} ({enlarged[n]:.1f} times)' for n in worst)}. "
+               "Enlarging teaches blur: use larger originals, lower the resolution, or switch no_upscale on in Bucket Config.")
+    training = [s for s in dataset.samples if not s.is_validation and not s.is_regularisation]
+    if len(training) < FEW:
+        yield f"there are only {count(len(training), 'picture')} to learn from. 15 to 40 are usual; with fewer the LoRA copies them."
+
+
+def _alpha_findings(samples: Sequence[Sample]) -> Iterator[str]:
+    transparent = [s for s in samples if hasattr(s.picture, "header") and s.picture.header().has_alpha]
+    ignored = [s.name for s in transparent if s.alpha == "ignore"]
+    if ignored:
+        yield (f"{count(len(ignored), 'picture')} whose transparency is ignored: {some(ignored)}. Colours that hide in transparent "
+               "parts are trained: choose a background for transparency on Load Dataset.")
+    laid = [s.name for s in transparent if s.alpha == "background"]
+    if laid:
+        yield (f"{count(len(laid), 'picture')} may be transparent and lie on a plain background: {some(laid)}. If results get that "
+               "background, set masks to 'alpha' on Load Dataset.")
+
+
+def _mask_findings(samples: Sequence[Sample]) -> Iterator[str]:
+    empty, shape = [], []
+    for sample in samples:
+        if sample.mask is None:
+            continue
+        (width, height), (mask_width, mask_height) = sample.picture.size(), sample.mask.size()
+        if abs(width / height / (mask_width / mask_height) - 1) > MASK_SHAPE_TOLERANCE:
+            shape.append(sample.name)
+        try:
+            mask = full_mask(sample)
+        except DatasetError as error:
+            yield error.problems[0]
+            continue
+        if mask is not None and not mask.any():
+            empty.append(sample.name)
+    if empty:
+        yield f"{count(len(empty), 'mask')} all black: {some(empty)}. Nothing of these pictures is trained: white is trained."
+    if shape:
+        yield f"{count(len(shape), 'mask')} of another shape than the picture: {some(shape)}. It is stretched: make it the same size."
+
+
+def _duplicate_findings(samples: Sequence[Sample], on_progress: Callable[[int, int], None] | None) -> Iterator[str]:
+    seen = [sample for sample in samples if not isinstance(sample.picture, EncodedPicture)]
+    hashes, unreadable = all_looks([sample.picture for sample in seen], on_progress)
+    yield from unreadable
+    for group in groups(near_pairs(hashes)):
+        members = [seen[index] for index in group]
+        held = [sample.name for sample in members if sample.is_validation]
+        trained = [sample.name for sample in members if not sample.is_validation]
+        if held and trained:
+            yield (f"validation pictures that are also trained on: {some(held)} looks like {some(trained)}. The validation loss will "
+                   "look too good: take them out of one of the two.")
+        if len(trained) > 1:
+            yield f"look the same: {some(trained)}. Keep one; copies weigh as much as higher repeats."
+
+
+def _short(caption: str, limit: int = 60) -> str:
+    return caption if len(caption) <= limit else caption[: limit - 3] + "..."

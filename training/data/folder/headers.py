@@ -1,0 +1,124 @@
+"""Reading the headers of many pictures: from the index where it knows them, else in threads."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from ...errors import DatasetError
+from ..dataset import Sample
+from ..pictures import FilePicture, Header
+from .index import FileIndex, stamp_of
+
+REPORT_EVERY = 50
+
+
+def read_headers(
+    samples: list[Sample],
+    problems: list[str],
+    index: FileIndex | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Sample]:
+    """The samples whose picture (and mask) has a sound header, with it filled in; the others go to `problems`."""
+    pictures = {p.path: p for sample in samples for p in (sample.picture, sample.mask) if isinstance(p, FilePicture)}
+    stamps = {path: stamp_of(path) or (0, 0, 0) for path in pictures}
+    known = index.headers(stamps) if index else {}
+    fresh, failures = _read([p for path, p in pictures.items() if path not in known], len(known), on_progress)
+    if index:
+        index.record((path, stamps[path], header) for path, header in fresh.items())
+    problems.extend(failures.values())
+    headers = {**known, **fresh}
+    return [_filled(sample, headers, index) for sample in samples if _sound(sample, headers)]
+
+
+def _read(
+    pictures: list[FilePicture], done: int, on_progress: Callable[[int, int], None] | None
+) -> tuple[dict[Path, Header], dict[Path, str]]:
+    headers: dict[Path, Header] = {}
+    failures: dict[Path, str] = {}
+    total = done + len(pictures)
+    with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="lora-canvas-scan") as pool:
+        try:
+            for picture, (header, failure) in zip(pictures, pool.map(_header, pictures), strict=True):
+                if header:
+                    headers[picture.path] = header
+                else:
+                    failures[picture.path] = failure
+                done += 1
+                if on_progress and (done % REPORT_EVERY == 0 or done == total):
+                    on_progress(done, total)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return headers, failures
+
+
+def _header(picture: FilePicture) -> tuple[Header | None, str]:
+    try:
+        header = picture.header()
+        check_whole(picture)
+        return header, ""
+    except DatasetError as error:
+        return None, error.problems[0]
+
+
+def _sound(sample: Sample, headers: dict[Path, Header]) -> bool:
+    return all(p.path in headers for p in (sample.picture, sample.mask) if isinstance(p, FilePicture))
+
+
+def _filled(sample: Sample, headers: dict[Path, Header], index: FileIndex | None) -> Sample:
+    def fill(picture):
+        return replace(picture, known=headers[picture.path], index=index) if isinstance(picture, FilePicture) else picture
+
+    return replace(sample, picture=fill(sample.picture), mask=fill(sample.mask))
+
+
+TAIL = 4096
+
+
+def check_whole(picture: FilePicture) -> None:
+    """Raise DatasetError for a truncated file.
+
+    The end mark or the length that its format carries is looked at; where that is missing or wrong the picture is
+    decoded, and that decides (some cameras append data behind the mark).
+    """
+    try:
+        with picture.path.open("rb") as file:
+            whole = _looks_whole(file, os.fstat(file.fileno()).st_size)
+    except (OSError, struct.error):
+        whole = False
+    if not whole:
+        picture.pixels()
+
+
+def _looks_whole(file: BinaryIO, size: int) -> bool:
+    head = file.read(12)
+    if head.startswith(b"RIFF"):
+        return struct.unpack_from("<I", head, 4)[0] + 8 <= size
+    if head.startswith(b"BM"):
+        return 0 < struct.unpack_from("<I", head, 2)[0] <= size
+    if head[4:8] == b"ftyp":
+        return _boxes_fit(file, size)
+    file.seek(max(0, size - TAIL))
+    tail = file.read(TAIL)
+    return (b"IEND" if head.startswith(b"\x89PNG") else b"\xff\xd9") in tail
+
+
+def _boxes_fit(file: BinaryIO, size: int) -> bool:
+    """Whether the top boxes of an ISO media file (AVIF) end where the file ends."""
+    position = 0
+    while position < size:
+        file.seek(position)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8))[0]
+        if length == 0:
+            return kind == b"mdat"
+        if length < 8:
+            return False
+        position += length
+    return position == size

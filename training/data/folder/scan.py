@@ -1,0 +1,221 @@
+"""A folder of pictures and captions -> Dataset, in the layout that kohya's users know.
+
+    dataset/
+      10_sks dog/     10 repeats, class words "sks dog"
+        a.jpg  a.txt  a-mask.png
+      plain/          1 repeat
+      metadata.jsonl  captions by file name (or metadata.csv)
+
+Only headers are read. What cannot be used is named in `Dataset.problems` and left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...errors import DatasetError, SettingsError, raise_problems
+from ...wording import count, some
+from ..buckets import BucketSpec
+from ..captions import CaptionSpec
+from ..dataset import ALPHA, Dataset, Sample
+from ..pictures import EXTENSIONS, FilePicture
+from .caption_files import Metadata, read_text
+from .headers import read_headers
+from .index import FileIndex
+from .leftovers import leftovers
+from .splits import balance_regularisation, hold_out
+from .walk import File, Folder, printable, walk
+
+NODE = "Load Dataset"
+CAPTIONS_FROM = ("auto", "files", "metadata", "class words")
+MASKS = ("none", "alpha", "files", "alpha and files")
+MASK_ENDINGS = ("-mask", "-masklabel")
+_REPEATS = re.compile(r"(\d+)_(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanSpec:
+    """How a folder is read.
+
+    `repeats` multiplies what folder names say. `captions_from`: text files beside the pictures, metadata files, the
+    folder's class words, or 'auto': the first of these that a picture has. `masks`: none, the pictures' alpha, files
+    ('a-mask.png' beside 'a.png', or the same name in `mask_folder`), or both. `alpha` and `background`: see Sample.
+    `regularisation_folder` holds class pictures whose loss counts `prior_loss_weight` times; with
+    `balance_regularisation` they are seen as often as all training pictures together, as in kohya.
+    `validation_fraction` (0..1) of the pictures, or all of `validation_folder`, are held out.
+    """
+
+    repeats: int = 1
+    caption_extension: str = ".txt"
+    captions_from: str = "auto"
+    recursive: bool = True
+    masks: str = "none"
+    mask_folder: Path | None = None
+    alpha: str = "background"
+    background: tuple[int, int, int] = (255, 255, 255)
+    regularisation_folder: Path | None = None
+    prior_loss_weight: float = 1.0
+    balance_regularisation: bool = True
+    validation_fraction: float = 0.0
+    validation_folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.repeats < 1:
+            problems.append(f"repeats is {self.repeats} but must be at least 1.")
+        if not re.fullmatch(r"\.[\w.-]{1,20}", self.caption_extension) or ".." in self.caption_extension:
+            problems.append(f"caption_extension is '{self.caption_extension}' but must be a dot and letters, as '.txt'.")
+        for name, allowed in (("captions_from", CAPTIONS_FROM), ("masks", MASKS), ("alpha", ALPHA)):
+            if getattr(self, name) not in allowed:
+                problems.append(f"{name} is '{getattr(self, name)}' but must be one of {', '.join(allowed)}.")
+        if not 0 <= self.validation_fraction < 1:
+            problems.append(f"validation_fraction is {self.validation_fraction} but must be from 0 to below 1 (0.1).")
+        if self.prior_loss_weight < 0:
+            problems.append(f"prior_loss_weight is {self.prior_loss_weight} but must be at least 0 (1 is usual).")
+        raise_problems(SettingsError, NODE, problems)
+
+
+@dataclass
+class Findings:
+    """What a scan has to say, collected on the way."""
+
+    problems: list[str]
+    warnings: list[str]
+
+
+def scan_folder(
+    folder: Path,
+    spec: ScanSpec | None = None,
+    *,
+    index: FileIndex | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    **settings,
+) -> Dataset:
+    """The dataset in `folder`; `settings` are fields of ScanSpec. `on_progress(done, total)` counts headers read.
+
+    Raises DatasetError when the folder is missing or holds no picture.
+    """
+    spec = replace(spec or ScanSpec(), **settings)
+    findings = Findings([], [])
+    apart = [path for path in (spec.mask_folder, spec.regularisation_folder, spec.validation_folder) if path]
+    samples = _samples(folder, spec, findings, skip=apart)
+    if spec.validation_folder:
+        held = _samples(spec.validation_folder, replace(spec, repeats=1), findings, skip=[])
+        samples += [replace(sample, is_validation=True, repeats=1) for sample in held]
+    if spec.regularisation_folder:
+        classes = _samples(spec.regularisation_folder, replace(spec, masks="none", repeats=1), findings, skip=[])
+        samples += [replace(sample, is_regularisation=True, weight=spec.prior_loss_weight) for sample in classes]
+    samples = read_headers(samples, findings.problems, index, on_progress)
+    if not samples:
+        raise DatasetError(NODE, [_nothing_found(folder), *findings.problems])
+    samples = hold_out(samples, spec.validation_fraction)
+    if spec.balance_regularisation:
+        samples = balance_regularisation(samples)
+    return Dataset(
+        samples=tuple(samples), buckets=BucketSpec(), captions=CaptionSpec(),
+        problems=tuple(findings.problems), warnings=tuple(findings.warnings), facts={"folder": printable(folder.name)},
+    )
+
+
+def _nothing_found(folder: Path) -> str:
+    return (
+        f"there is no usable picture in '{printable(folder.name)}' or its sub-folders. "
+        f"Put {', '.join(ending[1:] for ending in EXTENSIONS)} files there, or choose another folder."
+    )
+
+
+def _samples(root: Path, spec: ScanSpec, findings: Findings, skip: list[Path]) -> list[Sample]:
+    """Every picture below `root` as a sample whose header has not been read yet."""
+    if not root.is_dir():
+        raise DatasetError(NODE, [f"the folder '{printable(root.name)}' does not exist. Check its name."])
+    root = root.resolve()
+    skipped_roots = {path.resolve() for path in skip}
+    folders = [
+        folder
+        for folder in walk(root, recursive=spec.recursive, skipped=findings.warnings)
+        if not skipped_roots & {folder.path, *folder.path.parents}
+    ]
+    metadata = Metadata()
+    if spec.captions_from in ("auto", "metadata"):
+        for folder in folders:
+            metadata.add(folder, findings.problems, findings.warnings)
+    masks = _mask_folders(spec, findings)
+    samples = [
+        _sample(file, folder, root, spec, metadata, masks, findings)
+        for folder in folders
+        for file in _pictures(folder)
+    ]
+    findings.warnings += leftovers(folders, spec.caption_extension, spec.captions_from in ("auto", "files"))
+    unmasked = [sample.name for sample in samples if "files" in spec.masks and sample.mask is None]
+    if unmasked:
+        findings.warnings.append(f"{count(len(unmasked), 'picture')} without a mask file: {some(unmasked)}. They are trained whole.")
+    return samples
+
+
+def _mask_folders(spec: ScanSpec, findings: Findings) -> dict[str, Folder]:
+    """The folders below the mask folder by their names relative to it."""
+    if not spec.mask_folder or "files" not in spec.masks:
+        return {}
+    return {folder.name: folder for folder in walk(spec.mask_folder, recursive=True, skipped=findings.warnings)}
+
+
+def _pictures(folder: Folder) -> list[File]:
+    """The picture files, without the masks that lie beside them."""
+    pictures = {name: file for name, file in folder.files.items() if Path(name).suffix.lower() in EXTENSIONS}
+    stems = {Path(name).stem for name in pictures}
+    return [file for name, file in pictures.items() if not _is_mask(Path(name).stem, stems)]
+
+
+def _is_mask(stem: str, stems: set[str]) -> bool:
+    return any(stem.endswith(ending) and stem.removesuffix(ending) in stems for ending in MASK_ENDINGS)
+
+
+def _sample(
+    file: File, folder: Folder, root: Path, spec: ScanSpec, metadata: Metadata, masks: dict[str, Folder], findings: Findings
+) -> Sample:
+    repeats, class_words = folder_repeats(folder.name, root.name, findings)
+    mask = _mask_file(file, folder, masks.get(folder.name)) if "files" in spec.masks else None
+    return Sample(
+        name=printable(file.name),
+        picture=FilePicture(file.path, printable(file.name)),
+        caption=_caption(file, folder, spec, metadata, findings),
+        repeats=spec.repeats * repeats,
+        mask=FilePicture(mask.path, printable(mask.name)) if mask else None,
+        folder=printable(folder.name),
+        class_words=class_words if spec.captions_from in ("auto", "class words") else "",
+        alpha="mask" if "alpha" in spec.masks else spec.alpha,
+        background=spec.background,
+    )
+
+
+def folder_repeats(name: str, root_name: str, findings: Findings) -> tuple[int, str]:
+    """(repeats, class words) of the nearest folder called 'N_words', from the picture's own up to the dataset's."""
+    for part in [*reversed(name.split("/") if name else []), root_name]:
+        found = _REPEATS.fullmatch(part)
+        if found and int(found[1]) > 0:
+            repeats = int(found[1])
+            warning = f"the folder '{printable(part)}' means {repeats} repeats of each picture. Rename it if that is not meant."
+            if repeats > 200 and warning not in findings.warnings:
+                findings.warnings.append(warning)
+            return min(repeats, 10_000), printable(found[2].strip())
+    return 1, ""
+
+
+def _caption(file: File, folder: Folder, spec: ScanSpec, metadata: Metadata, findings: Findings) -> str:
+    if spec.captions_from in ("auto", "files"):
+        text = folder.find(file.path.stem + spec.caption_extension)
+        if text:
+            return read_text(text, findings.problems, findings.warnings)
+    return metadata.get(file.name)
+
+
+def _mask_file(file: File, folder: Folder, mask_folder: Folder | None) -> File | None:
+    stem = file.path.stem
+    names = [stem + mark + ending for mark in MASK_ENDINGS for ending in EXTENSIONS]
+    found = next((beside for name in names if (beside := folder.find(name))), None)
+    if not found and mask_folder:
+        found = next((mask for ending in EXTENSIONS if (mask := mask_folder.find(stem + ending))), None)
+    return found

@@ -1,0 +1,55 @@
+"""The LoRA file: safetensors with metadata, whole or not at all, never over a file that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from ..errors import FileError
+from ..files.tensors import write_tensors
+from .hashes import with_hashes
+from .peft import Rows
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class TrainedLora(dict):
+    """The tensors of a LoRA file by key, with the metadata that belongs to them: what a LORA_MODEL socket carries.
+
+    `started_at` is the Unix time at which its run began; `rows` says which part of each module another program knows by
+    which name (see `peft`); `model_files` are the files it was trained on, by the metadata entry of their hash.
+    A plain dict to everybody else, so ComfyUI's own LoRA nodes take it.
+    """
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]):
+        super().__init__(tensors)
+        self.metadata = dict(metadata)
+        self.started_at: float | None = None
+        self.rows: Mapping[str, Sequence[Rows]] = {}
+        self.model_files: Mapping[str, Path] = {}
+
+
+def write_lora(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], dtype: torch.dtype) -> None:
+    """Save in `dtype` (alpha too, as kohya does), with kohya's hashes. Raises FileError when the disk refuses."""
+    cast = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in tensors.items()}
+    try:
+        write_tensors(path, cast, with_hashes(cast, metadata))
+    except OSError as error:
+        raise FileError(f"the LoRA could not be written to {path}: {error}. Free some space or choose another folder.") from error
+
+
+def read_lora(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def unused_path(folder: Path, stem: str, suffix: str = ".safetensors") -> Path:
+    """folder/stem.safetensors, or with the first counter (stem_2, stem_3, ...) that no file has."""
+    path = folder / f"{stem}{suffix}"
+    count = 1
+    while path.exists():
+        count += 1
+        path = folder / f"{stem}_{count}{suffix}"
+    return path

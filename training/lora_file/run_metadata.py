@@ -1,0 +1,76 @@
+"""ss_* entries of the run itself: identity, base model, progress, optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..optim.schedules import warmup_steps
+from ..seeds import mix_seed
+from ..version import VERSION
+
+if TYPE_CHECKING:
+    from ..data.batches import BatchPlan
+    from ..order import Order
+
+_PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def run_entries(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], step: int) -> dict[str, Any]:
+    run, name, total = order.run, order.folder.name, settings["dataset"]["total_steps"]
+    return {
+        "ss_session_id": mix_seed("session", name, run.seed) % 2**32,
+        "ss_output_name": name,
+        "ss_training_comment": f"trained with LoRA Canvas {VERSION} in ComfyUI",
+        "ss_seed": run.seed,
+        **_base_model(order, settings),
+        "ss_steps": step,
+        "ss_epoch": step // plan.steps_per_epoch,
+        "ss_max_train_steps": total,
+        "ss_num_epochs": -(-total // plan.steps_per_epoch),
+        "ss_num_batches_per_epoch": plan.batches_per_epoch,
+        "ss_gradient_accumulation_steps": run.gradient_accumulation,
+        "ss_gradient_checkpointing": run.gradient_checkpointing,
+        "ss_mixed_precision": _PRECISIONS.get(settings.get("precision", ""), "no"),
+        "ss_full_fp16": False,
+        "ss_lowram": False,
+        "ss_cache_latents": True,
+        **_optimizer(order, total),
+        **_validation(order),
+    }
+
+
+def _base_model(order: "Order", settings: Mapping[str, Any]) -> dict[str, Any]:
+    """ss_v2 and ss_base_model_version as kohya spells them: v-prediction adds _v to SD1 and SD2."""
+    family = order.family
+    version = family.base_model_version or family.name
+    if order.denoiser.parametrisation == "v" and family.name in ("sd15", "sd2"):
+        version += "_v"
+    return {
+        "ss_v2": family.name == "sd2",
+        "ss_base_model_version": version,
+        "ss_sd_model_name": settings["model"]["name"],
+        "ss_sd_model_hash": order.model_facts.get("hash"),
+        "ss_vae_name": order.model_facts.get("vae_name"),
+        "ss_vae_hash": order.model_facts.get("vae_hash"),
+        "ss_clip_skip": order.model_facts.get("clip_skip"),
+    }
+
+
+def _optimizer(order: "Order", total: int) -> dict[str, Any]:
+    spec = order.optimizer
+    arguments = {"weight_decay": spec.weight_decay, **spec.arguments}
+    return {
+        "ss_learning_rate": spec.learning_rate,
+        "ss_unet_lr": spec.learning_rate,
+        "ss_text_encoder_lr": spec.text_encoder_lr if order.trains_text_encoders else None,
+        "ss_optimizer": f"{spec.optimizer}({','.join(f'{name}={value}' for name, value in arguments.items())})",
+        "ss_lr_scheduler": spec.scheduler,
+        "ss_lr_warmup_steps": warmup_steps(spec, total),
+        "ss_max_grad_norm": spec.max_grad_norm,
+    }
+
+
+def _validation(order: "Order") -> dict[str, Any]:
+    every = order.run.validate_every_n_steps
+    return {"ss_validate_every_n_steps": every} if every else {}

@@ -1,0 +1,46 @@
+"""A frozen op whose backward fetches the weight again instead of keeping what the forward cast.
+
+Autograd keeps the weight that an op multiplied by. When the base is stored narrower than it is computed in (fp8, fp16),
+or lies in another memory, that is a fresh copy of every layer: 3.1 GiB for SD1.5 in fp16 computed in fp32. The base is
+frozen, so only the gradient of the input is needed, and for that the weight can be cast once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..ops import Op
+
+
+class _Frozen(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor]) -> Tensor:
+        ctx.op, ctx.weight = op, weight
+        ctx.shape, ctx.dtype, ctx.device = x.shape, x.dtype, x.device
+        return run(x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        weight = ctx.weight(grad.dtype)
+        op = ctx.op
+        if op.is_linear:
+            return (grad @ weight).to(ctx.dtype), None, None, None
+        # The input's values are not needed for its own gradient; only its shape is looked at.
+        shape_only = torch.empty((), dtype=grad.dtype, device=grad.device).expand(ctx.shape)
+        grad_input, _, _ = torch.ops.aten.convolution_backward(
+            grad, shape_only, weight, None, op.stride, op.padding, op.dilation,
+            False, [0] * len(op.kernel), 1, [True, False, False],
+        )
+        return grad_input.to(ctx.dtype), None, None, None
+
+
+def frozen_op(x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor]) -> Tensor:
+    """op(x), differentiable in x only.
+
+    `run(x)` computes the forward (its own casts and all); `weight(dtype)` gives the weight as it acted in that
+    forward. x (..., in) or (B, in, *space).
+    """
+    return _Frozen.apply(x, op, run, weight)

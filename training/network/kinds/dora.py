@@ -1,0 +1,87 @@
+"""DoRA: LoRA trains the direction of each column of the weight, a vector its length (Liu et al. 2024, eq. 5).
+
+    W' = m * V / ||V||,   V = W + (alpha / rank) * up @ down
+
+The norm is over everything but the input axis, as in the paper (m is 1 x in) and as ComfyUI, A1111 and LyCORIS read a
+dora_scale of shape (1, in, ...). So W' x = V (x * m / ||V||): the input is scaled, and neither V nor W' is made. The
+norm counts as a constant in backward (section 4.3 of the paper).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...ops import Op
+from .adapter import Base, adapters
+from .initial import DEFAULT, ORTHOGONAL
+from .lora import LoRA
+
+_EPS = torch.finfo(torch.float32).eps
+
+
+@adapters.register("dora")
+class DoRA(LoRA):
+    """`magnitude` (in,) starts as the norms of the base weight, so the start is no change."""
+
+    algorithm = "dora"
+    inits = (DEFAULT, ORTHOGONAL)
+    has_norm = False
+
+    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Any = None):
+        super().__init__(op, rank, alpha, generator=generator, init=init)
+        self.magnitude = nn.Parameter(torch.ones(op.in_features))
+        self.register_buffer("base_norm_squared", torch.ones(op.in_features))
+
+    @property
+    def needs_base(self) -> bool:
+        return True
+
+    @property
+    def depends_on_base(self) -> bool:
+        return True
+
+    def prepare(self, base_weight: Tensor) -> None:
+        squared = base_weight.square().flatten(2).sum((0, 2)) if base_weight.ndim > 2 else base_weight.square().sum(0)
+        with torch.no_grad():
+            self.base_norm_squared.copy_(squared)
+            self.magnitude.copy_(squared.sqrt())
+
+    def adapted(self, x: Tensor, base: Base) -> Tensor:
+        gain = self.magnitude / self._norm(base.weight(x.dtype))
+        scaled = x * gain.view(-1, *(1,) * len(self.op.kernel)).to(x.dtype)
+        down, up = (part.to(x.dtype) for part in self.pair())
+        y = self.add_product(base.run(scaled), scaled, down, up, self.scale)
+        if self.strength == 1:
+            return y
+        return torch.lerp(base.run(x), y, self.strength)
+
+    @torch.no_grad()
+    def _norm(self, weight: Tensor) -> Tensor:
+        """(in,) norms of W + s BA from |W|^2 + 2 s W.BA + s^2 |BA|^2, column by column; a rank x fan-in product is the
+        largest that is made."""
+        up, down = self.up.flatten(1), self.down.flatten(1)
+        crossed = (up.t().to(weight.dtype) @ weight.flatten(1)).float() * down
+        own = (up.t() @ up @ down) * down
+        change = (2 * self.scale * crossed + self.scale**2 * own).sum(0)
+        change = change.view(self.op.in_features, -1).sum(1)
+        return (self.base_norm_squared + change).clamp_min(0).sqrt() + _EPS
+
+    def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
+        assert base_weight is not None
+        moved = base_weight.float() + super().weight_delta()
+        lengths = moved.transpose(0, 1).flatten(1).norm(dim=1) + _EPS
+        gain = (self.magnitude.detach() / lengths).view(1, -1, *(1,) * len(self.op.kernel))
+        return moved * gain - base_weight.float()
+
+    def file_tensors(self) -> dict[str, Tensor]:
+        shape = (1, -1, *(1,) * len(self.op.kernel))
+        return {**super().file_tensors(), "dora_scale": self.magnitude.detach().view(shape)}
+
+    def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        super().load_file_tensors(tensors)
+        with torch.no_grad():
+            self.magnitude.copy_(tensors["dora_scale"].flatten())

@@ -1,0 +1,113 @@
+"""LoKr: dW = (alpha / rank) * kron(W1, W2), W2 of low rank where that is smaller (Yeh et al. 2023, LyCORIS, eq. 8).
+
+A side branch on groups of channels; the Kronecker product itself is never made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...ops import Op
+from .adapter import Adapter, Base, adapters
+from .lycoris_algebra import drawn, functional, plain
+
+_PARTS = ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
+
+
+@dataclass(frozen=True)
+class LoKrOptions:
+    """`factor` is the size of W1 (-1: as square as possible; 4 to 16: smaller W1, larger file). `decompose_both` gives
+    W1 low rank too. `full_matrix` keeps W2 whole whatever the rank; alpha then means nothing."""
+
+    factor: int = -1
+    decompose_both: bool = False
+    full_matrix: bool = False
+
+    def problems(self) -> list[str]:
+        if self.factor == -1 or self.factor >= 2:
+            return []
+        return [f"factor is {self.factor} but must be -1 (as square as possible) or at least 2; 8 is usual."]
+
+
+@adapters.register("lokr")
+class LoKr(Adapter):
+    """The second factor of W2 (or W2 itself) is 0 at the start: no change. Names are the file's."""
+
+    algorithm = "lokr"
+    options_type = LoKrOptions
+    has_norm = True
+
+    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Any = None):
+        super().__init__(op, rank, alpha)
+        options = options or LoKrOptions()
+        algebra = functional("lokr", self.algorithm)
+        shape = torch.empty(op.weight_shape, device="meta")
+        limit = 10**9 if options.full_matrix else rank
+        w1, w1_a, w1_b, w2, w2_a, w2_b, _ = drawn(
+            algebra.weight_gen, generator, shape, limit, tucker=False, factor=options.factor,
+            decompose_both=options.decompose_both,
+        )
+        for name, value in zip(_PARTS, (w1, w1_a, w1_b, w2, w2_a, w2_b), strict=True):
+            setattr(self, name, None if value is None else nn.Parameter(value))
+        self._bypass = plain(algebra.bypass_forward_diff)
+        self._diff_weight = plain(algebra.diff_weight)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Readers scale by alpha / rank only when a part is of low rank."""
+        return self.lokr_w1 is None or self.lokr_w2 is None
+
+    def adapted(self, x: Tensor, base: Base) -> Tensor:
+        op = self.op
+        how = {} if op.is_linear else {"stride": op.stride, "padding": op.padding, "dilation": op.dilation}
+        parts = [None if part is None else part.to(x.dtype) for part in self._parts()]
+        y = base.run(x)
+        return y + self.strength * self._bypass(x, y, *parts, None, gamma=self.alpha, extra_args=how)
+
+    def _parts(self) -> list[Tensor | None]:
+        return [getattr(self, name) for name in _PARTS]
+
+    def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
+        scale = self.scale if self.is_scaled else 1.0
+        w1, w1_a, w1_b, w2, w2_a, w2_b = (None if part is None else part.detach() for part in self._parts())
+        w1 = w1_a @ w1_b if w1 is None else w1
+        w2 = w2.flatten(1) if w2 is not None else w2_a @ w2_b.flatten(1)
+        return (torch.kron(w1, w2) * scale).view(self.op.weight_shape)
+
+    def norm(self) -> Tensor:
+        """The norm of a Kronecker product is the product of the norms."""
+        return self.weight_delta().norm()
+
+    def shrink(self, ratio: float) -> None:
+        parameters = list(self.parameters())
+        with torch.no_grad():
+            for parameter in parameters:
+                parameter.mul_(ratio ** (1 / len(parameters)))
+
+    def file_tensors(self) -> dict[str, Tensor]:
+        tensors = {name: parameter.detach() for name, parameter in self.named_parameters()}
+        if "lokr_w2_b" in tensors:
+            tensors["lokr_w2_b"] = tensors["lokr_w2_b"].flatten(1)
+        if "lokr_w2" in tensors and len(self.op.kernel) != 2:
+            tensors["lokr_w2"] = tensors["lokr_w2"].flatten(1)
+        return {**tensors, "alpha": torch.tensor(self.alpha)}
+
+    def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        given = float(tensors["alpha"]) / self.rank if "alpha" in tensors else 1.0
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                parameter.copy_(tensors[name].reshape(parameter.shape))
+            if self.is_scaled:
+                next(self.parameters()).mul_(given / self.scale)
+
+    @classmethod
+    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
+        for name in ("lokr_w2_b", "lokr_w1_b"):
+            if name in tensors:
+                return tensors[name].shape[0]
+        return max(tensors["lokr_w2"].shape[:2])

@@ -1,0 +1,160 @@
+"""LoRA: W' x = W x + (alpha / rank) * up(down(x)), a side branch; W + dW is never made (Hu et al. 2021, eq. 3).
+
+On a convolution `down` keeps the kernel, stride and padding and `up` is 1x1 (kohya's LoCon, Yeh et al. 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...ops import Op
+from .adapter import Adapter, Base, adapters
+from .initial import DEFAULT, ORTHOGONAL, PISSA, kaiming, orthogonal_pair, principal_pair
+
+_CONV = {"conv1d": F.conv1d, "conv2d": F.conv2d, "conv3d": F.conv3d}
+
+
+@adapters.register("lora")
+class LoRA(Adapter):
+    """down ~ kaiming uniform (a = sqrt 5), up = 0: the adapter starts as no change.
+
+    init 'orthogonal': down and up are random with up @ down = 0 (see `initial`). 'pissa': they start as the largest
+    singular directions of the weight (Meng et al. 2024, eq. 2-4); what they start as is subtracted again, so the base
+    stays whole, and the file holds the difference as a plain LoRA of twice the rank.
+    """
+
+    algorithm = "lora"
+    inits = (DEFAULT, ORTHOGONAL, PISSA)
+    drops_hidden = True
+    has_norm = True
+
+    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Any = None):
+        super().__init__(op, rank, alpha)
+        self.init = init
+        down, up = torch.empty(self.down_shape), torch.zeros(self.up_shape)
+        if init == ORTHOGONAL:
+            down, up = orthogonal_pair(self.down_shape, self.up_shape, generator)
+        else:
+            kaiming(down, generator)
+        self._hold(down, up)
+        if init == PISSA:
+            self._seed = generator.initial_seed()
+            self.register_buffer("down_start", torch.zeros(self.down_shape))
+            self.register_buffer("up_start", torch.zeros(self.up_shape))
+
+    def _hold(self, down: Tensor, up: Tensor) -> None:
+        self.down, self.up = nn.Parameter(down), nn.Parameter(up)
+
+    @property
+    def down_shape(self) -> tuple[int, ...]:
+        return (self.rank, self.op.in_features, *self.op.kernel)
+
+    @property
+    def up_shape(self) -> tuple[int, ...]:
+        return (self.op.out_features, self.rank, *(1,) * len(self.op.kernel))
+
+    @property
+    def needs_base(self) -> bool:
+        return self.init == PISSA
+
+    def prepare(self, base_weight: Tensor) -> None:
+        if self.init != PISSA:
+            return
+        down, up = principal_pair(base_weight, self.rank, self.scale, self._seed)
+        with torch.no_grad():
+            for holder, value in ((self.down, down), (self.down_start, down), (self.up, up), (self.up_start, up)):
+                holder.copy_(value.view(holder.shape))
+
+    def adapted(self, x: Tensor, base: Base) -> Tensor:
+        return self.add_branch(base.run(x), x)
+
+    def add_branch(self, y: Tensor, x: Tensor) -> Tensor:
+        """y + scale * strength * up(down(x)), dropout included."""
+        down, up = (part.to(x.dtype) for part in self.pair())
+        return self.add_product(y, x, down, up, self.scale * self.strength)
+
+    def add_product(self, y: Tensor, x: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
+        if self.op.is_linear:
+            hidden = self.dropout.apply(F.linear(x, down), -1)
+            added = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, hidden.shape[-1]), up.t(), alpha=scale)
+            return added.view(y.shape)
+        conv = _CONV[self.op.kind]
+        hidden = self.dropout.apply(conv(x, down, None, self.op.stride, self.op.padding, self.op.dilation), 1)
+        return torch.add(y, conv(hidden, up), alpha=scale)
+
+    def pair(self) -> tuple[Tensor, Tensor]:
+        """(down, up) of the whole change: of twice the rank when a start is subtracted."""
+        if self.init != PISSA:
+            return self.down, self.up
+        return torch.cat((self.down, self.down_start)), torch.cat((self.up, -self.up_start), dim=1)
+
+    def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
+        down, up = (part.detach() for part in self.pair())
+        return (up.flatten(1) @ down.flatten(1) * self.scale).view(self.op.weight_shape)
+
+    def norm(self) -> Tensor:
+        """||up @ down|| * scale, from the two rank x rank products: ||up down||^2 = tr(up^T up down down^T)."""
+        down, up = (part.detach().flatten(1).double() for part in self.pair())
+        squared = ((up.t() @ up) * (down @ down.t())).sum()
+        return squared.clamp_min(0).sqrt().float() * self.scale
+
+    def shrink(self, ratio: float) -> None:
+        with torch.no_grad():
+            self.down.mul_(math.sqrt(ratio))
+            self.up.mul_(math.sqrt(ratio))
+
+    @property
+    def file_alpha(self) -> float:
+        """The alpha with which a reader, who computes alpha / rank, finds our scale."""
+        return self.scale * self.pair()[0].shape[0]
+
+    def file_tensors(self) -> dict[str, Tensor]:
+        down, up = (part.detach() for part in self.pair())
+        return {"lora_down.weight": down, "lora_up.weight": up, "alpha": torch.tensor(self.file_alpha)}
+
+    def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        down, up = tensors["lora_down.weight"].float(), tensors["lora_up.weight"].float()
+        rank = down.shape[0]
+        given = float(tensors["alpha"]) / rank if "alpha" in tensors else 1.0
+        if self.init == PISSA and rank == 2 * self.rank:
+            self._load_start(down[self.rank :], -up[:, self.rank :])
+            down, up, rank = down[: self.rank], up[:, : self.rank], self.rank
+        with torch.no_grad():
+            self.down[:rank].copy_(down.reshape(rank, *self.down.shape[1:]))
+            self.up[:, :rank].copy_(up.reshape(-1, rank, *self.up.shape[2:]) * (given / self.scale))
+            self.up[:, rank:].zero_()
+
+    def _load_start(self, down: Tensor, up: Tensor) -> None:
+        self.down_start.copy_(down.reshape(self.down_start.shape))
+        self.up_start.copy_(up.reshape(self.up_start.shape))
+
+    @classmethod
+    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
+        return tensors["lora_down.weight"].shape[0]
+
+    @classmethod
+    def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
+        if init == ORTHOGONAL and rank % 2:
+            return f"init 'orthogonal' needs an even rank, but it is {rank}. Set it to {rank + 1}."
+        return None
+
+
+@adapters.register("rslora")
+class RsLoRA(LoRA):
+    """The file holds alpha * sqrt(rank): readers know only alpha / rank, and so find the right scale."""
+
+    algorithm = "rslora"
+
+    @property
+    def scale(self) -> float:
+        return self.alpha / math.sqrt(self.rank)
+
+    @classmethod
+    def alpha_from_file(cls, alpha: float, rank: int) -> float:
+        return alpha / math.sqrt(rank)

@@ -1,0 +1,63 @@
+"""An order: everything that a run is made of, checked and borrowed, before any of it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .data.dataset import Dataset
+from .families import FAMILIES, Family
+from .network.network import Network
+from .network.spec import NetworkSpec
+from .network.start_from import Starts
+from .objective.spec import ObjectiveSpec
+from .optim.spec import OptimizerSpec
+from .parts import Trainable
+from .protocols import Denoiser, ImageEncoder, Sampler, TextEncoder
+from .specs import PreviewSpec, RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Everything a run is made of. `parts` are what gets adapters: the diffusion model, then text encoders to train.
+
+    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `read_back` loads the final file
+    as the host would and says how it went; it raises FileError when it would not load. `model_identity` names the base
+    model in the state, to notice another one. `starts` is what the file of `network.start_from` holds, module by module.
+    `model_facts` are for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture.
+    """
+
+    dataset: Dataset
+    network: NetworkSpec
+    optimizer: OptimizerSpec
+    objective: ObjectiveSpec
+    preview: PreviewSpec | None
+    run: RunSpec
+    folder: Path
+    cache_folder: Path | None
+    denoiser: Denoiser
+    parts: Sequence[Trainable]
+    image_encoder: ImageEncoder
+    text_encoder: TextEncoder
+    sampler: Sampler
+    training: Callable[[], AbstractContextManager[None]]
+    returned: Callable[[], AbstractContextManager[None]]
+    reserve: Callable[[int], None]
+    model_identity: str
+    model_name: str = ""
+    starts: Starts | None = None
+    model_facts: Mapping[str, Any] = field(default_factory=dict)
+    scale_gradients: bool = False
+    read_back: Callable[[Path, Network], str] = lambda path, network: ""
+    extra_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.denoiser.family]
+
+    @property
+    def trains_text_encoders(self) -> bool:
+        return len(self.parts) > 1

@@ -1,0 +1,103 @@
+"""run.json: what a run is, how far it got and how it ended. Small, always whole, read by the panel's list of runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..events import Event, RunEnded, RunStarted, Saved, StepDone, Validated
+from ..files.atomic import write_text
+from .records import number
+
+RUN_NAME = "run.json"
+GRAPH_NAME = "graph.json"
+_SECONDS_BETWEEN_WRITES = 2.0
+
+
+def read_run(folder: Path) -> dict[str, Any] | None:
+    """The content of run.json; None when there is none or it is not a JSON object."""
+    try:
+        content = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+class RunJson:
+    """Keeps run.json true: written at the start, every few seconds, and at the end.
+
+    A resumed run keeps its creation time and adds to its totals. What was queued goes to graph.json beside it, so
+    that the panel can open it again or queue it to resume: `workflow` is the canvas as ComfyUI saves it, `prompt`
+    what was sent to be executed, `node_id` the Train LoRA node in it.
+    """
+
+    critical = False
+
+    def __init__(self, folder: Path, workflow: Mapping[str, Any] | None = None, prompt: Mapping[str, Any] | None = None,
+                 node_id: str = "", clock: Callable[[], float] = time.time):
+        self._folder = folder
+        self._graph = {"workflow": workflow, "prompt": prompt, "node": node_id}
+        self._clock = clock
+        self._written = 0.0
+        self._run: dict[str, Any] = {"name": folder.name, "created": clock(), "status": "running", "step": 0,
+                                     "total_steps": 0, "settings": {}, "lora_path": None, "summary": {}}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self._start(event)
+        elif isinstance(event, StepDone):
+            self._add_step(event)
+            if self._clock() - self._written < _SECONDS_BETWEEN_WRITES:
+                return
+        elif isinstance(event, Validated):
+            self._add_validation(event)
+        elif isinstance(event, Saved) and event.kind == "lora":
+            self._run["lora_path"] = str(event.path)
+        elif isinstance(event, RunEnded):
+            self._end(event)
+        else:
+            return
+        self._write()
+
+    def _start(self, event: RunStarted) -> None:
+        before = read_run(self._folder) if event.start_step else None
+        if before:
+            self._run["created"] = before.get("created", self._run["created"])
+            self._run["lora_path"] = before.get("lora_path")
+            self._run["summary"] = before.get("summary") or {}
+        self._run.update(step=event.start_step, total_steps=event.total_steps,
+                         settings=dict(event.settings))
+        if self._graph["workflow"] or self._graph["prompt"]:
+            write_text(self._folder / GRAPH_NAME, json.dumps(self._graph, ensure_ascii=False))
+
+    def _add_step(self, event: StepDone) -> None:
+        summary = self._run["summary"]
+        self._run.update(step=event.step, total_steps=event.total_steps)
+        summary["steps"] = summary.get("steps", 0) + 1
+        summary["items"] = summary.get("items", 0) + event.items
+        summary["seconds"] = number(summary.get("seconds", 0.0) + event.seconds)
+        summary["loss"] = number(event.loss)
+        if summary["seconds"]:
+            summary["seconds_per_step"] = number(summary["seconds"] / summary["steps"])
+            summary["images_per_second"] = number(summary["items"] / summary["seconds"])
+        if event.peak_memory_bytes is not None:
+            summary["peak_memory"] = max(event.peak_memory_bytes, summary.get("peak_memory") or 0)
+
+    def _add_validation(self, event: Validated) -> None:
+        if event.is_best:
+            self._run["summary"]["best"] = {
+                "step": event.step, "loss": number(event.loss), "relative": number(event.relative)
+            }
+
+    def _end(self, event: RunEnded) -> None:
+        self._run.update(status=event.reason, step=event.step, total_steps=event.total_steps, error=event.error)
+        if event.lora_path:
+            self._run["lora_path"] = str(event.lora_path)
+
+    def _write(self) -> None:
+        self._written = self._clock()
+        self._run["updated"] = self._written
+        write_text(self._folder / RUN_NAME, json.dumps(self._run, ensure_ascii=False, indent=1, default=str))

@@ -1,0 +1,83 @@
+"""A run from start to end, whatever ends it: a usable LoRA and a state to go on from are always left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..events import Emitter, RunEnded, RunStarted
+from ..network.attach import attached
+from ..order import Order
+from .build import Built, build
+from .control import Control
+from .loop import train
+from .state import load_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a run ended. `reason` is 'finished', 'stopped' or 'paused'."""
+
+    reason: str
+    step: int
+    lora_path: Path
+    built: Built
+
+
+def run(
+    order: Order, control: Control, emit: Emitter, metadata: Callable[..., Mapping[str, str]], state: Path | None = None
+) -> Result:
+    """Train as ordered; `state` is a state file to go on from. May be called under inference mode.
+
+    A cancel or an error is passed on to the caller, after the LoRA so far and the state are on disk.
+    """
+    with torch.inference_mode(False):
+        return _run(order, control, emit, metadata, state)
+
+
+def _run(order: Order, control: Control, emit: Emitter, metadata: Callable[..., Mapping[str, str]], state: Path | None) -> Result:
+    started = time.monotonic()
+    built, first_step, reason, error, path = None, 0, "failed", None, None
+    try:
+        built = build(order, control, emit, metadata)
+        first_step = _resume(built, state)
+        emit(_started(order, built))
+        with order.training(), attached(built.network, list(order.parts), checkpointing=order.run.gradient_checkpointing):
+            reason = train(built.trainer)
+        path = built.checkpoints.save_end(built.trainer)
+    except control.interrupts:
+        reason = "cancelled"
+        path = _save_what_was_learned(built, first_step)
+        raise
+    except BaseException as caught:
+        error = f"{type(caught).__name__}: {caught}"
+        path = _save_what_was_learned(built, first_step)
+        raise
+    finally:
+        emit(RunEnded(reason=reason, step=built.trainer.step if built else 0, total_steps=built.trainer.total_steps if built else 0,
+                      lora_path=path, seconds=time.monotonic() - started, error=error))
+    return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
+
+
+def _resume(built: Built, state: Path | None) -> int:
+    """The number of steps that are done already."""
+    if state is not None:
+        load_state(state, built.trainer, built.checkpoints.identity)
+    return built.trainer.step
+
+
+def _started(order: Order, built: Built) -> RunStarted:
+    trainer = built.trainer
+    return RunStarted(run_name=order.folder.name, folder=order.folder, start_step=trainer.step, total_steps=trainer.total_steps,
+                      steps_per_epoch=trainer.plan.steps_per_epoch, settings=built.settings)
+
+
+def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:
+    """The LoRA so far, unless no step was done; then what lies on disk is as good."""
+    if built is None or built.trainer.step == first_step:
+        return None
+    return built.checkpoints.save_end(built.trainer)

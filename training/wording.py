@@ -1,0 +1,20 @@
+"""Words of reports and errors: lists that stay short, and numbers with their noun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MANY = 8
+
+
+def some(names: Iterable[str], limit: int = MANY) -> str:
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def count(number: int, thing: str) -> str:
+    """'1 picture', '2 pictures'."""
+    plural = {"batch": "batches"}.get(thing, thing + "s")
+    return f"{number:,} {thing if number == 1 else plural}"
