@@ -41,7 +41,7 @@ class Work:
 def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None) -> tuple[Meter, int]:
     """SD1.5 at full size, unless told otherwise."""
     work = work or Work(patcher=workload.sd15_patcher(), latent=workload.latent(), text={"cond": workload.text()}, side=workload.SIDE)
-    from pack.host.lend.session import Session
+    from pack.host.session import Session
     from pack.training.data.buckets import BucketSpec
     from pack.training.data.captions import CaptionSpec
     from pack.training.data.dataset import Dataset, Sample

@@ -22,7 +22,6 @@ from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import Result, run
 from ..training.run.control import Control
 from . import compat
-from .lend.session import Session
 from .lora.peft_names import peft_rows
 from .lora.start_from import module_starts
 from .lora.verify import read_back
@@ -37,6 +36,7 @@ from .runs.listeners import ComfyLog, Kept, file_listeners
 from .runs.paths import cache_folder
 from .runs.registry import RUNS
 from .runs.run_folders import folder_to_resume, new_run_folder, state_file
+from .session import Session
 from .wiring import Wiring
 
 

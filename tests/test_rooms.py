@@ -4,11 +4,8 @@ A room is a folder; a file that lies in training/ or host/ itself is a room of i
 on, or the roof over several).
 """
 
-import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 from pack.tests.test_boundary import imports
 

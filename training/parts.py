@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .ops import Op, named_ops
 from .protocols import WeightAccess
 
 if TYPE_CHECKING:
     from torch import nn
+
+DIFFUSION_MODEL = "diffusion_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,6 @@ class Section:
     def number(self, path: str) -> int | None:
         found = re.search(self.pattern, path)
         return int(found.group(1)) if found else None
-
-
-DIFFUSION_MODEL = "diffusion_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,21 @@ class Trainable:
     """A part of the model that adapters may be attached to.
 
     `name` is the learning-rate group ('diffusion_model', or a text encoder's name such as 'clip_l'); `module` the
-    borrowed module; `file_keys` maps a submodule's dotted path to its key in the LoRA file.
+    borrowed module; `file_keys` maps a submodule's dotted path to its key in the LoRA file; `blocks` are its family's
+    words for what is in it.
     """
 
     name: str
     module: "nn.Module"
     file_keys: Mapping[str, str]
     weights: WeightAccess
+    blocks: Blocks = GENERIC
+
+    @cached_property
+    def ops(self) -> tuple[tuple[str, Op], ...]:
+        """(dotted path, op) of everything that an adapter can sit on and that has a key in the file, in order."""
+        return tuple((path, op) for path, _, op in named_ops(self.module) if path in self.file_keys)
+
+    def full_name(self, path: str) -> str:
+        """What patterns are matched against: paths of a text encoder carry its name in front."""
+        return path if self.name == DIFFUSION_MODEL else f"{self.name}.{path}"

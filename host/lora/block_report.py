@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
+
 from ...training.network.report import network_report
 from ...training.network.spec import NetworkSpec
-from ...training.parts import Trainable
-from ..model.family import diffusion_file_keys, family_of, text_encoders
+from ..model.family import family_of
+from ..model.parts import trainable_parts
 from .start_from import module_starts
 
 
@@ -14,10 +16,6 @@ def block_report(spec: NetworkSpec, patcher, clip) -> str:
     if patcher is None:
         return "Connect model to see which layers match."
     family = family_of(patcher)
-    parts = [Trainable(name="diffusion_model", module=patcher.model.diffusion_model,
-                       file_keys=diffusion_file_keys(patcher, family), weights=None)]
-    if clip is not None:
-        parts += [Trainable(name=name, module=module, file_keys=keys, weights=None)
-                  for name, module, keys in text_encoders(clip, family)]
+    parts = trainable_parts(patcher, clip, family, torch.float32)
     starts = module_starts(spec.start_from, patcher, clip, parts) if spec.start_from else None
-    return network_report(spec, [(part, family.blocks_of(part.name)) for part in parts], family.title, starts)
+    return network_report(spec, parts, family.title, starts)

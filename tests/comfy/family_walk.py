@@ -140,7 +140,7 @@ def condition(tiny: Tiny, seed: int) -> Condition:
 
 
 def _session(patcher):
-    from pack.host.lend.session import Session
+    from pack.host.session import Session
 
     return Session(patcher, precision="fp32")
 
@@ -148,7 +148,7 @@ def _session(patcher):
 def _network(session, preset: str) -> Network:
     """Adapters with values in `up` too, so that every gradient is alive."""
     spec = NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset=preset))
-    network = build_network(spec, [(part, session.family.blocks) for part in session.parts()], seed=3)
+    network = build_network(spec, session.parts(), seed=3)
     generator = torch.Generator().manual_seed(3)
     for name, parameter in network.named_parameters():
         if name.endswith(".up"):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 
-from pack.training.families import CLIP_BLOCKS
 from pack.training.network.build import Network, build_network
 from pack.training.network.spec import NetworkSpec
 from pack.training.parts import Trainable
@@ -31,7 +30,7 @@ def load(comfy, name: str, **model_options) -> Loaded:
 
 def session_of(loaded: Loaded, *, clip=None, precision: str | None = None):
     """A Session on the loaded model. `host` can only be imported once ComfyUI runs, hence here."""
-    from pack.host.lend.session import Session
+    from pack.host.session import Session
 
     return Session(loaded.model, clip=clip, precision=precision)
 
@@ -45,10 +44,9 @@ def condition(width: int = 768, tokens: int = 77, seed: int = 7, pooled: int | N
     return Condition(text=TextCondition(tensors=tensors), geometry=geometry)
 
 
-def network_for(parts: list[Trainable], blocks, spec: NetworkSpec | None = None, *, seed: int = 3, random_up: bool = True) -> Network:
+def network_for(parts: list[Trainable], spec: NetworkSpec | None = None, *, seed: int = 3, random_up: bool = True) -> Network:
     """Adapters on every part; `up` gets values too, so that every gradient is alive."""
-    pairs = [(part, blocks if part.name == "diffusion_model" else CLIP_BLOCKS) for part in parts]
-    network = build_network(spec or NetworkSpec(rank=4, alpha=2.0), pairs, seed=seed)
+    network = build_network(spec or NetworkSpec(rank=4, alpha=2.0), parts, seed=seed)
     if random_up:
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in network.named_parameters():

@@ -51,7 +51,7 @@ def session(sd15):
 
 def test_weights_are_inference_tensors_and_still_train(sd15, session):
     assert next(sd15.model.model.diffusion_model.parameters()).is_inference()
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     with torch.inference_mode():
         one_step(session, network)
     assert all(parameter.grad is not None for _, parameter in network.named_parameters())
@@ -60,7 +60,7 @@ def test_weights_are_inference_tensors_and_still_train(sd15, session):
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_everything_is_as_before(sd15, session, checkpointing):
     before = snapshot(sd15.model.model)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     with torch.inference_mode():
         one_step(session, network, checkpointing=checkpointing)
     assert snapshot(sd15.model.model) == before
@@ -71,14 +71,14 @@ def test_another_compute_dtype_leaves_no_trace(sd15, session, precision):
     before = snapshot(sd15.model.model)
     other = session_of(sd15, precision=precision)
     with torch.inference_mode():
-        one_step(other, network_for(other.parts(), other.family.blocks))
+        one_step(other, network_for(other.parts()))
     assert snapshot(sd15.model.model) == before
     assert sd15.model.model.manual_cast_dtype is None
 
 
 def test_an_exception_in_the_middle_leaves_no_trace(sd15, session):
     before = snapshot(sd15.model.model)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     with pytest.raises(RuntimeError, match="in the middle"), torch.inference_mode():
         with session.training(), attached(network, session.parts(), checkpointing=True):
             raise RuntimeError("in the middle")
@@ -97,7 +97,7 @@ def test_storages_are_the_same_while_training(sd15, session):
 
 
 def test_adapters_off_is_the_base_model(sd15, session):
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     x, sigma = torch.randn(1, 4, 8, 8), torch.tensor([1.0])
     with session.training(), torch.no_grad():
         base = session.denoiser.denoise(x, sigma, [condition()])
@@ -111,7 +111,7 @@ def test_adapters_off_is_the_base_model(sd15, session):
 
 def test_kohya_s_targets(session):
     """One level of SD1.5: 3 transformers of 12 modules (kohya: 192 = 16 x 12 on the full model)."""
-    network = network_for(session.parts(), session.family.blocks, NetworkSpec(rank=2))
+    network = network_for(session.parts(), NetworkSpec(rank=2))
     assert len(network) % 12 == 0
     assert all(key.startswith("lora_unet_") for key in network.file_keys.values())
     assert not any("input_blocks" in key for key in network.file_keys.values())

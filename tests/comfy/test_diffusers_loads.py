@@ -31,7 +31,7 @@ def trained(loaded, *, clip=None, **settings) -> TrainedLora:
     from pack.host.lora.peft_names import peft_rows
 
     session = session_of(loaded, clip=clip)
-    network = network_for(session.parts(), session.family.blocks, NetworkSpec(**{"rank": 4, "alpha": 2.0, **settings}))
+    network = network_for(session.parts(), NetworkSpec(**{"rank": 4, "alpha": 2.0, **settings}))
     lora = TrainedLora(to_tensors(network), {})
     lora.rows = peft_rows(loaded.model, loaded.clip, session.parts())
     return lora
@@ -128,16 +128,13 @@ def test_flux(comfy, flux, form):
 def sdxl_names(comfy):
     """Every module of the full-size SDXL that kohya trains: file key -> (Op, diffusers' names)."""
     from pack.host.lora.peft_names import peft_rows
-    from pack.host.model.family import diffusion_file_keys
+    from pack.host.model.parts import trainable_parts
     from pack.training.families import FAMILIES
-    from pack.training.network.build import target_part
     from pack.training.network.slots import slots_for
-    from pack.training.parts import Trainable
 
     patcher = full_size.patcher(comfy, "sdxl")
-    part = Trainable(name="diffusion_model", module=patcher.model.diffusion_model, weights=None,
-                     file_keys=diffusion_file_keys(patcher, FAMILIES["sdxl"]))
-    slots = slots_for(NetworkSpec(rank=1, alpha=1.0, conv_rank=1, conv_alpha=1.0), [target_part(part, FAMILIES["sdxl"].blocks)])
+    (part,) = trainable_parts(patcher, None, FAMILIES["sdxl"], torch.float32)
+    slots = slots_for(NetworkSpec(rank=1, alpha=1.0, conv_rank=1, conv_alpha=1.0), [part])
     rows = peft_rows(patcher, None, [part])
     return {part.file_keys[path]: (slot.op, rows[part.file_keys[path]]) for (_, path), slot in slots.items()}
 

@@ -37,7 +37,7 @@ def test_is_trained_saved_loaded_and_sampled(comfy, tiny: Tiny, tmp_path):
 
 @pytest.mark.parametrize(("tiny", "word"), REFUSED, ids=lambda value: getattr(value, "name", ""))
 def test_is_refused_with_a_reason(comfy, tiny: Tiny, word: str):
-    from pack.host.lend.session import Session
+    from pack.host.session import Session
     from pack.training.errors import ModelError
 
     patcher = tiny_models.patcher(comfy, tiny)
@@ -51,7 +51,7 @@ def test_is_refused_with_a_reason(comfy, tiny: Tiny, word: str):
 
 def test_the_walk_notices_residuals_that_are_added_in_place(comfy, tmp_path, monkeypatch):
     """ComfyUI's FLUX as it is: the walk above is worth something only if it fails there."""
-    from pack.host.lend.session import inplace
+    from pack.host.session import inplace
 
     monkeypatch.setattr(inplace, "out_of_place", nullcontext)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):

@@ -2,14 +2,13 @@
 classes on meta tensors), and ComfyUI maps every key."""
 
 import pytest
+import torch
 
 from pack.tests.comfy import full_size
-from pack.training.families import CLIP_BLOCKS, FAMILIES
+from pack.training.families import FAMILIES
 from pack.training.network.block_weights import BlockRule, BlockWeights
-from pack.training.network.build import target_part
 from pack.training.network.slots import slots_for
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.parts import Trainable
 
 # kohya's own SD2 encoder has 23 layers; ComfyUI keeps the 24th, which the model does not look at.
 TEXT = {"sd15": {"clip_l": 72}, "sd2": {"clip_h": 144}, "sdxl": {"clip_l": 72, "clip_g": 192}, "flux": {"clip_l": 72, "t5xxl": 0}}
@@ -54,18 +53,14 @@ class Whole:
     """A family's model and text encoders, and what a spec would train on them: file key -> Slot."""
 
     def __init__(self, comfy, family: str):
-        from pack.host.model.family import diffusion_file_keys, family_of, text_encoders
+        from pack.host.model.family import family_of
+        from pack.host.model.parts import trainable_parts
 
         patcher, clip = full_size.patcher(comfy, family), full_size.clip(comfy, family)
         self.family = family_of(patcher)
         assert self.family is FAMILIES[family]
-        self.trainables = [Trainable(name="diffusion_model", module=patcher.model.diffusion_model, weights=None,
-                                     file_keys=diffusion_file_keys(patcher, self.family))]
-        self.trainables += [Trainable(name=name, module=module, file_keys=keys, weights=None)
-                            for name, module, keys in text_encoders(clip, self.family)]
-        blocks = [self.family.blocks] + [CLIP_BLOCKS] * (len(self.trainables) - 1)
-        self.parts = [target_part(part, own) for part, own in zip(self.trainables, blocks, strict=True)]
-        self.keys = {(part.name, path): key for part in self.trainables for path, key in part.file_keys.items()}
+        self.parts = trainable_parts(patcher, clip, self.family, torch.float32)
+        self.keys = {(part.name, path): key for part in self.parts for path, key in part.file_keys.items()}
         lora = comfy.module("comfy.lora")
         self.known = lora.model_lora_keys_clip(clip.cond_stage_model, lora.model_lora_keys_unet(patcher.model, {}))
 

@@ -21,7 +21,7 @@ from pack.training.network.kinds.lokr import LoKrOptions
 from pack.training.network.kinds.oft import OFT, OFTOptions
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.ops import Op
-from pack.training.parts import GENERIC, Trainable
+from pack.training.parts import Trainable
 
 CASES = {
     "lora": {}, "lora orthogonal": {"init": "orthogonal"}, "lora pissa": {"init": "pissa"},
@@ -67,7 +67,7 @@ def wired(ops, name, dtype=torch.float32, seed=1):
     keys = {path: f"diffusion_model.{path}" for path, module in model.named_modules() if hasattr(module, "weight")}
     part = Trainable(name="diffusion_model", module=model, file_keys=keys, weights=ComfyWeights(torch.device("cpu"), torch.float32))
     settings = {"rank": 4, "alpha": 2.0, "targets": TargetSpec(preset="all linear + convolution"), **CASES[name]}
-    network = build_network(NetworkSpec(algorithm=algorithm, **settings), [(part, GENERIC)], seed=seed)
+    network = build_network(NetworkSpec(algorithm=algorithm, **settings), [part], seed=seed)
     prepare(network, [part])
     return model, part, network
 

@@ -33,7 +33,7 @@ def test_loss_and_every_gradient_agree_with_diffusers_and_peft(comfy, checkpoint
     loaded = load(comfy, checkpoint(kind), dtype=torch.float32)
     session = session_of(loaded, precision="fp32")
     assert session.family.name == "flux" and session.denoiser.parametrisation == "flow"
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     x0 = torch.randn(2, 16, 8, 4, generator=torch.Generator().manual_seed(1))
     given = conditions(loaded)
     losses, noising = step(session, network, x0, [31, 32], given)
@@ -63,7 +63,7 @@ def test_checkpointing_and_batching_change_nothing(comfy, checkpoint):
     Captions of different length cannot share a batch here, and are run one by one."""
     loaded = load(comfy, checkpoint("flux-dev"), dtype=torch.float32)
     session = session_of(loaded, precision="fp32")
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     x0 = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(2))
     given = conditions(loaded, tokens=(4, 7))
     losses, _ = step(session, network, x0, [1, 2], given)
@@ -77,6 +77,6 @@ def test_checkpointing_and_batching_change_nothing(comfy, checkpoint):
 
 def test_keys_are_kohya_s(comfy, checkpoint):
     session = session_of(load(comfy, checkpoint("flux-dev")))
-    keys = set(network_for(session.parts(), session.family.blocks).file_keys.values())
+    keys = set(network_for(session.parts()).file_keys.values())
     assert {"lora_unet_double_blocks_0_img_attn_qkv", "lora_unet_single_blocks_0_modulation_lin"} <= keys
     assert len(keys) == 10 + 3

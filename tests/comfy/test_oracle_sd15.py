@@ -58,7 +58,7 @@ def test_loss_and_every_gradient_agree_with_diffusers_and_peft(comfy, loaded):
     from diffusers import DDPMScheduler
 
     session = session_of(loaded)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     x0 = torch.randn(2, 4, 16, 8, generator=torch.Generator().manual_seed(1))
     conditions = [condition(seed=1), condition(seed=2)]
     losses, noising = step(session, network, x0, [11, 12], conditions)
@@ -83,7 +83,7 @@ def test_loss_and_every_gradient_agree_with_diffusers_and_peft(comfy, loaded):
 
 def test_a_batch_is_the_mean_of_its_items(sd15):
     session = session_of(sd15)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     x0 = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     conditions = [condition(seed=3), condition(seed=4, tokens=154)]
     together, _ = step(session, network, x0, [5, 6], conditions)
@@ -99,7 +99,7 @@ def test_a_batch_is_the_mean_of_its_items(sd15):
 
 def test_checkpointing_changes_nothing(sd15):
     session = session_of(sd15)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     x0 = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     plain_loss, _ = step(session, network, x0, [8], [condition()])
     plain = gradients(network)

@@ -26,7 +26,7 @@ def test_loss_and_every_gradient_agree_with_diffusers_and_peft(comfy, sdxl):
 
     session = session_of(sdxl)
     assert session.family.name == "sdxl"
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     conditions = [sized((1600, 900), (10, 0), (1344, 768), 1), sized((1000, 1500), (0, 16), (832, 1216), 2)]
     x0 = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     losses, noising = step(session, network, x0, [21, 22], conditions)
@@ -54,7 +54,7 @@ def test_loss_and_every_gradient_agree_with_diffusers_and_peft(comfy, sdxl):
 
 def test_keys_are_kohya_s_native_ones(sdxl):
     session = session_of(sdxl)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     assert "lora_unet_input_blocks_5_1_transformer_blocks_0_attn1_to_q" in network.file_keys.values()
 
 

@@ -35,7 +35,7 @@ def test_both_encoders_agree_with_transformers_and_peft(sdxl):
     from pack.host.model.text import ComfyTextEncoder
 
     session = session_of(sdxl, clip=sdxl.clip)
-    network = network_for([part for part in session.parts() if part.name != "diffusion_model"], session.family.blocks)
+    network = network_for([part for part in session.parts() if part.name != "diffusion_model"])
     generator = torch.Generator().manual_seed(5)
     direction, pooled_direction = torch.randn(1, 77, 2048, generator=generator), torch.randn(1, 1280, generator=generator)
     with torch.inference_mode():

@@ -71,7 +71,7 @@ def step(loaded, spec: NetworkSpec | None = None, *, checkpointing: bool = False
     from pack.training.network.build import prepare
 
     session = session_of(loaded, clip=loaded.clip, precision="fp32")
-    network = network_for(session.parts(), session.family.blocks, spec)
+    network = network_for(session.parts(), spec)
     objective = Objective(ObjectiveSpec(timesteps=Uniform(), weighting=NoWeighting()), session.denoiser)
     x0 = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     with session.training(), attached(network, session.parts(), checkpointing=checkpointing):

@@ -25,7 +25,7 @@ def models(comfy, sd15_checkpoint):
 def step(loaded, precision: str):
     """Loss, gradients, and the bytes that autograd kept for backward beside the model's own weights and the adapters."""
     session = session_of(loaded, precision=precision)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     own = {p.untyped_storage().data_ptr() for p in loaded.model.model.parameters()}
     own |= {p.untyped_storage().data_ptr() for _, p in network.named_parameters()}
     kept: dict[int, int] = {}

@@ -17,7 +17,7 @@ def native(comfy):
     """(losses as the engine has them, the model's raw output, raw latents, noise, sigma in ComfyUI's units)."""
 
     def run(name: str):
-        from pack.host.lend.session import Session
+        from pack.host.session import Session
 
         tiny = TINY[name]
         patcher = tiny_models.patcher(comfy, tiny)
@@ -61,7 +61,7 @@ def test_cosmos_flow_is_trained_on_noise_minus_picture(native):
 @pytest.mark.parametrize(("name", "tokens"), [("Flux", 16), ("Flux2", 16), ("ChromaRadiance", 16), ("WAN21_T2V", 16), ("CosmosT2IPredict2", 16)])
 def test_noise_levels_go_by_the_model_s_own_tokens(comfy, name, tokens):
     """A pixel model of 64 x 64 has as many tokens as a latent one of 8 x 8: the same shift, not that of a huge picture."""
-    from pack.host.lend.session import Session
+    from pack.host.session import Session
 
     denoiser = Session(tiny_models.patcher(comfy, TINY[name]), precision="fp32").denoiser
     height, width = TINY[name].latent[-2:]

@@ -70,7 +70,7 @@ def started(loaded, tensors, algorithm="lora", clip=None, **options):
     parts = session.parts()
     start, starts = read(tensors, loaded, parts, **options)
     spec = NetworkSpec(algorithm=algorithm, rank=8, start_from=start, targets=TargetSpec(preset="all linear + convolution"))
-    network = build_network(spec, [(part, session.family.blocks_of(part.name)) for part in parts], seed=0, starts=starts)
+    network = build_network(spec, parts, seed=0, starts=starts)
     with session.training():
         prepare(network, parts, starts)
     return session, parts, network
@@ -185,7 +185,7 @@ def test_on_top_of_an_applied_lora(comfy, sd15):
     patched = applied(comfy, sd15, SD15["kohya"])
     session = session_of(patched)
     with session.training():
-        network = network_for(session.parts(), session.family.blocks, random_up=False)
+        network = network_for(session.parts(), random_up=False)
     # `up` is 0, so the network adds nothing: what is left is the applied LoRA.
     ours = outputs(session, SD_INPUTS, session.parts(), network)
     x, sigma, given = SD_INPUTS

@@ -71,7 +71,7 @@ def test_identity_follows_clip_skip_and_applied_loras(sd15, encoder):
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_encoding_and_every_gradient_agree_with_transformers_and_peft(sd15, encoder, checkpointing):
     session = session_of(sd15, clip=sd15.clip)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     direction = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(5))
     with torch.inference_mode():
         with session.training(), attached(network, session.parts(), checkpointing=checkpointing):
@@ -96,7 +96,7 @@ def test_the_clip_is_given_back_as_it_was(sd15, encoder):
     session = session_of(sd15, clip=sd15.clip)
     session.load()
     before = snapshot(sd15.clip.cond_stage_model)
-    network = network_for(session.parts(), session.family.blocks)
+    network = network_for(session.parts())
     with torch.inference_mode():
         with session.training(), attached(network, session.parts(), checkpointing=True):
             encoder(sd15.clip).encode_trainable("a cat").tensors["cond"].sum().backward()

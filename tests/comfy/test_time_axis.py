@@ -96,9 +96,9 @@ def test_a_mask_covers_every_frame():
 
 
 def test_a_run_from_pixels_to_file_and_previews(comfy, vae, encoder, tmp_path):
-    from pack.host.lend.session import Session
     from pack.host.lora.verify import read_back
     from pack.host.model.sampler import ComfySampler
+    from pack.host.session import Session
 
     patcher = tiny_models.patcher(comfy, WAN)
     session = Session(patcher, precision="fp32")

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from ..errors import SettingsError, raise_problems
-from ..ops import named_ops
-from ..parts import Blocks, Trainable
+from ..parts import Trainable
 from ..seeds import mix_seed
 from .fitting import kind_of
 from .kinds.adapter import Adapter
@@ -17,25 +16,23 @@ from .network import Network
 from .slots import Place, Slot, every_slot, planned, slots_for
 from .spec import WHERE, NetworkSpec
 from .start_from import Starts, apply_start, slots_with_start
-from .targets import TargetPart
 
 __all__ = ["Network", "NetworkSpec", "build_network", "prepare"]
 
 
 def build_network(
-    spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]], *, seed: int, starts: Starts | None = None
+    spec: NetworkSpec, parts: Sequence[Trainable], *, seed: int, starts: Starts | None = None
 ) -> Network:
     """Adapters for every target of every part. Each is initialised from its own seed, a function of (seed, key), so
     the values do not depend on which other modules are trained. Raises SettingsError when the targets match nothing,
     or when the algorithm cannot sit on one of them. `starts` is what the file of `spec.start_from` holds; its values
     are given by `prepare`."""
     kind = kind_of(spec)
-    targets = [target_part(part, blocks) for part, blocks in parts]
-    slots = slots_for(spec, targets)
+    slots = slots_for(spec, parts)
     if spec.start_from is not None:
         assert starts is not None, "the host must read the file that the spec starts from"
-        slots = slots_with_start(spec.start_from, starts, slots, every_slot(spec, targets) | planned(spec, targets), spec.algorithm)
-    keys = {(part.name, path): key for part, _ in parts for path, key in part.file_keys.items()}
+        slots = slots_with_start(spec.start_from, starts, slots, every_slot(spec, parts) | planned(spec, parts), spec.algorithm)
+    keys = {(part.name, path): key for part in parts for path, key in part.file_keys.items()}
     _require_fitting(spec, kind, slots)
     draws = Draws([keys[place] for place in slots], spec.module_dropout)
     entries = {}
@@ -44,11 +41,6 @@ def build_network(
         adapter.dropout = Dropout(keys[place], draws, spec.dropout, spec.rank_dropout)
         entries[place] = (adapter, keys[place])
     return Network(entries, spec, draws)
-
-
-def target_part(part: Trainable, blocks: Blocks) -> TargetPart:
-    """What targets are chosen from: every op that has a key in the file."""
-    return TargetPart(part.name, [(name, op) for name, _, op in named_ops(part.module) if name in part.file_keys], blocks)
 
 
 def prepare(network: Network, parts: Sequence[Trainable], starts: Starts | None = None) -> None:

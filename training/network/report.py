@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..parts import DIFFUSION_MODEL, Blocks, Section, Trainable
-from .build import build_network, target_part
+from ..parts import DIFFUSION_MODEL, Section, Trainable
+from .build import build_network
 from .kinds.adapter import Adapter
 from .spec import NetworkSpec
 from .start_from import Starts
@@ -33,14 +33,14 @@ class _Row:
         return f"{low:g}" if low == high else f"{low:g}-{high:g}"
 
 
-def network_report(spec: NetworkSpec, parts: Sequence[tuple[Trainable, Blocks]], title: str, starts: Starts | None = None) -> str:
+def network_report(spec: NetworkSpec, parts: Sequence[Trainable], title: str, starts: Starts | None = None) -> str:
     """One line a block: layers, rank, alpha, learning rate, trained numbers and an example; then the sum and the file's size.
 
     Raises what building the network raises. Nothing is allocated: the adapters are made on the meta device.
     """
     with torch.device("meta"):
         network = build_network(spec, parts, seed=0, starts=starts)
-    names = Names([target_part(part, blocks) for part, blocks in parts])
+    names = Names(parts)
     rows: dict[str, _Row] = {}
     for (part, path), adapter in network.items():
         row = rows.setdefault(_block(part, path, names.sections), _Row())
@@ -78,8 +78,8 @@ def _rules(spec: NetworkSpec, names: Names, trained: set[tuple[str, str]]) -> li
     return lines
 
 
-def _untrained(parts: Sequence[tuple[Trainable, Blocks]], network) -> str:
-    total = sum(len(target_part(part, blocks).ops) for part, blocks in parts)
+def _untrained(parts: Sequence[Trainable], network) -> str:
+    total = sum(len(part.ops) for part in parts)
     return f"{total - len(network)} other layers stay as they are."
 
 

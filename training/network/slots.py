@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from ..errors import SettingsError, raise_problems
 from ..ops import Op
-from ..parts import DIFFUSION_MODEL, Section
+from ..parts import DIFFUSION_MODEL, Section, Trainable
 from .block_weights import WHERE, BlockRule, BlockWeights
 from .spec import NetworkSpec
-from .targets import Names, TargetPart, select
+from .targets import Names, select
 
 Place = tuple[str, str]
 
@@ -25,7 +25,7 @@ class Slot:
     lr: float = 1.0
 
 
-def slots_for(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]:
+def slots_for(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot]:
     """(part, path) -> Slot of every target that is trained, in the model's order. Raises SettingsError when patterns match
     nothing, when a list has the wrong number of values, or when nothing is left."""
     kept = {place: slot for place, slot in planned(spec, parts).items() if slot.rank and slot.lr}
@@ -34,7 +34,7 @@ def slots_for(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slo
     return kept
 
 
-def planned(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]:
+def planned(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot]:
     """The same with the targets that block weights leave out, their rank or learning rate being 0."""
     names = Names(parts)
     ops = {part.full_name(path): op for part in parts for path, op in part.ops}
@@ -55,7 +55,7 @@ def planned(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]
     return {names.places[name]: slot for name, slot in slots.items()}
 
 
-def every_slot(spec: NetworkSpec, parts: Sequence[TargetPart]) -> dict[Place, Slot]:
+def every_slot(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot]:
     """A slot for every module that could be trained, whatever the targets are."""
     return {(part.name, path): Slot(op, *_rank_and_alpha(spec, op)) for part in parts for path, op in part.ops}
 
@@ -89,7 +89,7 @@ def _changed(slot: Slot, rule: BlockRule) -> Slot:
     )
 
 
-def _listed(weights: BlockWeights, parts: Sequence[TargetPart], names: Names) -> list[BlockRule]:
+def _listed(weights: BlockWeights, parts: Sequence[Trainable], names: Names) -> list[BlockRule]:
     """The lists as rules, one a block."""
     lists = {"lr": weights.lr, "rank": weights.ranks, "alpha": weights.alphas}
     forms = _forms(parts, names)
@@ -106,7 +106,7 @@ def _listed(weights: BlockWeights, parts: Sequence[TargetPart], names: Names) ->
     return rules
 
 
-def _forms(parts: Sequence[TargetPart], names: Names) -> list[tuple[str, ...]]:
+def _forms(parts: Sequence[Trainable], names: Names) -> list[tuple[str, ...]]:
     """The orders in which one number a block may be written: the family's own, else the model's blocks as they come."""
     own = [form for part in parts for form in part.blocks.lists]
     if own:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..errors import SettingsError, raise_problems
 from ..ops import Op
-from ..parts import DIFFUSION_MODEL, Blocks, Section
+from ..parts import DIFFUSION_MODEL, Blocks, Section, Trainable
 from ..patterns import matching, sections_in
 from ..registry import near_names
 from .spec import WHERE, TargetSpec
@@ -20,23 +19,10 @@ ALL = "all linear + convolution"
 PRESETS = (ATTENTION_AND_FEED_FORWARD, ATTENTION, ALL_LINEAR, ALL)
 
 
-@dataclass(frozen=True)
-class TargetPart:
-    """A part of the model as targets are chosen from it: the ops that can be saved, by path, and its family's words."""
-
-    name: str
-    ops: Sequence[tuple[str, Op]]
-    blocks: Blocks
-
-    def full_name(self, path: str) -> str:
-        """What patterns are matched against: paths of a text encoder carry its name in front."""
-        return path if self.name == DIFFUSION_MODEL else f"{self.name}.{path}"
-
-
 class Names:
     """Every module of every part by its full name, in order; and the sections that patterns may speak of."""
 
-    def __init__(self, parts: Sequence[TargetPart]):
+    def __init__(self, parts: Sequence[Trainable]):
         self.places = {part.full_name(path): (part.name, path) for part in parts for path, _ in part.ops}
         self.all = list(self.places)
         self.sections: tuple[Section, ...] = ()
@@ -49,7 +35,7 @@ class Names:
         return matching(pattern, self.all, self.sections)
 
 
-def select(parts: Sequence[TargetPart], spec: TargetSpec, *, with_convolutions: bool) -> list[str]:
+def select(parts: Sequence[Trainable], spec: TargetSpec, *, with_convolutions: bool) -> list[str]:
     """The full names of the modules to adapt, in the model's order.
 
     `with_convolutions` (conv_rank > 0) adds what the family calls its convolutional part.

@@ -59,7 +59,7 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
     plan = make_plan(order.run, training_items)
     total_steps = order.run.epochs * plan.steps_per_epoch if order.run.epochs else order.run.steps
-    network = build_network(order.network, [(part, order.family.blocks_of(part.name)) for part in order.parts], seed=order.run.seed, starts=order.starts)
+    network = build_network(order.network, order.parts, seed=order.run.seed, starts=order.starts)
     network.to(order.denoiser.device)
     text_of = _text_source(order, network, control, emit)
     with order.training() if network.needs_base else nullcontext():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pack.training.parts import Trainable
+from pack.training.families import CLIP_BLOCKS
+from pack.training.parts import GENERIC, Blocks, Trainable
 
 
 class PlainWeights:
@@ -85,10 +86,11 @@ class Convolutions(nn.Module):
         return block["linear"](x.flatten(2).mean(-1))
 
 
-def part_of(model: nn.Module, name: str = "diffusion_model", weights=None) -> Trainable:
+def part_of(model: nn.Module, name: str = "diffusion_model", weights=None, blocks: Blocks | None = None) -> Trainable:
     """Every weight of `model` has a key: diffusion_model.<path>."""
+    blocks = blocks or (GENERIC if name == "diffusion_model" else CLIP_BLOCKS)
     keys = {path: f"{name}.{path}" for path, module in model.named_modules() if getattr(module, "weight", None) is not None}
-    return Trainable(name=name, module=model.requires_grad_(False), file_keys=keys, weights=weights or PlainWeights())
+    return Trainable(name=name, module=model.requires_grad_(False), file_keys=keys, weights=weights or PlainWeights(), blocks=blocks)
 
 
 def randomise(network, seed: int = 0, scale: float = 0.3) -> None:

@@ -8,14 +8,13 @@ from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
 from pack.training.network.fitting import ALGORITHMS
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.parts import GENERIC
 
 EVERYTHING = TargetSpec(preset="all linear + convolution")
 
 
 def wired(model, weights=None, **settings):
     part = part_of(model, weights=weights)
-    network = build_network(NetworkSpec(**{"rank": 2, "alpha": 1.0, "targets": EVERYTHING, **settings}), [(part, GENERIC)], seed=1)
+    network = build_network(NetworkSpec(**{"rank": 2, "alpha": 1.0, "targets": EVERYTHING, **settings}), [part], seed=1)
     randomise(network)
     return part, network
 

@@ -4,9 +4,8 @@ import pytest
 
 from pack.tests.training.network.models import Convolutions, Tower, part_of
 from pack.training.errors import SettingsError
-from pack.training.families import CLIP_BLOCKS
 from pack.training.network.block_weights import BlockRule, BlockWeights, read_numbers, read_rules
-from pack.training.network.build import build_network, target_part
+from pack.training.network.build import build_network
 from pack.training.network.report import network_report
 from pack.training.network.slots import slots_for
 from pack.training.network.spec import NetworkSpec, TargetSpec
@@ -47,7 +46,7 @@ def test_numbers_that_are_none():
 
 def slots(model=None, blocks=GENERIC, **settings):
     spec = NetworkSpec(rank=4, alpha=2.0, **settings)
-    return {path: (s.rank, s.alpha, s.lr) for (_, path), s in slots_for(spec, [target_part(part_of(model or Tower(depth=3)), blocks)]).items()}
+    return {path: (s.rank, s.alpha, s.lr) for (_, path), s in slots_for(spec, [part_of(model or Tower(depth=3), blocks=blocks)]).items()}
 
 
 def weights(*rules: str, **lists) -> BlockWeights:
@@ -95,14 +94,14 @@ def test_everything_off():
 
 def test_parameters_by_learning_rate():
     spec = NetworkSpec(rank=4, block_weights=weights("layers 1: lr=0.5", "layers 2: lr=0.5"))
-    groups = build_network(spec, [(part_of(Tower(depth=3)), GENERIC)], seed=0).by_lr_scale("diffusion_model")
+    groups = build_network(spec, [part_of(Tower(depth=3))], seed=0).by_lr_scale("diffusion_model")
     assert {scale: len(named) for scale, named in groups.items()} == {1.0: 8, 0.5: 16}
     assert groups[1.0][0][0] == "diffusion_model.layers.0.attn1.to_q.down"
 
 
 @pytest.mark.parametrize("settings", [{}, {"init": "orthogonal"}, *({"algorithm": name} for name in ("dora", "loha", "lokr", "oft", "boft", "glora", "ia3", "lora_fa"))])
 def test_the_report_counts_what_is_built(settings):
-    parts = [(part_of(Tower(depth=2)), GENERIC), (part_of(Tower(depth=1), "clip_l"), CLIP_BLOCKS)]
+    parts = [part_of(Tower(depth=2)), part_of(Tower(depth=1), "clip_l")]
     spec = NetworkSpec(rank=4, targets=TargetSpec(include=("clip_l.layers",)), block_weights=weights("layers 1: rank=6 lr=0.5"), **settings)
     report = network_report(spec, parts, "Tower")
     network = build_network(spec, parts, seed=0)
@@ -116,5 +115,5 @@ def test_the_report_counts_what_is_built(settings):
 
 def test_the_report_tells_what_a_rule_switches_off():
     spec = NetworkSpec(rank=4, targets=TargetSpec(preset="attention"), block_weights=weights("layers 0: off", "layers: lr=1", "layers 0: off"))
-    report = network_report(spec, [(part_of(Tower(depth=2)), GENERIC)], "Tower")
+    report = network_report(spec, [part_of(Tower(depth=2))], "Tower")
     assert "'layers' matches 8 layers, 2 of them trained: layers.0.attn1.to_q, layers.0.attn1.to_out.0, layers.0.ff.0, layers.0.ff.2 and 4 more" in report

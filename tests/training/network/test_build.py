@@ -5,14 +5,12 @@ import torch
 
 from pack.tests.training.network.models import Convolutions, Tower, part_of
 from pack.training.errors import SettingsError
-from pack.training.families import CLIP_BLOCKS
 from pack.training.network.build import build_network, prepare
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.parts import GENERIC
 
 
 def network_of(model, *, seed=1, **settings):
-    return build_network(NetworkSpec(**{"rank": 4, "alpha": 2.0, **settings}), [(part_of(model), GENERIC)], seed=seed)
+    return build_network(NetworkSpec(**{"rank": 4, "alpha": 2.0, **settings}), [part_of(model)], seed=seed)
 
 
 def test_one_adapter_a_target_under_its_file_key():
@@ -26,7 +24,7 @@ def test_one_adapter_a_target_under_its_file_key():
 def test_a_module_without_a_key_in_the_file_is_no_target():
     part = part_of(Tower(depth=1))
     del part.file_keys["layers.0.ff.0"]
-    network = build_network(NetworkSpec(), [(part, GENERIC)], seed=0)
+    network = build_network(NetworkSpec(), [part], seed=0)
     assert ("diffusion_model", "layers.0.ff.0") not in dict(network.items()) and len(network) == 3
 
 
@@ -45,7 +43,7 @@ def test_values_do_not_depend_on_what_else_is_trained():
 
 
 def test_parts_have_names_and_parameters_of_their_own():
-    parts = [(part_of(Tower(depth=1)), GENERIC), (part_of(Tower(depth=1), "clip_l"), CLIP_BLOCKS)]
+    parts = [part_of(Tower(depth=1)), part_of(Tower(depth=1), "clip_l")]
     network = build_network(NetworkSpec(targets=TargetSpec(include=("clip_l.layers.0.ff.0",))), parts, seed=0)
     assert list(network.adapters_of("clip_l")) == ["layers.0.ff.0"]
     assert [name for name, _ in network.named_parameters("clip_l")] == ["clip_l.layers.0.ff.0.down", "clip_l.layers.0.ff.0.up"]
@@ -56,7 +54,7 @@ def test_parts_have_names_and_parameters_of_their_own():
 def test_prepare_gives_the_base_weight_as_it_acts():
     model = Tower(depth=1).to(torch.bfloat16)
     part = part_of(model)
-    network = build_network(NetworkSpec(algorithm="dora", rank=2), [(part, GENERIC)], seed=0)
+    network = build_network(NetworkSpec(algorithm="dora", rank=2), [part], seed=0)
     prepare(network, [part])
     for (_, path), adapter in network.items():
         expected = model.get_submodule(path).weight.float().norm(dim=0)

@@ -8,12 +8,11 @@ from pack.training.errors import FileError
 from pack.training.network.build import build_network
 from pack.training.network.files import load_tensors, to_tensors
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.parts import GENERIC
 
 
 def network_of(preset="attention", seed=0):
     spec = NetworkSpec(rank=2, alpha=1.0, targets=TargetSpec(preset=preset))
-    return build_network(spec, [(part_of(Tower(depth=1)), GENERIC)], seed=seed)
+    return build_network(spec, [part_of(Tower(depth=1))], seed=seed)
 
 
 def test_keys_shapes_and_dtype():

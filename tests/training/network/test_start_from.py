@@ -9,7 +9,6 @@ from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.build import build_network, prepare
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.network.start_from import ModuleStart, StartFrom
-from pack.training.parts import GENERIC
 
 ATTENTION = TargetSpec(preset="attention")
 
@@ -18,7 +17,7 @@ def trained(**settings):
     """A network with values, and the same as starts."""
     part = part_of(Tower(depth=2))
     spec = NetworkSpec(**{"rank": 4, "alpha": 2.0, "targets": ATTENTION, **settings})
-    network = build_network(spec, [(part, GENERIC)], seed=1)
+    network = build_network(spec, [part], seed=1)
     prepare(network, [part])
     randomise(network)
     kind = "lora" if spec.algorithm in ("rslora", "lora_fa", "dylora") else spec.algorithm
@@ -27,7 +26,7 @@ def trained(**settings):
 
 def started(part, starts, *, rank_from_file=True, drop_others=False, **settings):
     start = StartFrom(name="old.safetensors", digest="d", rank_from_file=rank_from_file, drop_others=drop_others)
-    network = build_network(NetworkSpec(**{"rank": 16, "alpha": 16.0, "start_from": start, **settings}), [(part, GENERIC)], seed=5, starts=starts)
+    network = build_network(NetworkSpec(**{"rank": 16, "alpha": 16.0, "start_from": start, **settings}), [part], seed=5, starts=starts)
     prepare(network, [part], starts)
     return network
 

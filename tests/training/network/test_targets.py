@@ -4,11 +4,9 @@ import pytest
 
 from pack.tests.training.network.models import Convolutions, Tower, part_of
 from pack.training.errors import SettingsError
-from pack.training.families import CLIP_BLOCKS
-from pack.training.network.build import target_part
 from pack.training.network.spec import TargetSpec
 from pack.training.network.targets import PRESETS, select
-from pack.training.parts import GENERIC, Section
+from pack.training.parts import Section
 from pack.training.patterns import matching, ranges
 
 LAYER = ["attn1.to_q", "attn1.to_out.0", "ff.0", "ff.2"]
@@ -16,7 +14,7 @@ LAYER = ["attn1.to_q", "attn1.to_out.0", "ff.0", "ff.2"]
 
 @pytest.fixture
 def parts():
-    return [target_part(part_of(Tower(depth=2)), GENERIC)]
+    return [part_of(Tower(depth=2))]
 
 
 def chosen(parts, preset="attention + feed-forward", include=(), exclude=(), **options) -> list[str]:
@@ -32,7 +30,7 @@ def test_presets(parts):
 
 
 def test_convolutions_come_with_conv_rank_or_with_all():
-    parts = [target_part(part_of(Convolutions()), GENERIC)]
+    parts = [part_of(Convolutions())]
     assert chosen(parts) == ["blocks.0.point", "blocks.0.linear"]
     whole = ["blocks.0.conv", "blocks.0.point", "blocks.0.linear"]
     assert chosen(parts, with_convolutions=True) == whole
@@ -49,7 +47,7 @@ def test_include_adds_and_exclude_takes_away(parts):
 
 def test_a_pattern_of_one_part_need_not_match_the_other(parts):
     """'proj_in' is no module of the text encoder; its own modules carry its name."""
-    both = [*parts, target_part(part_of(Tower(depth=1), "clip_l"), CLIP_BLOCKS)]
+    both = [*parts, part_of(Tower(depth=1), "clip_l")]
     assert chosen(both, "attention", include=["proj_in"]) == ["proj_in", *chosen(parts, "attention"), "clip_l.proj_in"]
     assert chosen(both, "attention", include=["clip_l.proj_in"]) == [*chosen(parts, "attention"), "clip_l.proj_in"]
 

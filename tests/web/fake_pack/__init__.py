@@ -9,8 +9,8 @@ from comfy_api.latest import ComfyExtension, io
 from .fake_training import FakeControl, train
 from .host.panel import routes
 from .host.panel.listeners import panel_listeners
-from .host.runs.run_folders import runs_root
 from .host.runs.registry import RUNS
+from .host.runs.run_folders import runs_root
 
 WEB_DIRECTORY = "./web"
 

@@ -9,7 +9,6 @@ from pack.training.network.attach import attached
 from pack.training.network.build import build_network
 from pack.training.network.kinds.dropout import Draws, Dropout
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.parts import GENERIC
 
 
 def dropout(seed=1, key="module", **probabilities) -> Dropout:
@@ -80,7 +79,7 @@ def test_the_loop_must_say_where_it_is():
 def wired(model, **settings):
     part = part_of(model)
     spec = NetworkSpec(rank=4, alpha=2.0, targets=TargetSpec(preset="all linear + convolution"), **settings)
-    network = build_network(spec, [(part, GENERIC)], seed=0)
+    network = build_network(spec, [part], seed=0)
     randomise(network)
     return part, network
 

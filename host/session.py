@@ -9,15 +9,15 @@ import comfy.model_management as model_management
 import torch
 from torch import nn
 
-from ...training.families import Family
-from ...training.parts import Trainable
-from .. import compat
-from ..model.denoiser import ComfyDenoiser
-from ..model.family import diffusion_file_keys, family_of, text_encoders
-from . import attention, inplace
-from .borrow import attributes, borrowed
-from .paged import settled
-from .weights import ComfyWeights
+from ..training.families import Family
+from ..training.parts import Trainable
+from . import compat
+from .lend import attention, inplace
+from .lend.borrow import attributes, borrowed
+from .lend.paged import settled
+from .model.denoiser import ComfyDenoiser
+from .model.family import family_of
+from .model.parts import trainable_parts
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -37,14 +37,7 @@ class Session:
 
     def parts(self) -> list[Trainable]:
         """The diffusion model, then each text encoder of `clip`."""
-        weights = ComfyWeights(self.device, self.dtype)
-        parts = [Trainable(name="diffusion_model", module=self.patcher.model.diffusion_model,
-                           file_keys=diffusion_file_keys(self.patcher, self.family), weights=weights)]
-        if self._clip is not None:
-            own = ComfyWeights(self._clip.patcher.load_device, torch.float32)
-            parts += [Trainable(name=name, module=module, file_keys=keys, weights=own)
-                      for name, module, keys in text_encoders(self._clip, self.family)]
-        return parts
+        return trainable_parts(self.patcher, self._clip, self.family, self.dtype)
 
     @contextmanager
     def training(self) -> Iterator[None]:

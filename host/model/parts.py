@@ -1,0 +1,23 @@
+"""The parts of a graph's models that adapters may be attached to."""
+
+from __future__ import annotations
+
+import torch
+
+from ...training.families import Family
+from ...training.parts import DIFFUSION_MODEL, Trainable
+from ..lend.weights import ComfyWeights
+from .family import diffusion_file_keys, text_encoders
+
+
+def trainable_parts(patcher, clip, family: Family, dtype: torch.dtype) -> list[Trainable]:
+    """The diffusion model, computed in `dtype`, then each text encoder of `clip` (None: none of them)."""
+    parts = [Trainable(
+        name=DIFFUSION_MODEL, module=patcher.model.diffusion_model, file_keys=diffusion_file_keys(patcher, family),
+        weights=ComfyWeights(patcher.load_device, dtype), blocks=family.blocks_of(DIFFUSION_MODEL),
+    )]
+    if clip is not None:
+        weights = ComfyWeights(clip.patcher.load_device, torch.float32)
+        parts += [Trainable(name=name, module=module, file_keys=keys, weights=weights, blocks=family.blocks_of(name))
+                  for name, module, keys in text_encoders(clip, family)]
+    return parts
