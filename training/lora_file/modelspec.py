@@ -22,8 +22,8 @@ def modelspec_entries(order: "Order") -> dict[str, Any]:
     architecture = order.model_facts.get("architecture") or family.architecture
     if family.name == "sd2" and parametrisation == "v":
         architecture = "stable-diffusion-v2-768-v/lora"
-    width, height = order.dataset.buckets.areas()[0]
-    window = order.objective.window
+    width, height = order.recipe.dataset.buckets.areas()[0]
+    window = order.recipe.objective.window
     return {
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.title": order.folder.name,
@@ -34,7 +34,7 @@ def modelspec_entries(order: "Order") -> dict[str, Any]:
         "modelspec.prediction_type": parametrisation if parametrisation in ("epsilon", "v") else None,
         "modelspec.timestep_range": f"{window.minimum},{window.maximum}" if (window.minimum, window.maximum) != (0, 1000) else None,
         "modelspec.encoder_layer": order.model_facts.get("clip_skip"),
-        "modelspec.trigger_phrase": order.dataset.captions.trigger,
+        "modelspec.trigger_phrase": order.recipe.dataset.captions.trigger,
     }
 
 
