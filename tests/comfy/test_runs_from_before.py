@@ -62,13 +62,18 @@ def test_it_goes_on_by_its_name(comfy, run_prompt, sd15_checkpoint, is_the_same_
     assert [one.name for one in (run / "checkpoints").iterdir()] == [f"{before.NAME}-{before.STEPS:06d}.safetensors"]
 
 
-def test_the_cache_serves_it(comfy, run_prompt, sd15_checkpoint, is_the_same_model, run):
+def test_the_cache_serves_it(comfy, run_prompt, sd15_checkpoint, is_the_same_model, run, monkeypatch):
+    """From the folder where it lies: the VAE is not asked, and no entry is added. (The CLIP is: its width is checked.)"""
     if not is_the_same_model:
         pytest.skip("this machine draws another tiny checkpoint than the one whose VAE and CLIP filled the cache, or has another ComfyUI")
     before.forget_cache(comfy)
     before.place(comfy)
-    entries = before.entries(comfy)
+    entries, asked = before.entries(comfy), []
+    vae = comfy.module("comfy.sd").VAE
+    encode = vae.encode
+    monkeypatch.setattr(vae, "encode", lambda *given: asked.append(given) or encode(*given))
     run_prompt(before.prompt("prompt.json", sd15_checkpoint, resume=before.NAME))
+    assert asked == []
     assert before.entries(comfy) == entries
 
 
