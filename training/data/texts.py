@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
 from ..events import Event, Progress
-from ..files.store import TensorStore, content_key
+from ..files.store import GIGABYTE, TensorStore, content_key
 from ..protocols import TextCondition
 from .encoded import plain
-from .latents import GIGABYTE
 
 if TYPE_CHECKING:
     from ..protocols import TextEncoder
@@ -28,7 +27,7 @@ class TextCache:
         self._memory: dict[str, TextCondition] = {}
         self._keys: dict[str, str] = {}
 
-    def prepare(
+    def encode_missing(
         self,
         texts: Iterable[str],
         emit: Callable[[Event], None] = lambda event: None,

@@ -7,21 +7,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..data.buckets import BucketSpec
-from ..data.captions import CaptionSpec
+from ..data.dataset import REGULARISATION
 
 if TYPE_CHECKING:
     from ..data.batches import BatchPlan
     from ..data.dataset import Dataset, Sample
+    from ..data.specs import BucketSpec, CaptionSpec
 
 #: The folder's name for pictures that lie in the dataset's own folder, or came through the graph.
 UNNAMED = "pictures"
 
 
 def dataset_entries(dataset: "Dataset", plan: "BatchPlan", batch_size: int) -> dict[str, Any]:
-    trained = [sample for sample in dataset.samples if not sample.is_validation]
-    pictures = [sample for sample in trained if not sample.is_regularisation]
-    regularisation = [sample for sample in trained if sample.is_regularisation]
+    trained = [sample for sample in dataset.samples if sample.is_trained]
+    pictures = [sample for sample in trained if sample.role != REGULARISATION]
+    regularisation = [sample for sample in trained if sample.role == REGULARISATION]
     captions, buckets = dataset.captions, dataset.buckets
     return {
         "ss_num_train_images": _draws(pictures),
@@ -67,7 +67,7 @@ def _bucket_info(plan: "BatchPlan") -> dict[str, Any]:
     return {"buckets": {str(i): {"resolution": list(size), "count": count} for i, (size, count) in enumerate(counts)}}
 
 
-def _rules(buckets: BucketSpec, captions: CaptionSpec) -> dict[str, Any]:
+def _rules(buckets: "BucketSpec", captions: "CaptionSpec") -> dict[str, Any]:
     """Caption and bucket rules in kohya's flat form, for readers that do not look into ss_datasets."""
     return {
         "ss_resolution": str(buckets.areas()[0]),
@@ -92,8 +92,8 @@ def _dataset(area: tuple[int, int], dataset: "Dataset", samples: Sequence["Sampl
     return {
         "is_dreambooth": True,
         "batch_size_per_device": batch_size,
-        "num_train_images": _draws([sample for sample in samples if not sample.is_regularisation]),
-        "num_reg_images": _draws([sample for sample in samples if sample.is_regularisation]),
+        "num_train_images": _draws([sample for sample in samples if sample.role != REGULARISATION]),
+        "num_reg_images": _draws([sample for sample in samples if sample.role == REGULARISATION]),
         "resolution": list(area),
         "enable_bucket": True,
         "bucket_no_upscale": buckets.no_upscale,
@@ -119,5 +119,5 @@ def _subset(name: str, samples: Sequence["Sample"], dataset: "Dataset") -> Mappi
         "caption_tag_dropout_rate": captions.tag_dropout,
         "image_dir": name,
         "class_tokens": captions.trigger or first.class_words or None,
-        "is_reg": first.is_regularisation,
+        "is_reg": first.role == REGULARISATION,
     }

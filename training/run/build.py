@@ -52,9 +52,9 @@ class Built:
 def build(order: Order, control: Control, emit: Emitter, metadata: Callable[..., Mapping[str, str]]) -> Built:
     """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken."""
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
-    items = latents.prepare(make_items(order.dataset), emit, control.check, skip_unreadable=order.run.skip_bad_pictures)
-    training_items = [item for item in items if not item.sample.is_validation]
-    items = [*training_items, *(item for item in items if item.sample.is_validation)]
+    items = latents.encode_missing(make_items(order.dataset), emit, control.check, skip_unreadable=order.run.skip_bad_pictures)
+    training_items = [item for item in items if item.sample.is_trained]
+    items = [*training_items, *(item for item in items if not item.sample.is_trained)]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
     plan = make_plan(order.run, training_items)
@@ -69,7 +69,7 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     _warn(order, emit)
     stepper = Stepper(
         denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
-        dataset=order.dataset, items=items, latents=latents, text_of=text_of,
+        items=items, latents=latents, text_of=text_of,
     )
     meter = MemoryMeter(order.denoiser.device)
     trainer = Trainer(
@@ -136,13 +136,13 @@ def _text_source(order: Order, network: Network, control: Control, emit: Emitter
     if cached is None:
         return encoder.encode_trainable
     texts = TextCache(cached, _below(order.cache_folder, "texts"))
-    texts.prepare(_texts(order), emit, control.check)
+    texts.encode_missing(_texts(order), emit, control.check)
     return (lambda text: encoder.encode_trainable(text, texts.get(text))) if order.trains_text_encoders else texts.get
 
 
 def _texts(order: Order) -> list[str]:
     """Every text that the run can need."""
-    texts = list(texts_needed(order.dataset.samples, order.dataset.captions))
+    texts = list(texts_needed(order.dataset.samples))
     preservation = order.objective.preservation
     if isinstance(preservation, (SwappedCaption, BlankCaption)):
         texts += [preservation.caption(text) for text in texts]

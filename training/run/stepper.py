@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.batches import Draw
 from ..data.captions import final_caption
-from ..data.dataset import Dataset
+from ..data.dataset import REGULARISATION
 from ..data.items import Item
 from ..data.latents import LatentCache
 from ..network.build import Network
@@ -29,7 +29,6 @@ class Stepper:
         denoiser: Denoiser,
         objective: Objective,
         network: Network,
-        dataset: Dataset,
         items: Sequence[Item],
         latents: LatentCache,
         text_of: Callable[[str], TextCondition],
@@ -37,7 +36,6 @@ class Stepper:
         self.denoiser = denoiser
         self.objective = objective
         self.network = network
-        self._dataset = dataset
         self._items = items
         self._latents = latents
         self._text_of = text_of
@@ -76,10 +74,10 @@ class Stepper:
 
     def caption(self, draw: Draw) -> str:
         """The exact text that this draw is trained with."""
-        return final_caption(self._item(draw).sample, self._dataset.captions, draw.seed, draw.epoch)
+        return final_caption(self._item(draw).sample, draw.seed, draw.epoch)
 
     def is_regularisation(self, draw: Draw) -> bool:
-        return self._item(draw).sample.is_regularisation
+        return self._item(draw).sample.role == REGULARISATION
 
     def name(self, draw: Draw) -> str:
         """The picture's name, for messages."""
@@ -87,7 +85,7 @@ class Stepper:
 
     def weights(self, draws: Sequence[Draw]) -> Tensor:
         samples = [self._item(draw).sample for draw in draws]
-        weights = [self.objective.sample_weight(sample.weight, sample.is_regularisation) for sample in samples]
+        weights = [self.objective.sample_weight(sample.weight, sample.role == REGULARISATION) for sample in samples]
         return torch.tensor(weights, device=self.denoiser.device)
 
     def masks(self, draws: Sequence[Draw]) -> Tensor | None:

@@ -11,6 +11,7 @@ from pack.training.captioning.report import captioning_report
 from pack.training.captioning.run import CaptioningSpec, caption_dataset
 from pack.training.captioning.tag_rules import TagRules
 from pack.training.captioning.wd14 import wd14_captioner
+from pack.training.data.dataset import REGULARISATION
 from pack.training.errors import FileError, SettingsError
 
 COLOURS = {"a.png": (255, 0, 0), "b.png": (0, 255, 0), "c.png": (0, 0, 255)}
@@ -72,7 +73,7 @@ def test_sentences(answers, folder):
 
 
 def test_class_words(answers):
-    plain, regular = graph_sample(class_words="ohwx dog"), graph_sample("image 2", class_words="dog", is_regularisation=True)
+    plain, regular = graph_sample(class_words="ohwx dog"), graph_sample("image 2", class_words="dog", role=REGULARISATION)
     captioned = replace(regular, name="image 3", caption="a dog", class_words="dog")
     dataset = as_dataset([plain, regular, captioned])
     result, outcome = run(dataset, answers, existing="append", trigger="zz")

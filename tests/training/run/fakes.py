@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.pictures import TensorPicture
+from pack.training.data.graph_images import TensorPicture
+from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.events import Emitter, Event
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.spec import ObjectiveSpec
@@ -22,6 +21,8 @@ from pack.training.protocols import TextCondition
 from pack.training.run.carry_out import Result, run
 from pack.training.run.control import Control
 from pack.training.specs import PreviewSpec, RunSpec
+
+BUCKETS = BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64)
 
 
 class TinyModel(nn.Module):
@@ -192,8 +193,7 @@ class Bench:
         parts = [_part("diffusion_model", self.model)] + ([_part("clip_l", self.text_encoder)] if self.train_text else [])
         self.folder.mkdir(parents=True, exist_ok=True)
         return Order(
-            dataset=Dataset(samples=self.samples, captions=self.captions,
-                            buckets=BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64)),
+            dataset=Dataset(samples=self.samples).with_captions(self.captions).with_buckets(BUCKETS),
             network=self.network, optimizer=self.optimizer, objective=self.objective, preview=self.preview, run=self.run_spec,
             folder=self.folder, cache_folder=self.cache_folder, denoiser=self.denoiser, parts=parts,
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import DatasetError
+from ..decoding import WHERE
 from .index import Stamp
 
 MAX_FILES = 200_000
@@ -79,7 +80,7 @@ def walk(root: Path, *, recursive: bool, skipped: list[str]) -> Iterator[Folder]
         seen += len(folder.files)
         if seen > MAX_FILES:
             raise DatasetError(
-                "Load Dataset", [f"'{root.name}' holds more than {MAX_FILES:,} files. Choose the folder of the pictures only."]
+                WHERE, [f"'{root.name}' holds more than {MAX_FILES:,} files. Choose the folder of the pictures only."]
             )
         yield folder
         waiting.extend(reversed(below))
@@ -92,7 +93,7 @@ def _entries(path: Path, name: str, *, is_root: bool, skipped: list[str]) -> lis
     except OSError as error:
         if is_root:
             raise DatasetError(
-                "Load Dataset", [f"the folder '{path.name}' cannot be opened ({error.strerror}). Check its name and rights."]
+                WHERE, [f"the folder '{path.name}' cannot be opened ({error.strerror}). Check its name and rights."]
             ) from error
         skipped.append(f"{printable(name)}: the folder cannot be opened ({error.strerror}) and is left out.")
         return []
