@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import MissingLibraryError, ModelError
-from .captioner import NODE
+from .captioner import WHERE
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +61,7 @@ def _refuse_own_code(folder: Path, transformers) -> None:
     instead = "Take florence-community/Florence-2-large-ft or -base-ft: the same weights in transformers' own layout." if kind == "florence2" else (
         "Update transformers, or choose another captioner.")
     code = " and brings code of its own, which is never run" if own_code else ""
-    raise ModelError(NODE, [
+    raise ModelError(WHERE, [
         f"{folder.name} is of the kind '{kind}', which transformers {transformers.__version__} does not know in this form{code}. {instead}"
     ])
 
@@ -72,4 +72,4 @@ def _version(transformers) -> tuple[int, int]:
 
 
 def _unusable(folder: Path, what: str) -> ModelError:
-    return ModelError(NODE, [f"{folder.name} {what}. Choose another captioner, or get the model again into {folder}."])
+    return ModelError(WHERE, [f"{folder.name} {what}. Choose another captioner, or get the model again into {folder}."])

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MissingLibraryError, ModelError
-from .captioner import NODE, Ask, Captioner, files_identity
+from .captioner import WHERE, Ask, Captioner, files_identity
 from .tag_rules import LEAST_THRESHOLD, Seen, TagRules, caption_tags
 
 MODEL_FILE, TAGS_FILE = "model.onnx", "selected_tags.csv"
@@ -122,4 +122,4 @@ def _answer(values: np.ndarray, tag_count: int, folder: Path) -> str:
 
 
 def _broken(path: Path, what: str) -> ModelError:
-    return ModelError(NODE, [f"{path.parent.name}/{path.name} {what}. Remove the folder {path.parent} and get the model again."])
+    return ModelError(WHERE, [f"{path.parent.name}/{path.name} {what}. Remove the folder {path.parent} and get the model again."])
