@@ -98,7 +98,8 @@ def _named(name: str, hub_model: str) -> tuple[str, str]:
             ])
         return repo.replace("/", "--"), repo
     if name not in captioner_names():
-        raise SettingsError(WHERE, [f"captioner is '{name}', which is not among those in {_roots()[0]}. {near_names(name, captioner_names())}"])
+        near = near_names(name, captioner_names())
+        raise SettingsError(WHERE, [f"captioner is '{name}', which is not among those in {_roots()[0]}. {near}"])
     return name, CATALOG[name].repo if name in CATALOG else ""
 
 
@@ -108,7 +109,9 @@ def _missing(name: str, repo: str, folder: Path) -> ModelError:
     files = " and ".join(known.patterns) if known and known.kind == TAGGER else "all .json, .txt and .safetensors files"
     offer = f"Switch download_model on to fetch it from {repo}{size}, or put" if repo else "Put"
     lacking = f" ({_lacks(folder)} missing)" if folder.is_dir() else ""
-    return ModelError(WHERE, [f"the captioner {name} is not on this machine yet{lacking}. {offer} its files ({files}) into the folder {folder}."])
+    return ModelError(WHERE, [
+        f"the captioner {name} is not on this machine yet{lacking}. {offer} its files ({files}) into the folder {folder}."
+    ])
 
 
 def _lacks(folder: Path) -> str:

@@ -102,4 +102,5 @@ def _fetch(hub, repo: str, name: str, folder: Path, meter: _Meter) -> None:
 
 def by_hand(repo: str, patterns: Sequence[str], folder: Path, what: str) -> ModelError:
     """The error that says where to put which files."""
-    return ModelError(WHERE, [f"the captioner {repo} {what}. Put its files {', '.join(patterns)} into the folder {folder} yourself, then run again."])
+    files = ", ".join(patterns)
+    return ModelError(WHERE, [f"the captioner {repo} {what}. Put its files {files} into the folder {folder} yourself, then run again."])

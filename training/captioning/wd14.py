@@ -113,7 +113,8 @@ def model_input(pixels: np.ndarray, side: int = SIDE) -> np.ndarray:
 def _answer(values: np.ndarray, tag_count: int, folder: Path) -> str:
     """The confidences that any threshold could ask for, by line of the tag list, as JSON."""
     if len(values) != tag_count:
-        raise _broken(folder / MODEL_FILE, f"answers {len(values)} tags, but {TAGS_FILE} beside it has {tag_count}. They belong to different models")
+        said = f"answers {len(values)} tags, but {TAGS_FILE} beside it has {tag_count}. They belong to different models"
+        raise _broken(folder / MODEL_FILE, said)
     if not np.isfinite(values).all():
         raise _broken(folder / MODEL_FILE, "answers NaN or infinite values")
     if values.min() < -0.01 or values.max() > 1.01:

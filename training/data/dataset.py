@@ -107,9 +107,6 @@ class Dataset:
 
     def with_captions(self, spec: CaptionSpec) -> "Dataset":
         """The same pictures, all spoken of by `spec`; an empty trigger keeps the trigger that each picture has."""
-
-        def keeping_trigger(old: CaptionSpec) -> CaptionSpec:
-            return spec if spec.trigger.strip() else replace(spec, trigger=old.trigger)
-
-        samples = tuple(replace(sample, captions=keeping_trigger(sample.captions)) for sample in self.samples)
-        return replace(self, samples=samples)
+        triggers = {sample.captions.trigger for sample in self.samples}
+        specs = {old: spec if spec.trigger.strip() else replace(spec, trigger=old) for old in triggers}
+        return replace(self, samples=tuple(replace(sample, captions=specs[sample.captions.trigger]) for sample in self.samples))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .dataset import Sample
     from .specs import Size
 
+WHERE = "Train LoRA"
 FORMAT = 1
 """Part of every key: raise it when `item_pixels` changes what it returns."""
 PIXELS_PER_BATCH = 2 * 1024 * 1024
@@ -90,7 +91,7 @@ class LatentCache:
             done += len(batch)
             emit(Progress(phase="latents", done=done, total=total))
         if bad and not skip_unreadable:
-            raise DatasetError("Train LoRA", bad.values())
+            raise DatasetError(WHERE, bad.values())
         for problem in bad.values():
             emit(Message(level="warning", topic="pictures", text=f"left out: {problem}"))
         if self._store:
@@ -211,4 +212,4 @@ def _refuse_non_finite(items: Sequence[Item], latents: torch.Tensor) -> None:
         if not good
     ]
     if problems:
-        raise DatasetError("Train LoRA", problems)
+        raise DatasetError(WHERE, problems)

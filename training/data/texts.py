@@ -15,6 +15,7 @@ from .encoded import plain
 if TYPE_CHECKING:
     from ..protocols import TextEncoder
 
+WHERE = "Train LoRA"
 FORMAT = 1
 
 
@@ -71,7 +72,7 @@ class TextCache:
         texts = [tensor for name, tensor in condition.tensors.items() if name == "cond" or name.endswith(".out")]
         if not all(tensor.isfinite().all() for tensor in texts):
             raise DatasetError(
-                "Train LoRA",
+                WHERE,
                 [f"the text encoder made NaN or infinite values of the caption {text!r}. "
                  "Load the text encoder in a wider dtype (start ComfyUI with --fp32-text-enc)."],
             )

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..data.colour import over_background
-from ..data.dataset import REGULARISATION, VALIDATION, Dataset, Picture, Sample
+from ..data.dataset import TRAINING, VALIDATION, Dataset, Picture, Sample
 from ..data.items import Item
 from ..data.specs import Size
 from ..errors import DatasetError
@@ -45,7 +45,7 @@ def _spread(things: Sequence) -> list:
 def _sample_label(sample: Sample) -> str:
     if sample.role == VALIDATION:
         return sample.role
-    return f"{sample.role if sample.role == REGULARISATION else 'repeats'} {sample.repeats}"
+    return f"{'repeats' if sample.role == TRAINING else sample.role} {sample.repeats}"
 
 
 def _tile(sample: Sample, label: str, item: Item | None = None) -> Image.Image:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..data.dataset import REGULARISATION
+from ..data.dataset import REGULARISATION, TRAINING
 
 if TYPE_CHECKING:
     from ..data.batches import BatchPlan
     from ..data.dataset import Dataset, Sample
-    from ..data.specs import BucketSpec, CaptionSpec
+    from ..data.specs import BucketSpec, CaptionSpec, Size
 
 #: The folder's name for pictures that lie in the dataset's own folder, or came through the graph.
 UNNAMED = "pictures"
@@ -20,8 +20,7 @@ UNNAMED = "pictures"
 
 def dataset_entries(dataset: "Dataset", plan: "BatchPlan", batch_size: int) -> dict[str, Any]:
     trained = [sample for sample in dataset.samples if sample.is_trained]
-    pictures = [sample for sample in trained if sample.role != REGULARISATION]
-    regularisation = [sample for sample in trained if sample.role == REGULARISATION]
+    pictures, regularisation = _in_role(TRAINING, trained), _in_role(REGULARISATION, trained)
     captions, buckets = dataset.captions, dataset.buckets
     return {
         "ss_num_train_images": _draws(pictures),
@@ -45,6 +44,10 @@ def tag_frequency(samples: Sequence["Sample"]) -> dict[str, dict[str, int]]:
         tags = {tag.strip() for tag in sample.caption.replace("\n", ",").split(",") if tag.strip()}
         frequency.setdefault(sample.folder or UNNAMED, Counter()).update(sorted(tags))
     return {folder: dict(counts.most_common()) for folder, counts in frequency.items()}
+
+
+def _in_role(role: str, samples: Sequence["Sample"]) -> list["Sample"]:
+    return [sample for sample in samples if sample.role == role]
 
 
 def _draws(samples: Sequence["Sample"]) -> int:
@@ -86,14 +89,16 @@ def _rules(buckets: "BucketSpec", captions: "CaptionSpec") -> dict[str, Any]:
     }
 
 
-def _dataset(area: tuple[int, int], dataset: "Dataset", samples: Sequence["Sample"], plan: "BatchPlan", batch_size: int) -> Mapping[str, Any]:
+def _dataset(
+    area: "Size", dataset: "Dataset", samples: Sequence["Sample"], plan: "BatchPlan", batch_size: int
+) -> Mapping[str, Any]:
     """One of kohya's datasets: a resolution with all folders as its subsets."""
     buckets = dataset.buckets
     return {
         "is_dreambooth": True,
         "batch_size_per_device": batch_size,
-        "num_train_images": _draws([sample for sample in samples if sample.role != REGULARISATION]),
-        "num_reg_images": _draws([sample for sample in samples if sample.role == REGULARISATION]),
+        "num_train_images": _draws(_in_role(TRAINING, samples)),
+        "num_reg_images": _draws(_in_role(REGULARISATION, samples)),
         "resolution": list(area),
         "enable_bucket": True,
         "bucket_no_upscale": buckets.no_upscale,

@@ -46,7 +46,8 @@ class Letters:
 
     def encode(self, text):
         self.texts.append(text)
-        return TextCondition(tensors={"cond": torch.full((1, 2, 3), float(len(text))), "pooled": torch.tensor([[ord(c) for c in text[:3]]])})
+        pooled = torch.tensor([[ord(c) for c in text[:3]]])
+        return TextCondition(tensors={"cond": torch.full((1, 2, 3), float(len(text))), "pooled": pooled})
 
 
 def items_of(*pictures, **fields):

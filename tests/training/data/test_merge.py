@@ -40,10 +40,3 @@ def test_caption_config_keeps_triggers_unless_it_brings_one():
     new = merged.with_captions(CaptionSpec(trigger="nx"))
     assert [final_caption(s, 0, 0) for s in new.samples] == ["nx, a", "nx, b"]
     assert {sample.captions for sample in new.samples} == {CaptionSpec(trigger="nx")}
-
-
-def test_bucket_config_replaces_what_each_brought():
-    merged = merge_datasets([dataset("a", "a"), dataset("b", "b", trigger="bx", resolution=512)])
-    spec = BucketSpec(resolution=768)
-    assert [s.buckets for s in merged.with_buckets(spec).samples] == [spec, spec]
-    assert [s.captions for s in merged.with_buckets(spec).samples] == [s.captions for s in merged.samples]
