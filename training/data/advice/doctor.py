@@ -30,7 +30,7 @@ def diagnose(dataset: Dataset, on_progress: Callable[[int, int], None] | None = 
         *dataset.problems,
         *dataset.warnings,
         *caption_problems(dataset),
-        *_caption_findings(dataset),
+        *_caption_findings(samples),
         *_size_findings(dataset),
         *_alpha_findings(samples),
         *_mask_findings(samples),
@@ -44,8 +44,8 @@ def doctor_report(findings: Sequence[str]) -> str:
     return "\n".join([f"{count(len(findings), 'finding')}:", *(f"  - {finding}" for finding in findings)])
 
 
-def _caption_findings(dataset: Dataset) -> Iterator[str]:
-    samples = [s for s in dataset.samples if s.condition is None and s.role == TRAINING]
+def _caption_findings(samples: Sequence[Sample]) -> Iterator[str]:
+    samples = [s for s in samples if s.condition is None and s.role == TRAINING]
     same: dict[str, list[str]] = defaultdict(list)
     for sample in samples:
         if sample.caption.strip():
