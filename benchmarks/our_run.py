@@ -42,10 +42,9 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
     """SD1.5 at full size, unless told otherwise."""
     work = work or Work(patcher=workload.sd15_patcher(), latent=workload.latent(), text={"cond": workload.text()}, side=workload.SIDE)
     from pack.host.session import Session
-    from pack.training.data.buckets import BucketSpec
-    from pack.training.data.captions import CaptionSpec
     from pack.training.data.dataset import Dataset, Sample
-    from pack.training.data.pictures import TensorPicture
+    from pack.training.data.graph_images import TensorPicture
+    from pack.training.data.specs import BucketSpec
     from pack.training.events import Emitter, StepDone
     from pack.training.network.spec import NetworkSpec, TargetSpec
     from pack.training.objective.spec import ObjectiveSpec
@@ -68,12 +67,10 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
                 meter.step()
 
     picture = TensorPicture(torch.zeros(work.side, work.side, 3), "one picture")
+    buckets = BucketSpec(resolution=work.side, min_bucket=64, max_bucket=1024, bucket_step=64)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         recipe = Recipe(
-            dataset=Dataset(
-                samples=(Sample(name="one picture", picture=picture, caption="one"),), captions=CaptionSpec(),
-                buckets=BucketSpec(resolution=work.side, min_bucket=64, max_bucket=1024, bucket_step=64),
-            ),
+            dataset=Dataset(samples=(Sample(name="one picture", picture=picture, caption="one", buckets=buckets),)),
             network=NetworkSpec(rank=workload.RANK, alpha=float(workload.RANK), targets=TargetSpec(preset=targets)),
             optimizer=OptimizerSpec(learning_rate=workload.LEARNING_RATE, scheduler="constant"), objective=ObjectiveSpec(),
             run=RunSpec(steps=steps, gradient_checkpointing=checkpointing),

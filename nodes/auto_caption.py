@@ -8,7 +8,7 @@ from ..host.captioning.captioning import DEVICES, captioner_for, captioning_prog
 from ..host.captioning.models import captioner_names, find_model, model_stamp
 from ..host.runs.paths import captions_file
 from ..training.captioning.answers import AnswerStore
-from ..training.captioning.captioner import NODE
+from ..training.captioning.captioner import WHERE
 from ..training.captioning.existing import EXISTING
 from ..training.captioning.files import EXTENSIONS, WRITE
 from ..training.captioning.generator import GenerationSpec
@@ -25,7 +25,7 @@ class AutoCaption(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="LoRACanvasAutoCaption",
-            display_name=NODE,
+            display_name=WHERE,
             category=CATEGORY,
             description=(
                 "Writes captions for the pictures of a dataset: tags (the wd- models, for anime models such as Illustrious or "
@@ -106,7 +106,7 @@ class AutoCaption(io.ComfyNode):
                 hub_model="", caption_extension=".txt", device="auto", prompt="", max_new_tokens=128, beams=1,
                 **tag_widgets) -> io.NodeOutput:
         if device not in DEVICES:
-            raise SettingsError(NODE, [f"device is '{device}' but must be one of {', '.join(DEVICES)}."])
+            raise SettingsError(WHERE, [f"device is '{device}' but must be one of {', '.join(DEVICES)}."])
         spec = CaptioningSpec(existing=existing_captions, write_files=write_files, extension=caption_extension, trigger=trigger_word)
         rules = _tag_rules(**tag_widgets)
         generation = GenerationSpec(prompt=prompt, max_new_tokens=max_new_tokens, beams=beams)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfy_api.latest import io
 
 from ..training.data.advice.report import bucket_report
-from ..training.data.buckets import CROPS, NODE, SMALL_BUCKETS, BucketSpec
 from ..training.data.items import make_items
+from ..training.data.specs import CROPS, SMALL_BUCKETS, BucketSpec
 from ..training.drawing.contact_sheet import crop_sheet
 from ..training.errors import SettingsError
 from .sockets import Dataset
@@ -69,8 +67,7 @@ class BucketConfig(io.ComfyNode):
     @classmethod
     def execute(cls, dataset, more_resolutions="", **settings) -> io.NodeOutput:
         spec = BucketSpec(resolutions=_numbers(more_resolutions), **settings)
-        samples = tuple(replace(sample, buckets=None) for sample in dataset.samples)
-        dataset = replace(dataset, buckets=spec, samples=samples)
+        dataset = dataset.with_buckets(spec)
         items = make_items(dataset)
         return io.NodeOutput(dataset, bucket_report(items, spec.batch_size), crop_sheet(items))
 
@@ -80,4 +77,4 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in parts if part.strip())
     except ValueError as error:
-        raise SettingsError(NODE, [f"more_resolutions is '{text}' but must be numbers such as 512, 768."]) from error
+        raise SettingsError(BucketSpec.WHERE, [f"more_resolutions is '{text}' but must be numbers such as 512, 768."]) from error

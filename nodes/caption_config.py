@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..training.data.captions import LINES, CaptionSpec
-from ..training.data.merge import with_captions
+from ..training.data.specs import LINES, CaptionSpec
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced
 
@@ -64,4 +63,4 @@ class CaptionConfig(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset, trigger_word, **settings) -> io.NodeOutput:
-        return io.NodeOutput(with_captions(dataset, CaptionSpec(trigger=trigger_word, **settings)))
+        return io.NodeOutput(dataset.with_captions(CaptionSpec(trigger=trigger_word, **settings)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..training.data.graph_images import ROLES, images_dataset
+from ..training.data.dataset import ROLES, TRAINING
+from ..training.data.graph_images import images_dataset
 from ..training.drawing.contact_sheet import dataset_sheet
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
@@ -33,7 +34,7 @@ class ImagesToDataset(io.ComfyNode):
                 extra(io.String.Input("trigger_word", default="", tooltip=(
                     "The rare word that will call up what you train, such as ohwx. It is put in front of every caption that "
                     "does not hold it."))),
-                advanced(io.Combo.Input("role", options=list(ROLES), default=ROLES[0], tooltip=(
+                advanced(io.Combo.Input("role", options=list(ROLES), default=TRAINING, tooltip=(
                     "training: to learn. regularisation: ordinary pictures of the same class, against forgetting. "
                     "validation: never trained, to see overfitting. Join them with Merge Datasets."))),
                 advanced(io.Float.Input("loss_weight", default=1.0, min=0.0, max=10.0, step=0.05, tooltip=(
@@ -46,7 +47,7 @@ class ImagesToDataset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, repeats, trigger_word=("",), role=(ROLES[0],), loss_weight=(1.0,), captions=(), masks=()) -> io.NodeOutput:
+    def execute(cls, images, repeats, trigger_word=("",), role=(TRAINING,), loss_weight=(1.0,), captions=(), masks=()) -> io.NodeOutput:
         dataset = images_dataset(
             images, captions, masks, repeats=repeats[0], trigger=trigger_word[0], role=role[0], weight=loss_weight[0]
         )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfy_api.latest import io
 
 from ..host.progress import node_progress
 from ..host.runs.paths import dataset_folder, picture_index_file
 from ..training.data.advice.report import dataset_report
 from ..training.data.folder.index import FileIndex
-from ..training.data.folder.scan import CAPTIONS_FROM, MASKS, scan_folder
+from ..training.data.folder.scan import CAPTIONS_FROM, MASKS, WHERE, scan_folder
 from ..training.data.folder.walk import folder_fingerprint
+from ..training.data.specs import CaptionSpec
 from ..training.drawing.contact_sheet import dataset_sheet
 from ..training.errors import SettingsError
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
 
-NODE = "Load Dataset"
 FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder")
 TRANSPARENCY = {
     "white background": {"background": (255, 255, 255)},
@@ -98,19 +96,18 @@ class LoadDataset(io.ComfyNode):
             folders.pop("folder"), repeats=repeats, caption_extension=caption_extension, captions_from=captions_from,
             masks=masks, prior_loss_weight=prior_loss_weight, validation_fraction=validation_fraction,
             recursive=sub_folders, index=FileIndex(picture_index_file()), on_progress=node_progress(),
-            **_transparency(transparency), **folders,
+            captions=CaptionSpec(trigger=trigger_word), **_transparency(transparency), **folders,
         )
-        dataset = replace(dataset, captions=replace(dataset.captions, trigger=trigger_word))
         return io.NodeOutput(dataset, dataset_report(dataset), dataset_sheet(dataset))
 
 
 def _folders(widgets: dict) -> dict:
     """The folders that the widgets name, real paths; optional ones that are empty are left out."""
     named = {name: widgets.get(name) or "" for name in FOLDER_WIDGETS}
-    return {name: dataset_folder(text, NODE, name) for name, text in named.items() if name == "folder" or text.strip()}
+    return {name: dataset_folder(text, WHERE, name) for name, text in named.items() if name == "folder" or text.strip()}
 
 
 def _transparency(choice: str) -> dict:
     if choice not in TRANSPARENCY:
-        raise SettingsError(NODE, [f"transparency is '{choice}' but must be one of {', '.join(TRANSPARENCY)}."])
+        raise SettingsError(WHERE, [f"transparency is '{choice}' but must be one of {', '.join(TRANSPARENCY)}."])
     return TRANSPARENCY[choice]

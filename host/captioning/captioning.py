@@ -13,7 +13,7 @@ import torch
 
 from ...training.captioning.captioner import Ask, Captioner
 from ...training.captioning.catalog import TAGGER
-from ...training.captioning.generator import GenerationSpec, Place, generator_captioner
+from ...training.captioning.generator import DeviceFor, GenerationSpec, generator_captioner
 from ...training.captioning.tag_rules import TagRules
 from ...training.captioning.wd14 import MODEL_FILE, wd14_captioner
 from ..compat import throw_if_interrupted
@@ -29,14 +29,14 @@ def captioner_for(model: Model, rules: TagRules, generation: GenerationSpec, dev
     """The captioner in a model folder; taggers follow `rules`, the others `generation`. `device`: one of DEVICES."""
     if model.kind == TAGGER:
         tagger = wd14_captioner(model.folder, rules, use_gpu=_device(device).type != "cpu")
-        return replace(tagger, loaded=partial(_with_room, tagger, _place(device), (model.folder / MODEL_FILE).stat().st_size))
-    return generator_captioner(model.folder, generation, _place(device), throw_if_interrupted)
+        return replace(tagger, loaded=partial(_with_room, tagger, _device_for(device), (model.folder / MODEL_FILE).stat().st_size))
+    return generator_captioner(model.folder, generation, _device_for(device), throw_if_interrupted)
 
 
 @contextmanager
-def _with_room(captioner: Captioner, place: Place, weights: int) -> Iterator[Ask]:
+def _with_room(captioner: Captioner, device_for: DeviceFor, weights: int) -> Iterator[Ask]:
     """onnxruntime takes memory of its own, which ComfyUI's models must leave to it first."""
-    with place(weights), captioner.loaded() as ask:
+    with device_for(weights), captioner.loaded() as ask:
         yield ask
 
 
@@ -56,9 +56,9 @@ def _device(choice: str) -> torch.device:
     return torch.device("cpu") if choice == "cpu" else model_management.get_torch_device()
 
 
-def _place(choice: str) -> Place:
+def _device_for(choice: str) -> DeviceFor:
     @contextmanager
-    def place(weights: int) -> Iterator[tuple[torch.device, torch.dtype]]:
+    def device_for(weights: int) -> Iterator[tuple[torch.device, torch.dtype]]:
         device = _device(choice)
         model_management.free_memory(weights + _WORKING_MEMORY, device)
         try:
@@ -67,7 +67,7 @@ def _place(choice: str) -> Place:
             gc.collect()
             model_management.soft_empty_cache()
 
-    return place
+    return device_for
 
 
 def _dtype(device: torch.device) -> torch.dtype:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...training.captioning.captioner import NODE
+from ...training.captioning.captioner import WHERE
 from ...training.captioning.catalog import (
     CATALOG,
     GENERATOR,
@@ -66,7 +66,7 @@ def find_model(name: str, hub_model: str, may_download: bool, on_progress: Calla
         download(repo, known.patterns if known else (*GENERATOR_PATTERNS, MODEL_FILE, TAGS_FILE), folder, on_progress)
         kind = kind_of(folder)
         if kind is None:
-            raise ModelError(NODE, [
+            raise ModelError(WHERE, [
                 f"{repo} was downloaded to {folder}, but is no captioner: {_lacks(folder)} missing. Choose a WD14 tagger, or an "
                 "image-text-to-text model that transformers can load."
             ])
@@ -92,13 +92,14 @@ def _named(name: str, hub_model: str) -> tuple[str, str]:
     if name == FROM_HUB:
         repo = hub_model.strip()
         if not _HUB_ID.fullmatch(repo) or ".." in repo:
-            raise SettingsError(NODE, [
+            raise SettingsError(WHERE, [
                 f"captioner is '{FROM_HUB}', so hub_model must be the id of a model on the hub, such as "
                 f"florence-community/Florence-2-large-ft; it is '{repo}'."
             ])
         return repo.replace("/", "--"), repo
     if name not in captioner_names():
-        raise SettingsError(NODE, [f"captioner is '{name}', which is not among those in {_roots()[0]}. {near_names(name, captioner_names())}"])
+        near = near_names(name, captioner_names())
+        raise SettingsError(WHERE, [f"captioner is '{name}', which is not among those in {_roots()[0]}. {near}"])
     return name, CATALOG[name].repo if name in CATALOG else ""
 
 
@@ -108,7 +109,9 @@ def _missing(name: str, repo: str, folder: Path) -> ModelError:
     files = " and ".join(known.patterns) if known and known.kind == TAGGER else "all .json, .txt and .safetensors files"
     offer = f"Switch download_model on to fetch it from {repo}{size}, or put" if repo else "Put"
     lacking = f" ({_lacks(folder)} missing)" if folder.is_dir() else ""
-    return ModelError(NODE, [f"the captioner {name} is not on this machine yet{lacking}. {offer} its files ({files}) into the folder {folder}."])
+    return ModelError(WHERE, [
+        f"the captioner {name} is not on this machine yet{lacking}. {offer} its files ({files}) into the folder {folder}."
+    ])
 
 
 def _lacks(folder: Path) -> str:

@@ -48,7 +48,7 @@ def test_a_folder_becomes_a_dataset(comfy, pictures):
     assert dataset.captions.trigger == "ohwx" and "2 pictures, 12 draws an epoch" in report
     assert preview.ndim == 4 and preview.shape[-1] == 3 and preview.dtype == torch.float32
     bucketed, report, preview = (result.value("2", slot) for slot in range(3))
-    assert bucketed.buckets.resolution == 64 and bucketed.samples == dataset.samples
+    assert bucketed.buckets.resolution == 64 and bucketed == dataset.with_buckets(bucketed.buckets)
     assert "64 x 64: 2 pictures, 12 draws, 6 batches" in report and preview.shape[-1] == 3
 
 

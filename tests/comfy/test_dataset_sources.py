@@ -92,7 +92,7 @@ def test_what_core_has_encoded_is_taken_as_it_is(comfy, pictures, loader):
     latents, conditions = result.values["3"]
     assert len(dataset.samples) == 2
     for sample, latent, condition in zip(dataset.samples, latents, conditions, strict=True):
-        assert (sample.picture.entry["latent"] == latent["samples"][0]).all()
+        assert (sample.picture.encoded["latent"] == latent["samples"][0]).all()
         assert (sample.condition.tensors["cond"] == condition[0][0]).all()
         assert (sample.condition.tensors["pooled_output"] == condition[0][1]["pooled_output"]).all()
         assert sample.repeats == 2

@@ -45,7 +45,7 @@ def trained_tensors(loaded, encoder, trained: str, cache: TextCache | None) -> l
 def test_clip_l_is_trained_beside_what_is_played_back(encoder, kind, tmp_path):
     loaded, own = encoder(kind)
     cache = TextCache(own.frozen({"clip_l"}), tmp_path)
-    cache.prepare(CAPTIONS)
+    cache.encode_missing(CAPTIONS)
     expected, given = (trained_tensors(loaded, own, "clip_l", used) for used in (None, cache))
     for once, again in zip(expected, given, strict=True):
         assert once.keys() == again.keys()

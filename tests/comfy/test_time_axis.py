@@ -7,11 +7,10 @@ from torch import nn
 from pack.tests.comfy import tiny_models
 from pack.tests.comfy.tiny_models import TRAINED
 from pack.tests.training.run.fakes import pictures
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
 from pack.training.data.dataset import Dataset
 from pack.training.data.items import make_items
 from pack.training.data.latents import LatentCache
+from pack.training.data.specs import BucketSpec
 from pack.training.events import Emitter, PreviewReady
 from pack.training.network.spec import NetworkSpec
 from pack.training.objective.mask import MaskedLoss, masked_means
@@ -70,7 +69,7 @@ def text_of(text: str) -> torch.Tensor:
 
 
 def dataset() -> Dataset:
-    return Dataset(samples=pictures(3), captions=CaptionSpec(), buckets=BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64))
+    return Dataset(samples=pictures(3)).with_buckets(BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64))
 
 
 def test_pictures_are_not_the_frames_of_a_video(encoder):
@@ -84,7 +83,7 @@ def test_pictures_are_not_the_frames_of_a_video(encoder):
 def test_latents_are_kept_with_their_time_axis(encoder, tmp_path):
     for folder in (None, tmp_path):
         cache = LatentCache(encoder, folder)
-        items = cache.prepare(make_items(dataset()))
+        items = cache.encode_missing(make_items(dataset()))
         assert cache.get(items[0]).shape == (16, 1, 8, 8)
 
 

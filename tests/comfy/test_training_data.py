@@ -141,7 +141,7 @@ def test_a_weight_that_comfyui_leaves_uninitialised_is_no_part_of_the_identity(c
         transformer.text_projection.weight.fill_(float("nan"))
     assert ComfyTextEncoder(clip).identity == before
     texts = TextCache(ComfyTextEncoder(clip))
-    texts.prepare(["a dog"])
+    texts.encode_missing(["a dog"])
     assert texts.get("a dog").tensors["cond"].isfinite().all()
     with torch.inference_mode():
         transformer.text_model.encoder.layers[0].mlp.fc1.weight.mul_(1.001)

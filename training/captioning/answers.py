@@ -39,7 +39,7 @@ class AnswerStore:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=2)) as db, db:
-                self._prepare(db)
+                self._make_table(db)
                 return work(db)
         except (sqlite3.Error, OSError) as error:
             log.warning("the stored captions %s cannot be used (%s); pictures are captioned again", self._path.name, error)
@@ -47,7 +47,7 @@ class AnswerStore:
                 self._discard()
             return None
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
+    def _make_table(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA synchronous = OFF")  # losing an answer costs a second
         if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
             return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-NODE = "Auto Caption"
+WHERE = "Auto Caption"
 
 Ask = Callable[["np.ndarray"], str]
 """A picture, (h, w, 3) uint8 RGB of any size -> the model's answer as text that can be stored."""

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..errors import MissingLibraryError, ModelError
-from .captioner import NODE
+from .captioner import WHERE
 from .catalog import readable
 
 OnProgress = Callable[[int, int], None]
@@ -29,7 +29,7 @@ def download(repo: str, patterns: Sequence[str], folder: Path, on_progress: OnPr
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < total + _SPARE:
-        raise ModelError(NODE, [f"{repo} has {readable(total)}, but only {readable(free)} are free for {folder}. Make room there."])
+        raise ModelError(WHERE, [f"{repo} has {readable(total)}, but only {readable(free)} are free for {folder}. Make room there."])
     meter = _Meter(total, on_progress)
     for name, size in waiting.items():
         before = meter.done
@@ -102,4 +102,5 @@ def _fetch(hub, repo: str, name: str, folder: Path, meter: _Meter) -> None:
 
 def by_hand(repo: str, patterns: Sequence[str], folder: Path, what: str) -> ModelError:
     """The error that says where to put which files."""
-    return ModelError(NODE, [f"the captioner {repo} {what}. Put its files {', '.join(patterns)} into the folder {folder} yourself, then run again."])
+    files = ", ".join(patterns)
+    return ModelError(WHERE, [f"the captioner {repo} {what}. Put its files {files} into the folder {folder} yourself, then run again."])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..data.folder.walk import fold, printable
 from ..errors import FileError
+from .captioner import WHERE
 
 WRITE = ("no", "new files", "new and changed files")
 EXTENSIONS = (".txt", ".caption", ".tags", ".cap")
@@ -19,8 +20,8 @@ KEPT_ENDING = ".before_auto_caption"
 class CaptionFiles:
     """The caption files of a dataset as they are written, `how` being one of WRITE.
 
-    `written`, `left` and `replaced` (their first content was kept) count files; `clashes` names pictures whose caption file belongs to another picture
-    (a.png and a.jpg share a.txt).
+    `written`, `left` and `replaced` (their first content was kept) count files; `clashes` names pictures whose caption
+    file belongs to another picture (a.png and a.jpg share a.txt).
     """
 
     def __init__(self, how: str, extension: str = ".txt"):
@@ -52,7 +53,7 @@ class CaptionFiles:
             self.replaced += _replace(path, caption)
         except OSError as error:
             raise FileError(
-                f"Auto Caption: {printable(path.name)} beside {name} could not be written ({error.strerror or error}). "
+                f"{WHERE}: {printable(path.name)} beside {name} could not be written ({error.strerror or error}). "
                 "Check the folder's rights and the free space, or set write_files to 'no' to only pass the captions on."
             ) from error
         self.written += 1

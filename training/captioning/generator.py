@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError, SettingsError, raise_problems
-from .captioner import NODE, Ask, Captioner, files_identity
+from .captioner import WHERE, Ask, Captioner, files_identity
 from .generator_model import load, weights_size
 from .prompts import cut_prompt, model_inputs, prompt_for
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
-Place = Callable[[int], AbstractContextManager["tuple[torch.device, torch.dtype]"]]
+DeviceFor = Callable[[int], AbstractContextManager["tuple[torch.device, torch.dtype]"]]
 """bytes of weights -> a device with room for them, and the dtype to compute in, for a while."""
 
 
@@ -44,16 +44,18 @@ class GenerationSpec:
             for name, most, usual in (("max_new_tokens", 4096, 128), ("beams", 16, 3))
             if not 1 <= getattr(self, name) <= most
         ]
-        raise_problems(SettingsError, NODE, problems)
+        raise_problems(SettingsError, WHERE, problems)
 
 
-def generator_captioner(folder: Path, spec: GenerationSpec, place: Place, poll: Callable[[], None] = lambda: None) -> Captioner:
+def generator_captioner(
+    folder: Path, spec: GenerationSpec, device_for: DeviceFor, poll: Callable[[], None] = lambda: None
+) -> Captioner:
     """The model in `folder`. `poll` is called at each token; what it raises (Cancel) passes through."""
     files = [path for path in folder.iterdir() if path.is_file()]
     settings = json.dumps([spec.prompt.strip(), spec.max_new_tokens, spec.beams])
     return Captioner(
         name=folder.name, identity=f"generator 1 {files_identity(files)} {settings}",
-        loaded=partial(_loaded, folder, spec, place, poll), wording=_wording, speaks_tags=False,
+        loaded=partial(_loaded, folder, spec, device_for, poll), wording=_wording, speaks_tags=False,
     )
 
 
@@ -62,11 +64,11 @@ def _wording(answer: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _loaded(folder: Path, spec: GenerationSpec, place: Place, poll: Callable[[], None]) -> Iterator[Ask]:
+def _loaded(folder: Path, spec: GenerationSpec, device_for: DeviceFor, poll: Callable[[], None]) -> Iterator[Ask]:
     import torch
 
     # ComfyUI runs nodes in inference mode, whose tensors must not stay behind in transformers' caches.
-    with place(weights_size(folder)) as (device, dtype), torch.inference_mode(False), torch.no_grad():
+    with device_for(weights_size(folder)) as (device, dtype), torch.inference_mode(False), torch.no_grad():
         processor, model = load(folder, dtype)
         model.to(device).eval()
         try:
@@ -82,7 +84,7 @@ def _ask(processor, model, spec: GenerationSpec, poll: Callable[[], None], pixel
     try:
         inputs = model_inputs(processor, model, Image.fromarray(pixels), prompt)
     except Exception as error:  # processors raise whatever their authors thought of
-        raise ModelError(NODE, [
+        raise ModelError(WHERE, [
             f"{_name(model)} cannot take the picture with the prompt '{prompt}' ({type(error).__name__}: {error}). Empty the "
             "prompt to use the model's usual one, or choose another captioner."
         ]) from error

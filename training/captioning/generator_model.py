@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import MissingLibraryError, ModelError
-from .captioner import NODE
+from .captioner import WHERE
 
 if TYPE_CHECKING:
     import torch
@@ -42,10 +42,13 @@ def load(folder: Path, dtype: "torch.dtype") -> tuple:
     except Exception as error:  # transformers raises whatever its parts do
         if type(error).__name__ == "OutOfMemoryError":
             raise
-        raise _unusable(folder, f"cannot be loaded by transformers {transformers.__version__} ({type(error).__name__}: {error})") from error
+        raise _unusable(
+            folder, f"cannot be loaded by transformers {transformers.__version__} ({type(error).__name__}: {error})"
+        ) from error
     missing = sorted([*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])])
     if missing:
-        raise _unusable(folder, f"lacks {len(missing)} weights of {type(model).__name__}, or has them in other shapes: {', '.join(missing[:3])}")
+        first = ", ".join(missing[:3])
+        raise _unusable(folder, f"lacks {len(missing)} weights of {type(model).__name__}, or has them in other shapes: {first}")
     return processor, model
 
 
@@ -58,10 +61,11 @@ def _refuse_own_code(folder: Path, transformers) -> None:
         raise _unusable(folder, f"has a config.json that cannot be read ({error})") from error
     if kind in transformers.CONFIG_MAPPING and not (own_code and kind == "florence2"):
         return
-    instead = "Take florence-community/Florence-2-large-ft or -base-ft: the same weights in transformers' own layout." if kind == "florence2" else (
-        "Update transformers, or choose another captioner.")
+    instead = "Update transformers, or choose another captioner."
+    if kind == "florence2":
+        instead = "Take florence-community/Florence-2-large-ft or -base-ft: the same weights in transformers' own layout."
     code = " and brings code of its own, which is never run" if own_code else ""
-    raise ModelError(NODE, [
+    raise ModelError(WHERE, [
         f"{folder.name} is of the kind '{kind}', which transformers {transformers.__version__} does not know in this form{code}. {instead}"
     ])
 
@@ -72,4 +76,4 @@ def _version(transformers) -> tuple[int, int]:
 
 
 def _unusable(folder: Path, what: str) -> ModelError:
-    return ModelError(NODE, [f"{folder.name} {what}. Choose another captioner, or get the model again into {folder}."])
+    return ModelError(WHERE, [f"{folder.name} {what}. Choose another captioner, or get the model again into {folder}."])

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from ..data.colour import full_colour
+from ..data.dataset import REGULARISATION, Dataset, Sample
 from ..errors import DatasetError, SettingsError, raise_problems
 from ..registry import near_names
 from .answers import AnswerStore
-from .captioner import NODE, Ask, Captioner
+from .captioner import WHERE, Ask, Captioner
 from .existing import EXISTING, combined
 from .files import EXTENSIONS, WRITE, CaptionFiles
-
-if TYPE_CHECKING:
-    from ..data.dataset import Dataset, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +35,7 @@ class CaptioningSpec:
             )
             if value not in allowed
         ]
-        raise_problems(SettingsError, NODE, problems)
+        raise_problems(SettingsError, WHERE, problems)
 
 
 @dataclass
@@ -59,13 +56,13 @@ class Outcome:
 
 
 def caption_dataset(
-    dataset: "Dataset",
+    dataset: Dataset,
     captioner: Captioner,
     spec: CaptioningSpec,
     *,
     answers: AnswerStore,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple["Dataset", Outcome]:
+) -> tuple[Dataset, Outcome]:
     """The dataset with captions, and what was done.
 
     Regularisation pictures that have class words keep them: those are what they are trained with. A picture that cannot
@@ -88,12 +85,12 @@ def caption_dataset(
     return replace(dataset, samples=tuple(samples), problems=(*dataset.problems, *outcome.problems)), outcome
 
 
-def _is_wanted(sample: "Sample", spec: CaptioningSpec, outcome: Outcome) -> bool:
+def _is_wanted(sample: Sample, spec: CaptioningSpec, outcome: Outcome) -> bool:
     if sample.condition is not None:
         outcome.encoded.append(sample.name)
     elif sample.caption.strip() and spec.existing == "keep":
         outcome.kept.append(sample.name)
-    elif sample.is_regularisation and sample.class_words and not sample.caption.strip():
+    elif sample.role == REGULARISATION and sample.class_words and not sample.caption.strip():
         outcome.class_words.append(sample.name)
     else:
         return True
@@ -103,12 +100,12 @@ def _is_wanted(sample: "Sample", spec: CaptioningSpec, outcome: Outcome) -> bool
 @contextmanager
 def _asking(
     captioner: Captioner, answers: AnswerStore, outcome: Outcome
-) -> Iterator[Callable[["Sample"], tuple[str, ...]]]:
+) -> Iterator[Callable[[Sample], tuple[str, ...]]]:
     """sample -> the parts of its caption. The model is loaded when the first picture without a stored answer comes."""
     with ExitStack() as stack:
         ask: Ask | None = None
 
-        def parts_of(sample: "Sample") -> tuple[str, ...]:
+        def parts_of(sample: Sample) -> tuple[str, ...]:
             nonlocal ask
             digest = _digest(sample)
             answer = answers.get(captioner.identity, digest)
@@ -124,24 +121,23 @@ def _asking(
         yield parts_of
 
 
-def _digest(sample: "Sample") -> str:
+def _digest(sample: Sample) -> str:
     """The picture's content, and what its transparent parts are shown on."""
     look = sample.alpha if sample.alpha == "ignore" else f"{sample.background}"
     return f"{sample.picture.digest()} {look}"
 
 
-def _captioned(sample: "Sample", parts: tuple[str, ...], tags: bool, spec: CaptioningSpec, outcome: Outcome) -> "Sample":
+def _captioned(sample: Sample, parts: tuple[str, ...], tags: bool, spec: CaptioningSpec, outcome: Outcome) -> Sample:
     outcome.parts.append(parts)
     if not any(part.strip() for part in parts):
         outcome.silent.append(sample.name)
         return sample
     existing = sample.caption.strip() or (sample.class_words if spec.existing in ("append", "prepend") else "")
-    if sample.class_words and not existing and not sample.is_regularisation:
+    if sample.class_words and not existing and sample.role != REGULARISATION:
         outcome.words_lost.append(f"{sample.name} ('{sample.class_words}')")
-    trigger = "" if sample.is_regularisation else spec.trigger
+    trigger = "" if sample.role == REGULARISATION else spec.trigger
     caption = combined(existing, parts, how=spec.existing, trigger=trigger, tags=tags)
     outcome.captions[sample.name] = caption
-    path = getattr(sample.picture, "path", None)
-    if path is not None:
-        outcome.files.write(path, sample.name, caption)
+    if sample.picture.file is not None:
+        outcome.files.write(sample.picture.file, sample.name, caption)
     return replace(sample, caption=caption)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import SettingsError, raise_problems
-from .captioner import NODE
+from .captioner import WHERE
 
 GENERAL, CHARACTER, RATING = 0, 4, 9
 """Danbooru's category numbers, as selected_tags.csv has them."""
@@ -53,7 +53,7 @@ class TagRules:
             problems.append(f"rating_tag is '{self.rating}' but must be one of {', '.join(RATINGS)}.")
         if self.max_tags < 0:
             problems.append(f"max_tags is {self.max_tags} but must be at least 0 (0: no limit).")
-        raise_problems(SettingsError, NODE, problems)
+        raise_problems(SettingsError, WHERE, problems)
 
 
 def tag_key(tag: str) -> str:
@@ -122,7 +122,7 @@ def parse_replacements(text: str) -> dict[str, str]:
             problems.append(f"replace_tags holds '{entry}', but needs 'tag: other tag', with ';' between two of them.")
             continue
         found[tag_key(old)] = new
-    raise_problems(SettingsError, NODE, problems)
+    raise_problems(SettingsError, WHERE, problems)
     return found
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MissingLibraryError, ModelError
-from .captioner import NODE, Ask, Captioner, files_identity
+from .captioner import WHERE, Ask, Captioner, files_identity
 from .tag_rules import LEAST_THRESHOLD, Seen, TagRules, caption_tags
 
 MODEL_FILE, TAGS_FILE = "model.onnx", "selected_tags.csv"
@@ -113,7 +113,8 @@ def model_input(pixels: np.ndarray, side: int = SIDE) -> np.ndarray:
 def _answer(values: np.ndarray, tag_count: int, folder: Path) -> str:
     """The confidences that any threshold could ask for, by line of the tag list, as JSON."""
     if len(values) != tag_count:
-        raise _broken(folder / MODEL_FILE, f"answers {len(values)} tags, but {TAGS_FILE} beside it has {tag_count}. They belong to different models")
+        said = f"answers {len(values)} tags, but {TAGS_FILE} beside it has {tag_count}. They belong to different models"
+        raise _broken(folder / MODEL_FILE, said)
     if not np.isfinite(values).all():
         raise _broken(folder / MODEL_FILE, "answers NaN or infinite values")
     if values.min() < -0.01 or values.max() > 1.01:
@@ -122,4 +123,4 @@ def _answer(values: np.ndarray, tag_count: int, folder: Path) -> str:
 
 
 def _broken(path: Path, what: str) -> ModelError:
-    return ModelError(NODE, [f"{path.parent.name}/{path.name} {what}. Remove the folder {path.parent} and get the model again."])
+    return ModelError(WHERE, [f"{path.parent.name}/{path.name} {what}. Remove the folder {path.parent} and get the model again."])

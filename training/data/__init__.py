@@ -1,10 +1,20 @@
-"""Folder -> samples -> captions -> buckets -> caches -> batches.
+"""Pictures -> samples -> items -> caches -> batches.
 
-    dataset    the types: Picture, Sample, Dataset (what a LORACANVAS_DATASET socket carries)
-    scan       a folder of pictures and captions -> Dataset
-    captions   the caption of one draw: prefix, trigger, shuffle, dropout, wildcards
-    buckets    sizes and crops
-    items      Dataset + buckets -> Items: one picture at one size and crop
-    batches    the seeded, resumable order
-    latents, texts   the caches
+    specs         BucketSpec and CaptionSpec: the rules of a picture, checked at birth
+    dataset       the types: Picture, Sample, Dataset (what a LORACANVAS_DATASET socket carries)
+    pictures      a picture that lies in a file
+    decoding      picture files -> their header, or 8-bit RGBA, however broken or hostile
+    graph_images  pictures that the graph made -> Dataset
+    encoded       latents and conditions that the graph made -> Dataset
+    merge         several datasets as one
+    captions      the caption of one draw: prefix, trigger, shuffle, dropout, wildcards
+    buckets       sizes and crops
+    colour        the colours and the mask of a sample at its own size
+    resize        area averaging to shrink, Lanczos to enlarge
+    items         Dataset -> Items: one picture at one size and crop, and its pixels
+    latents       the cache of the items' latents
+    texts         the cache of the captions' encodings
+    batches       the seeded, resumable order
+
+Inside lie two rooms: `folder` (a folder of pictures and captions -> Dataset) and `advice` (what is said of a dataset).
 """

@@ -10,76 +10,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..errors import SettingsError, raise_problems
 from ..protocols import PixelGeometry
-
-Size = tuple[int, int]
-
-CROPS = ("centre", "random", "focal")
-SMALL_BUCKETS = ("short batches", "merge")
-MAX_SIDE = 8192
-NODE = "Bucket Config"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BucketSpec:
-    """How pictures are brought to training sizes.
-
-    `resolution` is the side of a square whose area no bucket exceeds, or (width, height) for that area.
-    `resolutions` holds further sides: each picture is trained at every one of them.
-    `min_bucket`, `max_bucket` bound a bucket's sides (no_upscale ignores them, as kohya does) and are
-    multiples of `bucket_step`. `crop` says where what does not fit is cut off: 'random' prepares
-    `random_crops` crops a picture, 'focal' follows the mask. `flip` also trains mirrored pictures.
-    `small_buckets`: 'short batches' keeps every bucket; 'merge' moves pictures out of buckets that hold
-    fewer than `batch_size` draws an epoch into the bucket of the nearest shape.
-    """
-
-    resolution: int | Size = 1024
-    min_bucket: int = 256
-    max_bucket: int = 2048
-    bucket_step: int = 64
-    no_upscale: bool = False
-    crop: str = "centre"
-    random_crops: int = 4
-    flip: bool = False
-    resolutions: tuple[int, ...] = ()
-    small_buckets: str = "short batches"
-    batch_size: int = 1
-
-    def __post_init__(self) -> None:
-        raise_problems(SettingsError, NODE, self._problems())
-
-    def _problems(self) -> list[str]:
-        problems = []
-        step = self.bucket_step
-        if step < 8 or step % 8:
-            return [f"bucket_step is {step} but must be a multiple of 8, at least 8 (64 is usual)."]
-        for side in {*self._sides(), *self.resolutions}:
-            if not step <= side <= MAX_SIDE:
-                problems.append(f"resolution is {side} but must be from bucket_step ({step}) to {MAX_SIDE} pixels.")
-        for name in ("min_bucket", "max_bucket"):
-            value = getattr(self, name)
-            if value < step or value > MAX_SIDE or value % step:
-                near = min(max(round(value / step) * step, step), MAX_SIDE // step * step)
-                problems.append(f"{name} is {value} but must be a multiple of bucket_step ({step}), such as {near}.")
-        if self.min_bucket > self.max_bucket:
-            problems.append(f"min_bucket ({self.min_bucket}) is above max_bucket ({self.max_bucket}). Lower min_bucket.")
-        if self.crop not in CROPS:
-            problems.append(f"crop is '{self.crop}' but must be one of {', '.join(CROPS)}.")
-        if self.small_buckets not in SMALL_BUCKETS:
-            problems.append(f"small_buckets is '{self.small_buckets}' but must be one of {', '.join(SMALL_BUCKETS)}.")
-        if not 1 <= self.random_crops <= 64:
-            problems.append(f"random_crops is {self.random_crops} but must be from 1 to 64 (4 is usual).")
-        if self.batch_size < 1:
-            problems.append(f"batch_size is {self.batch_size} but must be at least 1.")
-        return problems
-
-    def _sides(self) -> Size:
-        return self.resolution if isinstance(self.resolution, tuple) else (self.resolution, self.resolution)
-
-    def areas(self) -> tuple[Size, ...]:
-        """Every resolution as (width, height), each once, in the order given."""
-        return tuple(dict.fromkeys([self._sides(), *((side, side) for side in self.resolutions)]))
+from .specs import BucketSpec, Size
 
 
 @dataclass(frozen=True)

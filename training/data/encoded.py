@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,54 +11,10 @@ from torch.nn.functional import interpolate
 
 from ..errors import DatasetError, raise_problems
 from ..protocols import TextCondition
-from .buckets import BucketSpec
-from .captions import CaptionSpec
 from .dataset import Dataset, Sample
+from .specs import Size
 
-if TYPE_CHECKING:
-    from .buckets import Size
-
-NODE = "Import Core Dataset"
-
-
-def plain(tensor: torch.Tensor) -> torch.Tensor:
-    """A CPU copy that autograd may use: tensors made in ComfyUI's inference mode may not be."""
-    with torch.inference_mode(False), torch.no_grad():
-        return tensor.detach().to("cpu", copy=True).contiguous()
-
-
-class EncodedPicture:
-    """A picture that is there as a VAE latent (C, ..., H, W) only: it has no bucket but its own size.
-
-    `mask` (H, W) in 0..1 at latent size says what is trained; `downscale` is pixels a latent cell.
-    """
-
-    def __init__(self, latent: torch.Tensor, mask: torch.Tensor | None = None, downscale: int = 8):
-        self.entry = {"latent": plain(latent).float()} | ({} if mask is None else {"mask": plain(mask).float()})
-        self._downscale = downscale
-
-    def size(self) -> "Size":
-        height, width = self.entry["latent"].shape[-2:]
-        return width * self._downscale, height * self._downscale
-
-    def digest(self) -> str:
-        return _digest(self.entry)
-
-    def pixels(self) -> np.ndarray:
-        """(h, w, 4) uint8: a rough view of the first latent channels, for contact sheets."""
-        latent = self.entry["latent"]
-        flat = latent.reshape(latent.shape[0], -1, *latent.shape[-2:])[:3, 0]
-        low, high = flat.amin((1, 2), keepdim=True), flat.amax((1, 2), keepdim=True)
-        shades = ((flat - low) / (high - low).clamp_min(1e-6) * 255).byte().movedim(0, 2).numpy()
-        colour = shades if shades.shape[2] == 3 else np.repeat(shades[:, :, :1], 3, axis=2)
-        return np.dstack([colour, np.full(colour.shape[:2], 255, np.uint8)])
-
-
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    total = hashlib.sha256()
-    for name in sorted(tensors):
-        total.update(f"{name}{tuple(tensors[name].shape)}".encode() + tensors[name].float().numpy().tobytes())
-    return total.hexdigest()
+WHERE = "Import Core Dataset"
 
 
 def encoded_dataset(latents: Sequence[dict], conditions: Sequence[list], repeats: int = 1) -> Dataset:
@@ -72,15 +27,15 @@ def encoded_dataset(latents: Sequence[dict], conditions: Sequence[list], repeats
         conditions = list(conditions) * len(latents)
     if len(conditions) != len(latents):
         found = f"{len(latents)} latents but {len(conditions)} conditionings are connected"
-        raise DatasetError(NODE, [f"{found}. Connect one conditioning for each latent, or one for all."])
+        raise DatasetError(WHERE, [f"{found}. Connect one conditioning for each latent, or one for all."])
     problems: list[str] = []
     samples = [
         sample
         for number, (latent, condition) in enumerate(zip(latents, conditions, strict=True), start=1)
         for sample in _samples(f"latent {number}", latent, condition, repeats, problems)
     ]
-    raise_problems(DatasetError, NODE, problems or ([] if samples else ["there is no latent. Connect a LATENT list."]))
-    return Dataset(samples=tuple(samples), buckets=BucketSpec(), captions=CaptionSpec(), facts={"folder": "encoded"})
+    raise_problems(DatasetError, WHERE, problems or ([] if samples else ["there is no latent. Connect a LATENT list."]))
+    return Dataset(samples=tuple(samples), facts={"folder": "encoded"})
 
 
 def _samples(name: str, latent: dict, condition: list, repeats: int, problems: list[str]) -> list[Sample]:
@@ -128,3 +83,51 @@ def _masks(noise_mask: torch.Tensor | None, latents: torch.Tensor) -> list[torch
     masks = noise_mask.reshape(-1, 1, *noise_mask.shape[-2:]).float()
     masks = interpolate(masks, size=latents.shape[-2:], mode="area")[:, 0]
     return [masks[i % len(masks)] for i in range(len(latents))]
+
+
+class EncodedPicture:
+    """A picture that is there as a VAE latent (C, ..., H, W) only: it has no bucket but its own size.
+
+    `mask` (H, W) in 0..1 at latent size says what is trained; `downscale` is pixels a latent cell.
+    """
+
+    file = None
+
+    def __init__(self, latent: torch.Tensor, mask: torch.Tensor | None = None, downscale: int = 8):
+        self.encoded = {"latent": plain(latent).float()} | ({} if mask is None else {"mask": plain(mask).float()})
+        self._downscale = downscale
+
+    def size(self) -> Size:
+        height, width = self.encoded["latent"].shape[-2:]
+        return width * self._downscale, height * self._downscale
+
+    def has_alpha(self) -> bool:
+        return False
+
+    def digest(self) -> str:
+        return _digest(self.encoded)
+
+    def pixels(self) -> np.ndarray:
+        """(h, w, 4) uint8: a rough view of the first latent channels, for contact sheets."""
+        latent = self.encoded["latent"]
+        flat = latent.reshape(latent.shape[0], -1, *latent.shape[-2:])[:3, 0]
+        low, high = flat.amin((1, 2), keepdim=True), flat.amax((1, 2), keepdim=True)
+        shades = ((flat - low) / (high - low).clamp_min(1e-6) * 255).byte().movedim(0, 2).numpy()
+        colour = shades if shades.shape[2] == 3 else np.repeat(shades[:, :, :1], 3, axis=2)
+        return np.dstack([colour, np.full(colour.shape[:2], 255, np.uint8)])
+
+    def small_pixels(self, side: int) -> np.ndarray:
+        return self.pixels()
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(f"{name}{tuple(tensors[name].shape)}".encode() + tensors[name].float().numpy().tobytes())
+    return total.hexdigest()
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """A CPU copy that autograd may use: tensors made in ComfyUI's inference mode may not be."""
+    with torch.inference_mode(False), torch.no_grad():
+        return tensor.detach().to("cpu", copy=True).contiguous()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import DatasetError, raise_problems
-from .buckets import BucketSpec
-from .captions import CaptionSpec
-from .dataset import Dataset, Sample
-from .pictures import TensorPicture
+from .dataset import ROLES, TRAINING, VALIDATION, Dataset, Sample
+from .decoding import MAX_PIXELS
+from .specs import CaptionSpec, Size
 
 if TYPE_CHECKING:
     import torch
 
-NODE = "Images To Dataset"
-ROLES = ("training", "regularisation", "validation")
+WHERE = "Images To Dataset"
 
 
 def images_dataset(
@@ -24,7 +25,7 @@ def images_dataset(
     masks: Sequence["torch.Tensor"] = (),
     *,
     repeats: int = 1,
-    role: str = "training",
+    role: str = TRAINING,
     weight: float = 1.0,
     trigger: str = "",
 ) -> Dataset:
@@ -39,31 +40,16 @@ def images_dataset(
         problems.append("there is no picture. Connect an IMAGE.")
     captions = _one_each(list(captions), len(pictures), "captions", problems)
     masks = _one_each([mask for batch in masks for mask in batch.reshape(-1, *batch.shape[-2:])], len(pictures), "masks", problems)
-    raise_problems(DatasetError, NODE, problems)
+    raise_problems(DatasetError, WHERE, problems)
+    shared = {"role": role, "weight": weight, "repeats": 1 if role == VALIDATION else repeats, "captions": CaptionSpec(trigger=trigger)}
     samples = []
-    for number, tensor in enumerate(pictures, start=1):
+    for number, (picture, caption, mask) in enumerate(zip(pictures, captions, masks, strict=True), start=1):
         try:
-            samples.append(_sample(number, tensor, captions[number - 1], masks[number - 1]))
+            samples.append(_sample(f"image {number}", picture, caption, mask, **shared))
         except DatasetError as error:
             problems += error.problems
-    raise_problems(DatasetError, NODE, problems)
-    is_regularisation, is_validation = role == "regularisation", role == "validation"
-    return Dataset(
-        samples=tuple(
-            Sample(
-                name=name, picture=picture, caption=caption, mask=mask, weight=weight, folder="graph",
-                repeats=1 if is_validation else repeats, is_regularisation=is_regularisation, is_validation=is_validation,
-            )
-            for name, picture, caption, mask in samples
-        ),
-        buckets=BucketSpec(), captions=CaptionSpec(trigger=trigger), facts={"folder": "graph"},
-    )
-
-
-def _sample(number: int, tensor: "torch.Tensor", caption: str | None, mask: "torch.Tensor | None") -> tuple:
-    name = f"image {number}"
-    mask_picture = None if mask is None else TensorPicture(mask[:, :, None], f"mask of {name}")
-    return name, TensorPicture(tensor, name), caption or "", mask_picture
+    raise_problems(DatasetError, WHERE, problems)
+    return Dataset(samples=tuple(samples), facts={"folder": "graph"})
 
 
 def _one_each(things: list, count: int, kind: str, problems: list[str]) -> list:
@@ -73,3 +59,56 @@ def _one_each(things: list, count: int, kind: str, problems: list[str]) -> list:
     if len(things) != count:
         problems.append(f"there are {len(things)} {kind} but {count} pictures. Connect one for each picture, or one for all.")
     return things
+
+
+def _sample(name: str, picture: "torch.Tensor", caption: str | None, mask: "torch.Tensor | None", **shared) -> Sample:
+    masked = None if mask is None else TensorPicture(mask[:, :, None], f"mask of {name}")
+    return Sample(name=name, picture=TensorPicture(picture, name), caption=caption or "", mask=masked, folder="graph", **shared)
+
+
+class TensorPicture:
+    """One picture that the graph made; kept as 8 bits, a quarter of the tensor's memory.
+
+    `tensor` is (h, w, 1 | 3 | 4), floats 0..1. Raises DatasetError for another shape, or NaN.
+    """
+
+    file = None
+    encoded = None
+
+    def __init__(self, tensor: "torch.Tensor", name: str):
+        problem = _tensor_problem(tensor)
+        if problem:
+            raise DatasetError(WHERE, [f"{name}: {problem}"])
+        values = (tensor.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()
+        colour = np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values[:, :, :3]
+        alpha = values[:, :, 3:] if values.shape[2] == 4 else np.full_like(colour[:, :, :1], 255)
+        self._pixels = np.concatenate([colour, alpha], axis=2)
+        self._pixels.setflags(write=False)
+        self._digest = ""
+
+    def size(self) -> Size:
+        return self._pixels.shape[1], self._pixels.shape[0]
+
+    def has_alpha(self) -> bool:
+        return bool((self._pixels[:, :, 3] < 255).any())
+
+    def digest(self) -> str:
+        if not self._digest:
+            self._digest = hashlib.sha256(repr(self._pixels.shape).encode() + self._pixels.tobytes()).hexdigest()
+        return self._digest
+
+    def pixels(self) -> np.ndarray:
+        return self._pixels
+
+    def small_pixels(self, side: int) -> np.ndarray:
+        return self.pixels()
+
+
+def _tensor_problem(tensor: "torch.Tensor") -> str | None:
+    if tensor.ndim != 3 or tensor.shape[2] not in (1, 3, 4):
+        return f"has shape {tuple(tensor.shape)} but must be (height, width, 1, 3 or 4). Connect an IMAGE."
+    if 0 in tensor.shape or tensor.shape[0] * tensor.shape[1] > MAX_PIXELS:
+        return f"is {tensor.shape[1]} x {tensor.shape[0]} pixels; 1 to {MAX_PIXELS:,} pixels are allowed."
+    if not bool(tensor.isfinite().all()):
+        return "holds NaN or infinite values. Look at it with Preview Image: the node that made it went wrong."
+    return None

@@ -11,15 +11,14 @@ import numpy as np
 
 from ..protocols import PixelGeometry
 from ..seeds import mix_seed
-from .buckets import BucketSpec, Placement, Size, assign, nearest, placed, resize_to_cover
+from .buckets import Placement, assign, nearest, placed, resize_to_cover
 from .colour import full_colour, full_mask
-from .encoded import EncodedPicture
+from .dataset import VALIDATION, Dataset, Sample
 from .resize import resized_crop
+from .specs import BucketSpec, Size
 
 if TYPE_CHECKING:
     import torch
-
-    from .dataset import Dataset, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class Item:
     all (`variant`).
     """
 
-    sample: "Sample"
+    sample: Sample
     geometry: PixelGeometry
     resized: Size
     flip: bool = False
@@ -52,9 +51,9 @@ class Item:
         return self.variants()[mix_seed("variant", seed) % (1 + len(self.alternatives))]
 
 
-def make_items(dataset: "Dataset") -> tuple[Item, ...]:
+def make_items(dataset: Dataset) -> tuple[Item, ...]:
     """One item a sample and resolution, in the dataset's order. Raises DatasetError for a picture that cannot be read."""
-    drafts = [draft for sample in dataset.samples for draft in _drafts(sample, dataset)]
+    drafts = [draft for sample in dataset.samples for draft in _drafts(sample)]
     homes = _merged_buckets(drafts)
     return tuple(
         _item(sample, spec, placement, homes.get((spec, area, placement.geometry.target)))
@@ -62,15 +61,14 @@ def make_items(dataset: "Dataset") -> tuple[Item, ...]:
     )
 
 
-Draft = tuple["Sample", BucketSpec | None, Size, Placement]
+Draft = tuple[Sample, BucketSpec | None, Size, Placement]
 """A sample at one resolution, before small buckets are merged; without a spec it is encoded and stays as it is."""
 
 
-def _drafts(sample: "Sample", dataset: "Dataset") -> list[Draft]:
-    size = sample.picture.size()
-    if isinstance(sample.picture, EncodedPicture):
+def _drafts(sample: Sample) -> list[Draft]:
+    size, spec = sample.picture.size(), sample.buckets
+    if sample.picture.encoded is not None:
         return [(sample, None, size, placed(size, size, size))]
-    spec = sample.buckets or dataset.buckets
     return [(sample, spec, area, assign(size, spec, area)) for area in spec.areas()]
 
 
@@ -81,7 +79,7 @@ def _merged_buckets(drafts: list[Draft]) -> dict[tuple[BucketSpec, Size, Size], 
     """
     draws: dict[tuple[BucketSpec, Size], Counter[Size]] = {}
     for sample, spec, area, placement in drafts:
-        if spec and spec.small_buckets == "merge" and not sample.is_validation:
+        if spec and spec.small_buckets == "merge" and sample.is_trained:
             draws.setdefault((spec, area), Counter())[placement.geometry.target] += sample.repeats
     homes = {}
     for (spec, area), counts in draws.items():
@@ -91,18 +89,18 @@ def _merged_buckets(drafts: list[Draft]) -> dict[tuple[BucketSpec, Size, Size], 
     return homes
 
 
-def _item(sample: "Sample", spec: BucketSpec | None, placement: Placement, home: Size | None) -> Item:
+def _item(sample: Sample, spec: BucketSpec | None, placement: Placement, home: Size | None) -> Item:
     if home:
         size = placement.geometry.original
         placement = placed(size, resize_to_cover(size, home), home)
-    if sample.is_validation or spec is None:
+    if spec is None or sample.role == VALIDATION:
         return _at(sample, placement)
     crops = list(_crops(sample, spec, placement))
     items = [_at(sample, crop, flip) for crop in crops for flip in ((False, True) if spec.flip else (False,))]
     return replace(items[0], alternatives=tuple(items[1:]))
 
 
-def _crops(sample: "Sample", spec: BucketSpec, placement: Placement) -> Iterator[Placement]:
+def _crops(sample: Sample, spec: BucketSpec, placement: Placement) -> Iterator[Placement]:
     """The crops that the spec asks for, each once. Random ones depend on the picture's name alone, so caches last."""
     geometry = placement.geometry
     if spec.crop == "centre" or placement.resized == geometry.target:
@@ -120,7 +118,7 @@ def _crops(sample: "Sample", spec: BucketSpec, placement: Placement) -> Iterator
             yield Placement(placement.resized, replace(geometry, crop=corner))
 
 
-def _focus(sample: "Sample") -> tuple[float, float] | None:
+def _focus(sample: Sample) -> tuple[float, float] | None:
     """The mask's centre of mass as fractions of width and height; None without a mask, or where it is empty."""
     mask = full_mask(sample)
     if mask is None or not mask.any():
@@ -133,7 +131,7 @@ def _focus(sample: "Sample") -> tuple[float, float] | None:
     return float(across), float(down)
 
 
-def _at(sample: "Sample", placement: Placement, flip: bool = False) -> Item:
+def _at(sample: Sample, placement: Placement, flip: bool = False) -> Item:
     """The item; mirroring moves the crop: what was cut off at the right is then cut off at the left."""
     geometry = placement.geometry
     if flip:

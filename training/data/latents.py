@@ -16,21 +16,22 @@ from torch.nn.functional import interpolate
 
 from ..errors import DatasetError
 from ..events import Event, Message, Progress
-from ..files.store import TensorStore, content_key
+from ..files.store import GIGABYTE, TensorStore, content_key
 from .colour import full_colour, full_mask
-from .encoded import EncodedPicture, plain
+from .encoded import plain
 from .items import Item, cut_mask, item_pixels
 
 if TYPE_CHECKING:
     from ..protocols import ImageEncoder
     from .dataset import Sample
+    from .specs import Size
 
+WHERE = "Train LoRA"
 FORMAT = 1
 """Part of every key: raise it when `item_pixels` changes what it returns."""
 PIXELS_PER_BATCH = 2 * 1024 * 1024
 HUGE_PIXELS = 25_000_000
 """Above this (100 MB as RGBA) pictures are decoded one at a time, so that threads cannot exhaust memory."""
-GIGABYTE = 1 << 30
 Tensors = dict[str, torch.Tensor]
 Loaded = tuple[torch.Tensor, torch.Tensor | None]
 """Pixels (h, w, 3) and mask (h, w) or None."""
@@ -63,7 +64,7 @@ class LatentCache:
         self._memory: dict[str, Tensors] = {}
         self._keys: dict[Item, str] = {}
 
-    def prepare(
+    def encode_missing(
         self,
         items: Sequence[Item],
         emit: Callable[[Event], None] = lambda event: None,
@@ -90,7 +91,7 @@ class LatentCache:
             done += len(batch)
             emit(Progress(phase="latents", done=done, total=total))
         if bad and not skip_unreadable:
-            raise DatasetError("Train LoRA", bad.values())
+            raise DatasetError(WHERE, bad.values())
         for problem in bad.values():
             emit(Message(level="warning", topic="pictures", text=f"left out: {problem}"))
         if self._store:
@@ -111,8 +112,8 @@ class LatentCache:
         return self._keys[item]
 
     def _entry(self, item: Item) -> Tensors:
-        if isinstance(item.sample.picture, EncodedPicture):
-            return item.sample.picture.entry
+        if item.sample.picture.encoded is not None:
+            return item.sample.picture.encoded
         key = self._key(item)
         entry = self._memory.get(key) or (self._store.get(key) if self._store else None)
         if entry is None:
@@ -125,7 +126,7 @@ class LatentCache:
         found: dict[str, Item] = {}
         for item in items:
             check()
-            if isinstance(item.sample.picture, EncodedPicture):
+            if item.sample.picture.encoded is not None:
                 continue
             for variant in item.variants():
                 try:
@@ -138,7 +139,7 @@ class LatentCache:
         return list(found.values())
 
     def _batches(self, items: Sequence[Item]) -> list[list[Item]]:
-        by_size: dict[tuple[int, int], list[Item]] = {}
+        by_size: dict[Size, list[Item]] = {}
         for item in items:
             by_size.setdefault(item.bucket, []).append(item)
         return [
@@ -211,4 +212,4 @@ def _refuse_non_finite(items: Sequence[Item], latents: torch.Tensor) -> None:
         if not good
     ]
     if problems:
-        raise DatasetError("Train LoRA", problems)
+        raise DatasetError(WHERE, problems)

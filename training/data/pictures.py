@@ -1,64 +1,19 @@
-"""Pictures as 8-bit RGBA, whatever they are stored as: files on disk, or tensors that the graph made.
-
-A file may be broken, hostile or huge: only known formats are decoded, sizes are checked before decoding, and every
-failure is a DatasetError that names the file and the way out.
-"""
+"""A picture that lies in a file: opened when it is asked for, never kept in memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-import numpy as np
-from PIL import Image
-
-from ..errors import DatasetError
+from .decoding import Header, decoded, failure, read_header
 
 if TYPE_CHECKING:
-    import torch
+    import numpy as np
 
-
-import threading
-
-from PIL import ImageFile
-
-NODE = "Load Dataset"
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".avif")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "AVIF")
-MAX_PIXELS = 89_000_000
-"""About 9,400 x 9,400, just below where Pillow starts to warn; decoding needs up to 8 bytes a pixel."""
-MAX_SIDE = 65_500
-
-_ORIENTATION_TAG = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# What Pillow's decoders raise on hostile bytes; found by fuzzing.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError,
-           AttributeError, RuntimeError, MemoryError)
-
-
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a picture's first bytes tell: (width, height) after EXIF rotation, and whether it has an alpha channel."""
-
-    size: tuple[int, int]
-    has_alpha: bool
-
-
+    from .specs import Size
 
 
 class DigestIndex(Protocol):
@@ -69,208 +24,44 @@ class DigestIndex(Protocol):
 
 @dataclass(frozen=True)
 class FilePicture:
-    """A picture file. `name` is what errors show; no pixels are kept in memory.
+    """A picture file. `name` is what errors show.
 
     `known` is what a scan learnt of it; `index` remembers its digest while the file stays unchanged.
     """
 
-    path: Path
+    file: Path
     name: str
     known: Header | None = None
     index: DigestIndex | None = field(default=None, compare=False, repr=False)
 
+    encoded: ClassVar[None] = None
+
     def header(self) -> Header:
         """Size and alpha from the header alone. Raises DatasetError."""
-        if self.known:
-            return self.known
-        with _opened(self.path, self.name) as image:
-            width, height = image.size
-            size = (height, width) if _orientation(image) >= 5 else (width, height)
-            alpha = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
-            return Header(size, alpha)
+        return self.known or read_header(self.file, self.name)
 
-    def size(self) -> tuple[int, int]:
+    def size(self) -> "Size":
         return self.header().size
 
+    def has_alpha(self) -> bool:
+        return self.header().has_alpha
+
     def digest(self) -> str:
-        return self.index.digest(self.path, self._digest) if self.index else self._digest()
+        return self.index.digest(self.file, self._digest) if self.index else self._digest()
 
     def _digest(self) -> str:
+        total = hashlib.sha256()
         try:
-            with self.path.open("rb") as file:
-                return _sha256(file)
+            with self.file.open("rb") as file:
+                while block := file.read(1 << 20):
+                    total.update(block)
         except OSError as error:
-            raise _failure(self.name, f"cannot be read ({error.strerror or error})", "Check the file.") from error
+            raise failure(self.name, f"cannot be read ({error.strerror or error})", "Check the file.") from error
+        return total.hexdigest()
 
-    def pixels(self) -> np.ndarray:
-        return self._decoded(None)
+    def pixels(self) -> "np.ndarray":
+        return decoded(self.file, self.name)
 
-    def small_pixels(self, side: int) -> np.ndarray:
-        """Like `pixels`, but a JPEG may come reduced to no less than `side` pixels a side: several times faster."""
-        return self._decoded(side)
-
-    def _decoded(self, draft: int | None) -> np.ndarray:
-        with refusing_truncated(), _opened(self.path, self.name) as image:
-            turn = _TURNS.get(_orientation(image))
-            if draft:
-                image.draft(None, (draft, draft))
-            image.load()
-            rgba = _to_rgba(image)
-            return np.asarray(rgba if turn is None else rgba.transpose(turn))
-
-
-class TensorPicture:
-    """One picture that the graph made; kept as 8 bits, a quarter of the tensor's memory.
-
-    `tensor` is (h, w, 1 | 3 | 4), floats 0..1. Raises DatasetError for another shape, or NaN.
-    """
-
-    def __init__(self, tensor: "torch.Tensor", name: str):
-        self.name = name
-        problem = _tensor_problem(tensor)
-        if problem:
-            raise DatasetError("Images To Dataset", [f"{name}: {problem}"])
-        values = (tensor.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()
-        colour = np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values[:, :, :3]
-        alpha = values[:, :, 3:] if values.shape[2] == 4 else np.full_like(colour[:, :, :1], 255)
-        self._pixels = np.concatenate([colour, alpha], axis=2)
-        self._pixels.setflags(write=False)
-        self._digest = ""
-
-    def header(self) -> Header:
-        return Header(self.size(), bool((self._pixels[:, :, 3] < 255).any()))
-
-    def size(self) -> tuple[int, int]:
-        return self._pixels.shape[1], self._pixels.shape[0]
-
-    def digest(self) -> str:
-        if not self._digest:
-            self._digest = hashlib.sha256(repr(self._pixels.shape).encode() + self._pixels.tobytes()).hexdigest()
-        return self._digest
-
-    def pixels(self) -> np.ndarray:
-        return self._pixels
-
-
-def _tensor_problem(tensor: "torch.Tensor") -> str | None:
-    if tensor.ndim != 3 or tensor.shape[2] not in (1, 3, 4):
-        return f"has shape {tuple(tensor.shape)} but must be (height, width, 1, 3 or 4). Connect an IMAGE."
-    if 0 in tensor.shape or tensor.shape[0] * tensor.shape[1] > MAX_PIXELS:
-        return f"is {tensor.shape[1]} x {tensor.shape[0]} pixels; 1 to {MAX_PIXELS:,} pixels are allowed."
-    if not bool(tensor.isfinite().all()):
-        return "holds NaN or infinite values. Look at it with Preview Image: the node that made it went wrong."
-    return None
-
-
-def _sha256(file: BinaryIO) -> str:
-    total = hashlib.sha256()
-    while block := file.read(1 << 20):
-        total.update(block)
-    return total.hexdigest()
-
-
-def _failure(name: str, what: str, do: str) -> DatasetError:
-    return DatasetError(NODE, [f"{name}: {what}. {do}"])
-
-
-def _too_large(name: str, size: str) -> DatasetError:
-    return _failure(name, f"claims {size}; {MAX_PIXELS:,} pixels are allowed, {MAX_SIDE:,} a side", "Scale it down.")
-
-
-@contextmanager
-def _opened(path: Path, name: str) -> Iterator[Image.Image]:
-    """The file as a Pillow image whose size is known to be sane; every failure inside becomes a DatasetError."""
-    try:
-        Image.init()
-        with Image.open(path, formats=[known for known in FORMATS if known in Image.OPEN]) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise _too_large(name, f"{width} x {height} pixels")
-            if width < 1 or height < 1:
-                raise _failure(name, f"claims {width} x {height} pixels", "Remove it or replace it.")
-            yield image
-    except DatasetError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise _too_large(name, "a size that Pillow takes for an attack") from error
-    except Image.UnidentifiedImageError as error:
-        if path.suffix.lower() == ".avif" and "AVIF" not in Image.OPEN:
-            what, do = "is AVIF, which this Pillow cannot read", "Run: python -m pip install --upgrade pillow"
-        else:
-            what = "is not a PNG, JPEG, WebP, BMP or AVIF picture, or is damaged at its start"
-            do = "Save it again from an image editor, or remove it."
-        raise _failure(name, what, do) from error
-    except FileNotFoundError as error:
-        raise _failure(name, "is gone", "Run the graph again: the folder has changed.") from error
-    except _BROKEN as error:
-        raise _failure(name, f"is damaged ({error})", "Save it again from an image editor, or remove it.") from error
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation 1..8; 1 where it is missing or unreadable. Never decodes pixels."""
-    if image.format == "PNG" and not {"exif", "Raw profile type exif"} & set(image.info):
-        return 1  # Pillow would decode the whole PNG to look for a chunk behind the pixels
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except _BROKEN:
-        return 1
-    return value if value in _TURNS else 1
-
-
-def _to_rgba(image: Image.Image) -> Image.Image:
-    """8-bit sRGB with alpha, from any mode: 16-bit is scaled (Pillow alone would clip), ICC profiles are applied."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64)
-        return Image.fromarray((values / 257 + 0.5).clip(0, 255).astype(np.uint8)).convert("RGBA")
-    icc = image.info.get("icc_profile")
-    if image.mode in ("RGB", "CMYK") and "transparency" not in image.info:
-        return _to_srgb(image, icc).convert("RGBA")
-    if image.mode not in ("RGB", "RGBA", "RGBa", "L", "LA", "La", "P", "PA", "1"):
-        return image.convert("RGB").convert("RGBA")
-    rgba = image.convert("RGBA")
-    if icc and image.mode in ("RGB", "RGBA"):
-        alpha = rgba.getchannel("A")
-        rgba = _to_srgb(rgba.convert("RGB"), icc)
-        rgba.putalpha(alpha)
-    return rgba
-
-
-def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """The picture's colours as sRGB; a phone's Display P3 or a print's CMYK would look dull or garish otherwise."""
-    if icc:
-        from PIL import ImageCms  # loads a library of its own
-
-        try:
-            profile = ImageCms.getOpenProfile(BytesIO(icc))
-            if image.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(profile).lower():
-                return image
-            return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a broken profile: plain conversion, as every viewer does
-    return image.convert("RGB")
-
-
-_lock = threading.Lock()
-_users = 0
-_theirs = False
-
-
-@contextmanager
-def refusing_truncated() -> Iterator[None]:
-    """While inside, Pillow raises on truncated data.
-
-    ComfyUI and many packs set Pillow's process-wide LOAD_TRUNCATED_IMAGES, which fills what is missing with grey.
-    The switch has no narrower scope, so it is counted over our threads and given back when the last one leaves.
-    """
-    global _users, _theirs
-    with _lock:
-        if _users == 0:
-            _theirs, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-        _users += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                ImageFile.LOAD_TRUNCATED_IMAGES = _theirs
+    def small_pixels(self, side: int) -> "np.ndarray":
+        """A JPEG comes reduced to no less than `side` pixels a side: several times faster."""
+        return decoded(self.file, self.name, at_least=side)

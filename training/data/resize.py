@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-Size = tuple[int, int]
+from .specs import Size
 
 
 def resized_crop(pixels: np.ndarray, resized: Size, corner: Size, crop: Size) -> np.ndarray:

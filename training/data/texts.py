@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
 from ..events import Event, Progress
-from ..files.store import TensorStore, content_key
+from ..files.store import GIGABYTE, TensorStore, content_key
 from ..protocols import TextCondition
 from .encoded import plain
-from .latents import GIGABYTE
 
 if TYPE_CHECKING:
     from ..protocols import TextEncoder
 
+WHERE = "Train LoRA"
 FORMAT = 1
 
 
@@ -28,7 +28,7 @@ class TextCache:
         self._memory: dict[str, TextCondition] = {}
         self._keys: dict[str, str] = {}
 
-    def prepare(
+    def encode_missing(
         self,
         texts: Iterable[str],
         emit: Callable[[Event], None] = lambda event: None,
@@ -72,7 +72,7 @@ class TextCache:
         texts = [tensor for name, tensor in condition.tensors.items() if name == "cond" or name.endswith(".out")]
         if not all(tensor.isfinite().all() for tensor in texts):
             raise DatasetError(
-                "Train LoRA",
+                WHERE,
                 [f"the text encoder made NaN or infinite values of the caption {text!r}. "
                  "Load the text encoder in a wider dtype (start ComfyUI with --fp32-text-enc)."],
             )

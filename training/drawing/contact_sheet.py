@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..data.colour import over_background
-from ..data.dataset import Dataset, Sample
+from ..data.dataset import TRAINING, VALIDATION, Dataset, Picture, Sample
 from ..data.items import Item
-from ..data.pictures import FilePicture
+from ..data.specs import Size
 from ..errors import DatasetError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ PICTURE = 184
 LABEL = 16
 MOST = 48
 PAPER, INK, CROP, MASKED = (24, 24, 24), (220, 220, 220), (255, 200, 0), (220, 40, 40)
-Size = tuple[int, int]
 
 
 def dataset_sheet(dataset: Dataset) -> "torch.Tensor":
@@ -44,8 +43,9 @@ def _spread(things: Sequence) -> list:
 
 
 def _sample_label(sample: Sample) -> str:
-    role = "validation" if sample.is_validation else "regularisation" if sample.is_regularisation else "repeats"
-    return role if sample.is_validation else f"{role} {sample.repeats}"
+    if sample.role == VALIDATION:
+        return sample.role
+    return f"{'repeats' if sample.role == TRAINING else sample.role} {sample.repeats}"
 
 
 def _tile(sample: Sample, label: str, item: Item | None = None) -> Image.Image:
@@ -62,8 +62,8 @@ def _tile(sample: Sample, label: str, item: Item | None = None) -> Image.Image:
     return tile
 
 
-def _small(picture, convert: Callable[[np.ndarray], np.ndarray]) -> Image.Image:
-    pixels = picture.small_pixels(PICTURE) if isinstance(picture, FilePicture) else picture.pixels()
+def _small(picture: Picture, convert: Callable[[np.ndarray], np.ndarray]) -> Image.Image:
+    pixels = picture.small_pixels(PICTURE)
     height, width = pixels.shape[:2]
     scale = PICTURE / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
+GIGABYTE = 1 << 30
 
 
 def content_key(*parts: Any) -> str:

@@ -7,21 +7,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..data.buckets import BucketSpec
-from ..data.captions import CaptionSpec
+from ..data.dataset import REGULARISATION, TRAINING
 
 if TYPE_CHECKING:
     from ..data.batches import BatchPlan
     from ..data.dataset import Dataset, Sample
+    from ..data.specs import BucketSpec, CaptionSpec, Size
 
 #: The folder's name for pictures that lie in the dataset's own folder, or came through the graph.
 UNNAMED = "pictures"
 
 
 def dataset_entries(dataset: "Dataset", plan: "BatchPlan", batch_size: int) -> dict[str, Any]:
-    trained = [sample for sample in dataset.samples if not sample.is_validation]
-    pictures = [sample for sample in trained if not sample.is_regularisation]
-    regularisation = [sample for sample in trained if sample.is_regularisation]
+    trained = [sample for sample in dataset.samples if sample.is_trained]
+    pictures, regularisation = _in_role(TRAINING, trained), _in_role(REGULARISATION, trained)
     captions, buckets = dataset.captions, dataset.buckets
     return {
         "ss_num_train_images": _draws(pictures),
@@ -47,6 +46,10 @@ def tag_frequency(samples: Sequence["Sample"]) -> dict[str, dict[str, int]]:
     return {folder: dict(counts.most_common()) for folder, counts in frequency.items()}
 
 
+def _in_role(role: str, samples: Sequence["Sample"]) -> list["Sample"]:
+    return [sample for sample in samples if sample.role == role]
+
+
 def _draws(samples: Sequence["Sample"]) -> int:
     return sum(sample.repeats for sample in samples)
 
@@ -67,7 +70,7 @@ def _bucket_info(plan: "BatchPlan") -> dict[str, Any]:
     return {"buckets": {str(i): {"resolution": list(size), "count": count} for i, (size, count) in enumerate(counts)}}
 
 
-def _rules(buckets: BucketSpec, captions: CaptionSpec) -> dict[str, Any]:
+def _rules(buckets: "BucketSpec", captions: "CaptionSpec") -> dict[str, Any]:
     """Caption and bucket rules in kohya's flat form, for readers that do not look into ss_datasets."""
     return {
         "ss_resolution": str(buckets.areas()[0]),
@@ -86,14 +89,16 @@ def _rules(buckets: BucketSpec, captions: CaptionSpec) -> dict[str, Any]:
     }
 
 
-def _dataset(area: tuple[int, int], dataset: "Dataset", samples: Sequence["Sample"], plan: "BatchPlan", batch_size: int) -> Mapping[str, Any]:
+def _dataset(
+    area: "Size", dataset: "Dataset", samples: Sequence["Sample"], plan: "BatchPlan", batch_size: int
+) -> Mapping[str, Any]:
     """One of kohya's datasets: a resolution with all folders as its subsets."""
     buckets = dataset.buckets
     return {
         "is_dreambooth": True,
         "batch_size_per_device": batch_size,
-        "num_train_images": _draws([sample for sample in samples if not sample.is_regularisation]),
-        "num_reg_images": _draws([sample for sample in samples if sample.is_regularisation]),
+        "num_train_images": _draws(_in_role(TRAINING, samples)),
+        "num_reg_images": _draws(_in_role(REGULARISATION, samples)),
         "resolution": list(area),
         "enable_bucket": True,
         "bucket_no_upscale": buckets.no_upscale,
@@ -119,5 +124,5 @@ def _subset(name: str, samples: Sequence["Sample"], dataset: "Dataset") -> Mappi
         "caption_tag_dropout_rate": captions.tag_dropout,
         "image_dir": name,
         "class_tokens": captions.trigger or first.class_words or None,
-        "is_reg": first.is_regularisation,
+        "is_reg": first.role == REGULARISATION,
     }

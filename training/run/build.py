@@ -57,9 +57,9 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken."""
     recipe, run = order.recipe, order.recipe.run
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
-    items = latents.prepare(make_items(recipe.dataset), emit, control.check, skip_unreadable=run.skip_bad_pictures)
-    training_items = [item for item in items if not item.sample.is_validation]
-    items = [*training_items, *(item for item in items if item.sample.is_validation)]
+    items = latents.encode_missing(make_items(recipe.dataset), emit, control.check, skip_unreadable=run.skip_bad_pictures)
+    training_items = [item for item in items if item.sample.is_trained]
+    items = [*training_items, *(item for item in items if not item.sample.is_trained)]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
     plan = make_plan(run, training_items)
@@ -73,7 +73,7 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     _warn(order, emit)
     objective = Objective(recipe.objective, order.denoiser)
-    feed = Feed(denoiser=order.denoiser, objective=objective, dataset=recipe.dataset, items=items, latents=latents, text_of=text_of)
+    feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter = MemoryMeter(order.denoiser.device)
     trainer = Trainer(
@@ -140,13 +140,13 @@ def _text_source(order: Order, network: Network, control: Control, emit: Emitter
     if cached is None:
         return encoder.encode_trainable
     texts = TextCache(cached, _below(order.cache_folder, "texts"))
-    texts.prepare(_texts(order), emit, control.check)
+    texts.encode_missing(_texts(order), emit, control.check)
     return (lambda text: encoder.encode_trainable(text, texts.get(text))) if order.trains_text_encoders else texts.get
 
 
 def _texts(order: Order) -> list[str]:
     """Every text that the run can need."""
-    texts = list(texts_needed(order.recipe.dataset.samples, order.recipe.dataset.captions))
+    texts = list(texts_needed(order.recipe.dataset.samples))
     preservation = order.recipe.objective.preservation
     if isinstance(preservation, (SwappedCaption, BlankCaption)):
         texts += [preservation.caption(text) for text in texts]

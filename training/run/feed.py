@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.batches import Draw
 from ..data.captions import final_caption
-from ..data.dataset import Dataset
+from ..data.dataset import REGULARISATION
 from ..data.items import Item
 from ..data.latents import LatentCache
 from ..objective.objective import Objective
@@ -26,14 +26,12 @@ class Feed:
         *,
         denoiser: Denoiser,
         objective: Objective,
-        dataset: Dataset,
         items: Sequence[Item],
         latents: LatentCache,
         text_of: Callable[[str], TextCondition],
     ):
         self._denoiser = denoiser
         self._objective = objective
-        self._dataset = dataset
         self._items = items
         self._latents = latents
         self._text_of = text_of
@@ -66,15 +64,15 @@ class Feed:
     def weights(self, draws: Sequence[Draw]) -> Tensor:
         """(B,) what each picture's loss is multiplied by."""
         samples = [self._item(draw).sample for draw in draws]
-        weights = [self._objective.sample_weight(sample.weight, sample.is_regularisation) for sample in samples]
+        weights = [self._objective.sample_weight(sample.weight, sample.role == REGULARISATION) for sample in samples]
         return torch.tensor(weights, device=self._denoiser.device)
 
     def caption(self, draw: Draw) -> str:
         """The exact text that this draw is trained with."""
-        return final_caption(self._item(draw).sample, self._dataset.captions, draw.seed, draw.epoch)
+        return final_caption(self._item(draw).sample, draw.seed, draw.epoch)
 
     def is_regularisation(self, draw: Draw) -> bool:
-        return self._item(draw).sample.is_regularisation
+        return self._item(draw).sample.role == REGULARISATION
 
     def name(self, draw: Draw) -> str:
         """The picture's name, for messages."""

@@ -50,13 +50,13 @@ def _of_pictures(items: Sequence[Item]) -> dict[str, str]:
     samples = list(dict.fromkeys(item.sample for item in items))
     return {
         "pictures": _digest([(sample.name, sample.picture.digest()) for sample in samples]),
-        "captions": _digest([(sample.name, sample.caption, sample.class_words) for sample in samples]),
+        "captions": _digest([(sample.name, sample.caption, sample.class_words, compared(sample.captions)) for sample in samples]),
         "masks and transparency": _digest(
             [(sample.name, sample.mask.digest() if sample.mask else None, sample.alpha, sample.background) for sample in samples]
         ),
         "repeats": _digest([(sample.name, sample.repeats) for sample in samples]),
         "weights, and which pictures are regularisation or held out": _digest(
-            [(sample.name, sample.weight, sample.is_regularisation, sample.is_validation) for sample in samples]
+            [(sample.name, sample.weight, sample.role) for sample in samples]
         ),
         "sizes, crops and mirrored pictures": _digest([
             [(item.sample.name, variant.resized, variant.geometry.crop, variant.bucket, variant.flip) for variant in item.variants()]

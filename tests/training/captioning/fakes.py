@@ -9,10 +9,9 @@ import torch
 from PIL import Image
 
 from pack.training.captioning.captioner import Captioner
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.pictures import FilePicture, TensorPicture
+from pack.training.data.graph_images import TensorPicture
+from pack.training.data.pictures import FilePicture
 
 TAGS = [("general", 9), ("explicit", 9), ("red_tint", 0), ("green_tint", 0), ("blue_tint", 0), ("o_o", 0), ("hero_(series)", 4)]
 
@@ -70,7 +69,7 @@ def colour_dataset(folder: Path, colours: dict[str, tuple], captions: dict[str, 
 
 
 def as_dataset(samples) -> Dataset:
-    return Dataset(samples=tuple(samples), buckets=BucketSpec(), captions=CaptionSpec())
+    return Dataset(samples=tuple(samples))
 
 
 def graph_sample(name: str = "image 1", value: float = 1.0, **fields) -> Sample:

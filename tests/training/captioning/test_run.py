@@ -11,6 +11,7 @@ from pack.training.captioning.report import captioning_report
 from pack.training.captioning.run import CaptioningSpec, caption_dataset
 from pack.training.captioning.tag_rules import TagRules
 from pack.training.captioning.wd14 import wd14_captioner
+from pack.training.data.dataset import REGULARISATION
 from pack.training.errors import FileError, SettingsError
 
 COLOURS = {"a.png": (255, 0, 0), "b.png": (0, 255, 0), "c.png": (0, 0, 255)}
@@ -45,7 +46,8 @@ def test_existing_captions(answers, folder):
         result, outcome = run(dataset, answers, existing=existing)
         assert captions(result) == [expected, "colour 0-255-0, seen", "colour 0-0-255, seen"]
         assert outcome.kept == (["a.png"] if existing == "keep" else [])
-    assert captions(dataset) == ["my dog, seen", "", ""] and sorted(path.name for path in folder.iterdir()) == ["a.png", "a.txt", "b.png", "c.png"]
+    assert captions(dataset) == ["my dog, seen", "", ""]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "a.txt", "b.png", "c.png"]
 
 
 def test_the_trigger_leads_what_is_made(answers, folder):
@@ -72,7 +74,7 @@ def test_sentences(answers, folder):
 
 
 def test_class_words(answers):
-    plain, regular = graph_sample(class_words="ohwx dog"), graph_sample("image 2", class_words="dog", is_regularisation=True)
+    plain, regular = graph_sample(class_words="ohwx dog"), graph_sample("image 2", class_words="dog", role=REGULARISATION)
     captioned = replace(regular, name="image 3", caption="a dog", class_words="dog")
     dataset = as_dataset([plain, regular, captioned])
     result, outcome = run(dataset, answers, existing="append", trigger="zz")
@@ -191,7 +193,8 @@ def test_what_is_already_encoded_is_left(answers):
 
 def test_silence(answers, folder):
     dataset = colour_dataset(folder, COLOURS, {"a.png": "old"})
-    result, outcome = run(dataset, answers, Talker(words=lambda answer: ()), existing="replace", write_files="new and changed files", trigger="zz")
+    silent = Talker(words=lambda answer: ())
+    result, outcome = run(dataset, answers, silent, existing="replace", write_files="new and changed files", trigger="zz")
     assert captions(result) == ["old", "", ""] and outcome.silent == list(COLOURS) and not list(folder.glob("b.*t*t"))
 
 
@@ -212,7 +215,8 @@ def test_a_damaged_store_costs_only_time(tmp_path, folder):
 
 
 def test_settings_are_checked_together():
-    with pytest.raises(SettingsError, match="(?s)3 problems.*existing_captions is 'kep'. Did you mean 'keep'.*write_files.*caption_extension is '.py'"):
+    says = "(?s)3 problems.*existing_captions is 'kep'. Did you mean 'keep'.*write_files.*caption_extension is '.py'"
+    with pytest.raises(SettingsError, match=says):
         CaptioningSpec(existing="kep", write_files="yes", extension=".py")
 
 

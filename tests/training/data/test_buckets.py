@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pack.training.data.buckets import BucketSpec, assign, bucket_table, nearest, placed
+from pack.training.data.buckets import assign, bucket_table, nearest, placed
+from pack.training.data.specs import BucketSpec
 from pack.training.errors import SettingsError
 
 

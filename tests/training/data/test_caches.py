@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import save_file
 
 from pack.tests.training.data.pictures_on_disk import gradient, save
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
 from pack.training.data.dataset import Dataset, Sample
+from pack.training.data.decoding import Header
+from pack.training.data.graph_images import TensorPicture
 from pack.training.data.items import item_pixels, make_items
 from pack.training.data.latents import LatentCache
-from pack.training.data.pictures import FilePicture, TensorPicture
+from pack.training.data.pictures import FilePicture
+from pack.training.data.specs import BucketSpec
 from pack.training.data.texts import TextCache
 from pack.training.errors import DatasetError, FileError
 from pack.training.events import Message, Progress
@@ -45,14 +46,14 @@ class Letters:
 
     def encode(self, text):
         self.texts.append(text)
-        return TextCondition(tensors={"cond": torch.full((1, 2, 3), float(len(text))), "pooled": torch.tensor([[ord(c) for c in text[:3]]])})
+        pooled = torch.tensor([[ord(c) for c in text[:3]]])
+        return TextCondition(tensors={"cond": torch.full((1, 2, 3), float(len(text))), "pooled": pooled})
 
 
 def items_of(*pictures, **fields):
-    samples = tuple(
-        Sample(name=f"p{n}", picture=picture, caption="", **fields) for n, picture in enumerate(pictures)
-    )
-    return make_items(Dataset(samples=samples, buckets=fields.pop("buckets", None) or SPEC, captions=CaptionSpec()))
+    fields = {"buckets": SPEC, **fields}
+    samples = tuple(Sample(name=f"p{n}", picture=picture, caption="", **fields) for n, picture in enumerate(pictures))
+    return make_items(Dataset(samples=samples))
 
 
 def solid(value, width=64, height=64):
@@ -68,7 +69,7 @@ def test_latents_are_those_of_the_pixels(folder):
     items = items_of(solid(0.2), solid(0.8, 128, 32), solid(0.4))
     encoder = Averages()
     cache = LatentCache(encoder, folder)
-    assert cache.prepare(items) == items
+    assert cache.encode_missing(items) == items
     assert sorted(encoder.batches) == [1, 2]  # one batch a bucket
     for item in items:
         expected = Averages().encode(item_pixels(item)[None])[0]
@@ -79,14 +80,14 @@ def test_latents_are_those_of_the_pixels(folder):
 def test_batches_are_bounded_by_pixels(folder):
     items = items_of(*(solid(n / 10) for n in range(7)))
     encoder = Averages()
-    LatentCache(encoder, folder, pixels_per_batch=3 * 64 * 64).prepare(items)
+    LatentCache(encoder, folder, pixels_per_batch=3 * 64 * 64).encode_missing(items)
     assert encoder.batches == [3, 3, 1]
 
 
 def test_progress_and_equal_content_encoded_once(folder):
     seen = []
     encoder = Averages()
-    LatentCache(encoder, folder).prepare(items_of(solid(0.2), solid(0.2), solid(0.3)), seen.append)
+    LatentCache(encoder, folder).encode_missing(items_of(solid(0.2), solid(0.2), solid(0.3)), seen.append)
     assert encoder.batches == [2]
     assert seen == [Progress(phase="latents", done=done, total=3) for done in (0, 1, 3)]
 
@@ -95,10 +96,10 @@ def test_a_second_preparation_encodes_nothing(folder):
     items = items_of(solid(0.2), solid(0.3))
     encoder = Averages()
     cache = LatentCache(encoder, folder)
-    cache.prepare(items)
-    cache.prepare(items)
+    cache.encode_missing(items)
+    cache.encode_missing(items)
     if folder:
-        LatentCache(encoder, folder).prepare(items)
+        LatentCache(encoder, folder).encode_missing(items)
     assert sum(encoder.batches) == 2
 
 
@@ -109,7 +110,7 @@ def test_whatever_shapes_a_latent_is_part_of_its_key(tmp_path):
     def encoded(encoder=None, **fields) -> int:
         encoder = encoder or Averages()
         items = items_of(FilePicture(path, "a"), **fields)
-        LatentCache(encoder, tmp_path / "cache").prepare(items)
+        LatentCache(encoder, tmp_path / "cache").encode_missing(items)
         return sum(encoder.batches)
 
     assert encoded() == 1 and encoded() == 0
@@ -129,16 +130,16 @@ def test_masks_at_latent_size(folder):
     mask[:, :12] = 1
     (item,) = items_of(solid(0.5), mask=TensorPicture(mask, "m"))
     cache = LatentCache(Averages(), folder)
-    cache.prepare([item])
+    cache.encode_missing([item])
     assert cache.mask(item).shape == (8, 8)
     assert cache.mask(item)[0].tolist() == [1, 0.5, 0, 0, 0, 0, 0, 0]
 
 
-def test_variants_are_prepared(folder):
+def test_variants_are_encoded(folder):
     (item,) = items_of(TensorPicture(torch.rand(64, 64, 3), "r"), buckets=replace(SPEC, flip=True))
     encoder = Averages()
     cache = LatentCache(encoder, folder)
-    cache.prepare([item])
+    cache.encode_missing([item])
     assert encoder.batches == [2]
     straight, mirrored = (cache.get(variant) for variant in item.variants())
     assert torch.allclose(straight, mirrored.flip(2)) and encoder.batches == [2]
@@ -156,7 +157,7 @@ def test_a_picture_is_decoded_once_for_all_its_variants():
     (item,) = items_of(picture, buckets=replace(SPEC, flip=True, crop="random"))
     assert len(item.variants()) > 4
     picture.decoded = 0
-    LatentCache(Averages()).prepare([item])
+    LatentCache(Averages()).encode_missing([item])
     assert picture.decoded == 1
 
 
@@ -169,32 +170,29 @@ def test_cancel_keeps_what_is_done(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        LatentCache(encoder, tmp_path, pixels_per_batch=64 * 64).prepare(items, check=check)
+        LatentCache(encoder, tmp_path, pixels_per_batch=64 * 64).encode_missing(items, check=check)
     again = Averages()
-    LatentCache(again, tmp_path).prepare(items)
+    LatentCache(again, tmp_path).encode_missing(items)
     assert sum(again.batches) == 4
 
 
 def test_all_unreadable_pictures_are_named_at_once(tmp_path, folder):
     bad = [FilePicture(tmp_path / f"{name}.png", f"{name}.png") for name in ("gone", "broken")]
-    bad[1].path.write_bytes(save(tmp_path / "x.png", gradient(64, 64)).read_bytes()[:-500])
+    bad[1].file.write_bytes(save(tmp_path / "x.png", gradient(64, 64)).read_bytes()[:-500])
     items = make_items(Dataset(
         samples=tuple(Sample(name=p.name, picture=replace_known(p), caption="") for p in bad)
         + (Sample(name="good", picture=solid(0.5), caption=""),),
-        buckets=SPEC, captions=CaptionSpec(),
-    ))  # fmt: skip
+    ).with_buckets(SPEC))  # fmt: skip
     with pytest.raises(DatasetError) as caught:
-        LatentCache(Averages(), folder).prepare(items)
+        LatentCache(Averages(), folder).encode_missing(items)
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["gone.png", "broken.png"]
     seen = []
-    usable = LatentCache(Averages(), folder).prepare(items, seen.append, skip_unreadable=True)
+    usable = LatentCache(Averages(), folder).encode_missing(items, seen.append, skip_unreadable=True)
     assert [item.sample.name for item in usable] == ["good"]
     assert sum(isinstance(event, Message) and event.level == "warning" for event in seen) == 2
 
 
 def replace_known(picture):
-    from pack.training.data.pictures import Header
-
     return replace(picture, known=Header((64, 64), False))
 
 
@@ -206,7 +204,7 @@ def test_nan_latents_name_the_picture(folder):
             return latents
 
     with pytest.raises(DatasetError, match="p1: the VAE made NaN") as caught:
-        LatentCache(Overflows(), folder).prepare(items_of(solid(0.1), solid(0.2), solid(0.3)))
+        LatentCache(Overflows(), folder).encode_missing(items_of(solid(0.1), solid(0.2), solid(0.3)))
     assert len(caught.value.problems) == 1 and "--fp32-vae" in str(caught.value)
 
 
@@ -214,7 +212,7 @@ def test_an_entry_that_vanished_or_broke_is_made_again(tmp_path):
     (item,) = items_of(solid(0.5))
     encoder = Averages()
     cache = LatentCache(encoder, tmp_path)
-    cache.prepare([item])
+    cache.encode_missing([item])
     (path,) = tmp_path.glob("*/*.safetensors")
     expected = cache.get(item)
     path.write_bytes(path.read_bytes()[:20])
@@ -227,19 +225,19 @@ def test_an_entry_that_vanished_or_broke_is_made_again(tmp_path):
 def test_texts_are_encoded_once(folder):
     encoder, seen = Letters(), []
     cache = TextCache(encoder, folder)
-    cache.prepare(["a", "bb", "a", ""], seen.append)
+    cache.encode_missing(["a", "bb", "a", ""], seen.append)
     assert encoder.texts == ["a", "bb", ""] and seen[-1] == Progress(phase="captions", done=3, total=3)
     assert cache.get("bb").tensors["cond"].tolist() == [[[2.0] * 3] * 2]
-    cache.prepare(["bb", "a"])
+    cache.encode_missing(["bb", "a"])
     assert len(encoder.texts) == 3
     assert cache.get("new").tensors["pooled"].tolist() == [[110, 101, 119]] and encoder.texts[-1] == "new"
 
 
 def test_texts_on_disk_are_shared_and_follow_the_encoder(tmp_path):
-    TextCache(Letters(), tmp_path).prepare(["a"])
+    TextCache(Letters(), tmp_path).encode_missing(["a"])
     same, other = Letters(), Letters("with a LoRA")
-    TextCache(same, tmp_path).prepare(["a"])
-    TextCache(other, tmp_path).prepare(["a"])
+    TextCache(same, tmp_path).encode_missing(["a"])
+    TextCache(other, tmp_path).encode_missing(["a"])
     assert same.texts == [] and other.texts == ["a"]
 
 
@@ -252,13 +250,13 @@ def test_nan_texts_are_named(folder, name):
             return TextCondition(tensors={name: torch.full((1, 1), float("nan"))})
 
     with pytest.raises(DatasetError, match="'a dog'"):
-        TextCache(Broken(), folder).prepare(["a dog"])
+        TextCache(Broken(), folder).encode_missing(["a dog"])
 
     class OddPooled(Letters):
         def encode(self, text):
             return TextCondition(tensors={"cond": torch.ones(1, 1), "pooled_output": torch.full((1, 1), float("nan"))})
 
-    TextCache(OddPooled(), folder).prepare(["a dog"])
+    TextCache(OddPooled(), folder).encode_missing(["a dog"])
 
 
 def test_texts_stop_when_told(folder):
@@ -269,7 +267,7 @@ def test_texts_stop_when_told(folder):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        TextCache(encoder, folder).prepare("abc", check=check)
+        TextCache(encoder, folder).encode_missing("abc", check=check)
     assert encoder.texts == ["a"]
 
 

@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pack.training.data.captions import (
-    CaptionSpec,
-    caption_variants,
-    expand_wildcards,
-    final_caption,
-    has_word,
-    texts_needed,
-)
-from pack.training.data.dataset import Sample
+from pack.training.data.captions import caption_variants, expand_wildcards, final_caption, has_word, texts_needed
+from pack.training.data.dataset import REGULARISATION, VALIDATION, Sample
+from pack.training.data.specs import CaptionSpec
 from pack.training.errors import SettingsError
 
 
@@ -23,7 +17,7 @@ def sample(caption="", **fields) -> Sample:
 
 
 def text(caption, seed=0, epoch=0, fields=None, **spec) -> str:
-    return final_caption(sample(caption, **(fields or {})), CaptionSpec(**spec), seed, epoch)
+    return final_caption(sample(caption, captions=CaptionSpec(**spec), **(fields or {})), seed, epoch)
 
 
 def draws(caption, count=200, **spec) -> list[str]:
@@ -73,7 +67,7 @@ def test_a_placeholder_without_a_trigger_disappears():
 
 
 def test_regularisation_gets_neither_trigger_nor_prefix():
-    fields = {"is_regularisation": True, "class_words": "dog"}
+    fields = {"role": REGULARISATION, "class_words": "dog"}
     assert text("", fields=fields, trigger="ohwx", prefix="photo of ohwx", suffix="x") == "dog"
     assert text("a [trigger] dog", fields=fields, trigger="ohwx") == "a dog"
 
@@ -148,13 +142,14 @@ def test_every_second_epoch_without_captions():
 
 def test_validation_captions_stand_still():
     spec = dict(shuffle=True, caption_dropout=1.0, tag_dropout=0.9, trigger="ohwx")
-    found = {text("a, b, c", seed, fields={"is_validation": True}, **spec) for seed in range(20)}
+    found = {text("a, b, c", seed, fields={"role": VALIDATION}, **spec) for seed in range(20)}
     assert found == {"ohwx, a, b, c"}
 
 
-def test_a_samples_own_spec_wins():
-    own = sample("dog", captions=CaptionSpec(trigger="mine"))
-    assert final_caption(own, CaptionSpec(trigger="theirs"), 0, 0) == "mine, dog"
+def test_each_sample_follows_its_own_spec():
+    samples = [sample("dog", captions=CaptionSpec(trigger=trigger)) for trigger in ("mine", "theirs")]
+    assert [final_caption(one, 0, 0) for one in samples] == ["mine, dog", "theirs, dog"]
+    assert texts_needed(samples) == ("mine, dog", "theirs, dog")
 
 
 specs = st.builds(
@@ -167,19 +162,18 @@ specs = st.builds(
 
 @given(caption=st.text(alphabet="ab,|{}; \n[]", max_size=40), spec=specs, seed=st.integers(0, 2**62), epoch=st.integers(0, 9))
 def test_every_draw_is_known_ahead(caption, spec, seed, epoch):
-    one = sample(caption)
-    drawn = final_caption(one, spec, seed, epoch)
-    assert drawn == final_caption(one, spec, seed, epoch)
-    assert drawn in texts_needed([one], spec)
-    assert len(caption_variants(one, spec)) <= spec.variants + 1
+    one = sample(caption, captions=spec)
+    drawn = final_caption(one, seed, epoch)
+    assert drawn == final_caption(one, seed, epoch)
+    assert drawn in texts_needed([one])
+    assert len(caption_variants(one)) <= spec.variants + 1
     assert "|||" not in drawn and ";;;" not in drawn
 
 
 def test_variants_are_all_used():
-    spec = CaptionSpec(shuffle=True, variants=4)
-    one = sample("a, b, c, d, e, f")
-    assert {final_caption(one, spec, seed, 0) for seed in range(100)} == set(caption_variants(one, spec))
-    assert len(caption_variants(one, spec)) == 4
+    one = sample("a, b, c, d, e, f", captions=CaptionSpec(shuffle=True, variants=4))
+    assert {final_caption(one, seed, 0) for seed in range(100)} == set(caption_variants(one))
+    assert len(caption_variants(one)) == 4
 
 
 def test_has_word():

@@ -6,13 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
 from pack.training.data.colour import full_mask, over_background
-from pack.training.data.dataset import Dataset, Sample
+from pack.training.data.dataset import VALIDATION, Dataset, Sample
+from pack.training.data.graph_images import TensorPicture
 from pack.training.data.items import item_mask, item_pixels, make_items
-from pack.training.data.pictures import TensorPicture
 from pack.training.data.resize import resized_crop
+from pack.training.data.specs import BucketSpec
 
 
 def picture(width=96, height=64, channels=3, value=None):
@@ -22,7 +21,7 @@ def picture(width=96, height=64, channels=3, value=None):
 
 def dataset(*samples, **buckets) -> Dataset:
     spec = BucketSpec(**{"resolution": 64, "min_bucket": 32, "max_bucket": 128, "bucket_step": 32, **buckets})
-    return Dataset(samples=samples, buckets=spec, captions=CaptionSpec())
+    return Dataset(samples=samples).with_buckets(spec)
 
 
 def sample(image=None, name="a", **fields) -> Sample:
@@ -116,7 +115,7 @@ def test_focal_crop_follows_the_mask():
 
 
 def test_validation_items_have_no_variants():
-    (item,) = make_items(dataset(sample(picture(300, 60), is_validation=True), flip=True, crop="random"))
+    (item,) = make_items(dataset(sample(picture(300, 60), role=VALIDATION), flip=True, crop="random"))
     assert item.variants() == (item,) and item.geometry.crop == (16, 0)
 
 
@@ -131,9 +130,10 @@ def test_small_buckets_are_merged_into_the_nearest_full_one():
     assert [item.bucket for item in make_items(dataset(*samples))][2:] == [(96, 32), (32, 96)]
 
 
-def test_a_samples_own_buckets_win():
-    own = BucketSpec(resolution=32, min_bucket=32, bucket_step=32)
-    items = make_items(dataset(sample(picture(64, 64), buckets=own), sample(picture(64, 64), "b")))
+def test_each_sample_goes_by_its_own_buckets():
+    small, usual = (BucketSpec(resolution=side, min_bucket=32, bucket_step=32) for side in (32, 64))
+    samples = (sample(picture(64, 64), buckets=small), sample(picture(64, 64), "b", buckets=usual))
+    items = make_items(Dataset(samples=samples))
     assert [item.bucket for item in items] == [(32, 32), (64, 64)]
 
 

@@ -10,9 +10,8 @@ import pytest
 import tomllib
 
 from pack.tests.training.run.fakes import Bench, pictures
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
-from pack.training.data.dataset import Dataset
+from pack.training.data.dataset import REGULARISATION, VALIDATION, Dataset
+from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.families import FAMILIES
 from pack.training.lora_file.dataset_metadata import tag_frequency
 from pack.training.lora_file.metadata import dated, lora_metadata, with_trigger_words
@@ -44,16 +43,16 @@ def samples():
     made = pictures(5)
     fox = [replace(sample, folder="5_lcfox character", class_words="lcfox character", repeats=5, caption=caption)
            for sample, caption in zip(made, ("fox, tree", "fox, snow", "a fox"), strict=False)]
-    regular = replace(made[3], folder="1_animal", class_words="animal", is_regularisation=True, caption="animal")
-    return (*fox, regular, replace(made[4], is_validation=True))
+    regular = replace(made[3], folder="1_animal", class_words="animal", role=REGULARISATION, caption="animal")
+    return (*fox, regular, replace(made[4], role=VALIDATION))
 
 
 def order(tmp_path, family="sd15", parametrisation="epsilon", **changes):
     bench = Bench(folder=tmp_path / "fox v1", run_spec=RunSpec(steps=40, batch_size=2, gradient_accumulation=2, seed=7), samples=samples())
     made = bench.order()
     made.denoiser.family, made.denoiser.parametrisation = family, parametrisation
-    dataset = Dataset(samples=samples(), captions=CaptionSpec(trigger="lcfox", shuffle=True, keep_tokens=1),
-                      buckets=BucketSpec(resolution=512, min_bucket=256, max_bucket=1024))
+    dataset = Dataset(samples=samples()).with_captions(CaptionSpec(trigger="lcfox", shuffle=True, keep_tokens=1))
+    dataset = dataset.with_buckets(BucketSpec(resolution=512, min_bucket=256, max_bucket=1024))
     recipe = {name: changes.pop(name) for name in ("network", "optimizer", "objective") if name in changes}
     return replace(made, recipe=replace(made.recipe, dataset=dataset, **recipe), model_name="v1-5.safetensors", **changes)
 
@@ -70,7 +69,7 @@ def _metadata(made):
     from pack.training.network.build import build_network
     from pack.training.run.build import make_plan
 
-    items = [item for item in make_items(made.recipe.dataset) if not item.sample.is_validation]
+    items = [item for item in make_items(made.recipe.dataset) if item.sample.is_trained]
     plan = make_plan(made.recipe.run, items)
     network = build_network(replace(made.recipe.network, targets=TargetSpec(preset="all linear")), made.parts[:1], seed=0)
     settings = run_settings(made, plan, 40, network) | {"precision": "bfloat16"}

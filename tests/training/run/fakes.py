@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.pictures import TensorPicture
+from pack.training.data.graph_images import TensorPicture
+from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.events import Emitter, Event
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.spec import ObjectiveSpec
@@ -23,6 +22,8 @@ from pack.training.recipe import Recipe
 from pack.training.run.carry_out import Result, carry_out
 from pack.training.run.control import Control
 from pack.training.specs import PreviewSpec, RunSpec
+
+BUCKETS = BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64)
 
 
 class TinyModel(nn.Module):
@@ -172,7 +173,7 @@ class Bench:
     objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     preview: PreviewSpec | None = None
     captions: CaptionSpec = field(default_factory=CaptionSpec)
-    buckets: BucketSpec = field(default_factory=lambda: BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64))
+    buckets: BucketSpec = BUCKETS
     control: Control = field(default_factory=Control)
     on_event: Callable[[Event], None] = lambda event: None
     train_text: bool = False
@@ -194,7 +195,7 @@ class Bench:
         parts = [_part("diffusion_model", self.model)] + ([_part("clip_l", self.text_encoder)] if self.train_text else [])
         self.folder.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(
-            dataset=Dataset(samples=self.samples, captions=self.captions, buckets=self.buckets),
+            dataset=Dataset(samples=self.samples).with_captions(self.captions).with_buckets(self.buckets),
             network=self.network, optimizer=self.optimizer, objective=self.objective, preview=self.preview, run=self.run_spec,
         )
         return Order(

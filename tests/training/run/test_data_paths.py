@@ -7,14 +7,14 @@ import torch
 
 from pack.tests.training.run.fakes import TinyImageEncoder, TinyTextEncoder, pictures
 from pack.training.data.batches import Draw, draw_seed
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec, final_caption, texts_needed
+from pack.training.data.captions import final_caption, texts_needed
 from pack.training.data.dataset import Dataset
 from pack.training.data.encoded import encoded_dataset
+from pack.training.data.graph_images import TensorPicture
 from pack.training.data.items import item_pixels, make_items
 from pack.training.data.latents import LatentCache
 from pack.training.data.merge import merge_datasets
-from pack.training.data.pictures import TensorPicture
+from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.data.texts import TextCache
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.run.feed import Feed
@@ -34,10 +34,10 @@ class Identity:
 def feed(dataset: Dataset, objective: ObjectiveSpec | None = None) -> Feed:
     items = make_items(dataset)
     latents, texts = LatentCache(TinyImageEncoder()), TextCache(TinyTextEncoder())
-    latents.prepare(items)
-    texts.prepare(texts_needed(dataset.samples, dataset.captions))
+    latents.encode_missing(items)
+    texts.encode_missing(texts_needed(dataset.samples))
     chosen = SimpleNamespace(spec=objective or ObjectiveSpec())
-    return Feed(denoiser=Identity(), objective=chosen, dataset=dataset, items=items, latents=latents, text_of=texts.get)
+    return Feed(denoiser=Identity(), objective=chosen, items=items, latents=latents, text_of=texts.get)
 
 
 def draw(item, seed=0):
@@ -50,7 +50,7 @@ SPEC = BucketSpec(resolution=64, min_bucket=64, max_bucket=64)
 def test_encoded_samples_beside_pictures():
     latent = torch.rand(1, 4, 8, 8)
     encoded = encoded_dataset([{"samples": latent}], [[[torch.full((1, 3), 7.0), {}]]])
-    plain = Dataset(samples=pictures(1), buckets=SPEC, captions=CaptionSpec(trigger="ohwx"))
+    plain = Dataset(samples=pictures(1)).with_buckets(SPEC).with_captions(CaptionSpec(trigger="ohwx"))
     run = feed(merge_datasets([plain, encoded]))
     both = [draw(0), draw(1)]
     assert torch.equal(run.latents(both)[1], latent[0])
@@ -61,7 +61,7 @@ def test_encoded_samples_beside_pictures():
 
 
 def test_guidance_of_the_objective_conditions_every_draw():
-    dataset = Dataset(samples=pictures(1), buckets=SPEC, captions=CaptionSpec())
+    dataset = Dataset(samples=pictures(1)).with_buckets(SPEC)
     assert feed(dataset).conditions([draw(0)])[0].extras == {}
     told = feed(dataset, ObjectiveSpec(guidance=3.5)).conditions([draw(0)])
     assert [condition.extras for condition in told] == [{"guidance": 3.5}]
@@ -70,8 +70,9 @@ def test_guidance_of_the_objective_conditions_every_draw():
 def test_a_draw_is_mirrored_with_its_geometry():
     wide = TensorPicture(torch.rand(64, 101, 3), "wide")
     sample = replace(pictures(1)[0], picture=wide)
-    run = feed(Dataset(samples=(sample,), buckets=replace(SPEC, flip=True), captions=CaptionSpec()))
-    (item,) = make_items(Dataset(samples=(sample,), buckets=replace(SPEC, flip=True), captions=CaptionSpec()))
+    dataset = Dataset(samples=(sample,)).with_buckets(replace(SPEC, flip=True))
+    run = feed(dataset)
+    (item,) = make_items(dataset)
     lefts = set()
     for seed in range(10):
         one = draw(0, seed)
@@ -86,7 +87,7 @@ def test_masks_stand_beside_unmasked_pictures():
     mask = torch.zeros(64, 64, 3)
     mask[:, :16] = 1
     first, second = pictures(2)
-    run = feed(Dataset(samples=(replace(first, mask=TensorPicture(mask, "m")), second), buckets=SPEC, captions=CaptionSpec()))
+    run = feed(Dataset(samples=(replace(first, mask=TensorPicture(mask, "m")), second)).with_buckets(SPEC))
     masks = run.masks([draw(0), draw(1)])
     assert masks.shape == (2, 1, 8, 8)
     assert masks[0, 0, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0] and masks[1].min() == 1
@@ -94,12 +95,12 @@ def test_masks_stand_beside_unmasked_pictures():
 
 def test_every_drawn_caption_is_cached_ahead():
     spec = CaptionSpec(shuffle=True, tag_dropout=0.3, caption_dropout=0.2, variants=3)
-    sample = replace(pictures(1)[0], caption="a, b, c, d")
+    sample = replace(pictures(1)[0], caption="a, b, c, d", captions=spec)
     encoder = TinyTextEncoder()
     texts = TextCache(encoder)
-    texts.prepare(texts_needed([sample], spec))
+    texts.encode_missing(texts_needed([sample]))
     encoder.encode = None  # from here on nothing may be encoded
-    seen = {final_caption(sample, spec, draw_seed(1, epoch, 0, 0), epoch) for epoch in range(50)}
+    seen = {final_caption(sample, draw_seed(1, epoch, 0, 0), epoch) for epoch in range(50)}
     assert len(seen) == 4 and "" in seen
     for text in seen:
         texts.get(text)

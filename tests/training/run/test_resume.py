@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from pack.tests.training.run.fakes import Bench, pictures
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec
 from pack.training.data.dataset import Sample
+from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.errors import StateError
 from pack.training.events import StepDone, Validated
 from pack.training.network.spec import NetworkSpec, TargetSpec

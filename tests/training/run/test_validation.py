@@ -8,12 +8,13 @@ from torch.testing import assert_close
 
 from pack.tests.training.run.fakes import pictures
 from pack.tests.training.run.test_loop import bench
+from pack.training.data.dataset import TRAINING, VALIDATION
 from pack.training.events import Saved, Validated
 from pack.training.run.validation import Validation
 
 
 def with_held_out(count: int, held_out: int):
-    return tuple(replace(sample, is_validation=i >= count - held_out) for i, sample in enumerate(pictures(count)))
+    return tuple(replace(sample, role=VALIDATION if i >= count - held_out else TRAINING) for i, sample in enumerate(pictures(count)))
 
 
 def test_every_n_steps_and_at_the_end(tmp_path):

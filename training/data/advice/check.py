@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from ...wording import count, some
-from ..captions import TRIGGER, CaptionSpec
-from ..dataset import Dataset, Sample
+from ..captions import TRIGGER
+from ..dataset import REGULARISATION, Dataset, Sample
 
 
 def caption_problems(dataset: Dataset) -> tuple[str, ...]:
     """Pictures that would be trained without any text, and [trigger] placeholders without a trigger word."""
     missing, unfilled = [], []
     for sample in dataset.samples:
-        spec = sample.captions or dataset.captions
+        spec = sample.captions
         if sample.condition is not None or spec.allow_empty:
             continue
-        if not _has_text(sample, spec):
+        if not _has_text(sample):
             missing.append(sample.name)
-        if TRIGGER in sample.caption + spec.prefix + spec.suffix and not spec.trigger.strip() and not sample.is_regularisation:
+        if TRIGGER in sample.caption + spec.prefix + spec.suffix and not spec.trigger.strip() and sample.role != REGULARISATION:
             unfilled.append(sample.name)
     problems = []
     if missing:
@@ -32,6 +32,8 @@ def caption_problems(dataset: Dataset) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def _has_text(sample: Sample, spec: CaptionSpec) -> bool:
-    own = sample.caption.strip() or sample.class_words
-    return bool(own or (not sample.is_regularisation and (spec.trigger.strip() or spec.prefix.strip() or spec.suffix.strip())))
+def _has_text(sample: Sample) -> bool:
+    if sample.caption.strip() or sample.class_words:
+        return True
+    spec = sample.captions
+    return sample.role != REGULARISATION and any(text.strip() for text in (spec.trigger, spec.prefix, spec.suffix))

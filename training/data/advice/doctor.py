@@ -10,8 +10,7 @@ from ...errors import DatasetError
 from ...wording import count, some
 from ..captions import has_word
 from ..colour import full_mask
-from ..dataset import Dataset, Sample
-from ..encoded import EncodedPicture
+from ..dataset import TRAINING, Dataset, Sample
 from ..items import make_items
 from .check import caption_problems
 from .duplicates import all_looks, groups, near_pairs
@@ -31,7 +30,7 @@ def diagnose(dataset: Dataset, on_progress: Callable[[int, int], None] | None = 
         *dataset.problems,
         *dataset.warnings,
         *caption_problems(dataset),
-        *_caption_findings(dataset),
+        *_caption_findings(samples),
         *_size_findings(dataset),
         *_alpha_findings(samples),
         *_mask_findings(samples),
@@ -45,8 +44,8 @@ def doctor_report(findings: Sequence[str]) -> str:
     return "\n".join([f"{count(len(findings), 'finding')}:", *(f"  - {finding}" for finding in findings)])
 
 
-def _caption_findings(dataset: Dataset) -> Iterator[str]:
-    samples = [s for s in dataset.samples if s.condition is None and not s.is_validation and not s.is_regularisation]
+def _caption_findings(samples: Sequence[Sample]) -> Iterator[str]:
+    samples = [s for s in samples if s.condition is None and s.role == TRAINING]
     same: dict[str, list[str]] = defaultdict(list)
     for sample in samples:
         if sample.caption.strip():
@@ -55,17 +54,17 @@ def _caption_findings(dataset: Dataset) -> Iterator[str]:
         if len(names) > 1:
             yield (f"{len(names)} pictures share the caption '{_short(caption)}': {some(names)}. Say what differs, "
                    "or the LoRA learns the differences as noise.")
-    lines = [s.name for s in samples if len(s.caption.strip().splitlines()) > 1 and (s.captions or dataset.captions).lines == "random"]
+    lines = [s.name for s in samples if len(s.caption.strip().splitlines()) > 1 and s.captions.lines == "random"]
     if lines:
         yield (f"{count(len(lines), 'caption')} with several lines: {some(lines)}. Each line is a caption of its own, drawn at random; "
                "set lines to 'all' on Caption Config if they belong together.")
-    yield from _usual_word_findings(dataset, samples)
+    yield from _usual_word_findings(samples)
 
 
-def _usual_word_findings(dataset: Dataset, samples: Sequence[Sample]) -> Iterator[str]:
+def _usual_word_findings(samples: Sequence[Sample]) -> Iterator[str]:
     """The word that nearly all captions have, missing from some: most likely the trigger, misspelt or forgotten."""
     captioned = [sample for sample in samples if sample.caption.strip()]
-    triggers = {(sample.captions or dataset.captions).trigger.strip() for sample in captioned} - {""}
+    triggers = {sample.captions.trigger.strip() for sample in captioned} - {""}
     if triggers or len(captioned) < FEW:
         return
     spoken = [re.findall(r"[\w'-]+", sample.caption.lower()) for sample in captioned]
@@ -89,13 +88,13 @@ def _size_findings(dataset: Dataset) -> Iterator[str]:
         worst = sorted(enlarged, key=enlarged.get, reverse=True)
         yield (f"{count(len(worst), 'picture')} too small for the resolution: {some(f'{n} ({enlarged[n]:.1f} times)' for n in worst)}. "
                "Enlarging teaches blur: use larger originals, lower the resolution, or switch no_upscale on in Bucket Config.")
-    training = [s for s in dataset.samples if not s.is_validation and not s.is_regularisation]
+    training = [s for s in dataset.samples if s.role == TRAINING]
     if len(training) < FEW:
         yield f"there are only {count(len(training), 'picture')} to learn from. 15 to 40 are usual; with fewer the LoRA copies them."
 
 
 def _alpha_findings(samples: Sequence[Sample]) -> Iterator[str]:
-    transparent = [s for s in samples if hasattr(s.picture, "header") and s.picture.header().has_alpha]
+    transparent = [s for s in samples if s.picture.has_alpha()]
     ignored = [s.name for s in transparent if s.alpha == "ignore"]
     if ignored:
         yield (f"{count(len(ignored), 'picture')} whose transparency is ignored: {some(ignored)}. Colours that hide in transparent "
@@ -128,13 +127,13 @@ def _mask_findings(samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def _duplicate_findings(samples: Sequence[Sample], on_progress: Callable[[int, int], None] | None) -> Iterator[str]:
-    seen = [sample for sample in samples if not isinstance(sample.picture, EncodedPicture)]
+    seen = [sample for sample in samples if sample.picture.encoded is None]
     hashes, unreadable = all_looks([sample.picture for sample in seen], on_progress)
     yield from unreadable
     for group in groups(near_pairs(hashes)):
         members = [seen[index] for index in group]
-        held = [sample.name for sample in members if sample.is_validation]
-        trained = [sample.name for sample in members if not sample.is_validation]
+        held = [sample.name for sample in members if not sample.is_trained]
+        trained = [sample.name for sample in members if sample.is_trained]
         if held and trained:
             yield (f"validation pictures that are also trained on: {some(held)} looks like {some(trained)}. The validation loss will "
                    "look too good: take them out of one of the two.")

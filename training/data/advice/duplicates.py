@@ -10,7 +10,6 @@ from PIL import Image
 from ...errors import DatasetError, MissingLibraryError
 from ..colour import over_background
 from ..dataset import Picture
-from ..pictures import FilePicture
 
 SIDE = 256
 NEAR = 6
@@ -23,8 +22,7 @@ def looks(picture: Picture) -> np.ndarray:
         import imagehash
     except ImportError as error:
         raise MissingLibraryError("imagehash", "Finding near-duplicates") from error
-    rgba = picture.small_pixels(SIDE) if isinstance(picture, FilePicture) else picture.pixels()
-    grey = Image.fromarray(over_background(rgba, (255, 255, 255))).convert("L")
+    grey = Image.fromarray(over_background(picture.small_pixels(SIDE), (255, 255, 255))).convert("L")
     grey.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     bits = [imagehash.phash(grey).hash, imagehash.dhash(grey).hash]
     return np.array([np.packbits(hash_.flatten()).view(np.uint64)[0] for hash_ in bits])

@@ -7,27 +7,24 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ...wording import MANY, count, some
-from ..dataset import Dataset, Sample
+from ..dataset import TRAINING, Dataset, Sample
 from ..items import Item
 
 
 def dataset_report(dataset: Dataset) -> str:
     """Folder by folder: pictures, repeats, captions, masks; then what is wrong."""
     samples = dataset.samples
-    training = [sample for sample in samples if not sample.is_validation]
+    training = [sample for sample in samples if sample.is_trained]
     lines = [f"{count(len(samples), 'picture')}, {count(sum(s.repeats for s in training), 'draw')} an epoch"]
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
-        groups.setdefault((_role(sample), sample.folder), []).append(sample)
+        groups.setdefault((sample.role, sample.folder), []).append(sample)
     for (role, folder), members in groups.items():
-        lines.append(f"  {role}{folder or '(top folder)'}: {_group(members)}")
+        spoken = "" if role == TRAINING else f"{role} "
+        lines.append(f"  {spoken}{folder or '(top folder)'}: {_group(members)}")
     lines += _section("Cannot be used", dataset.problems)
     lines += _section("Note", [*dataset.warnings, *_missing_captions(samples)])
     return "\n".join(lines)
-
-
-def _role(sample: Sample) -> str:
-    return "validation " if sample.is_validation else "regularisation " if sample.is_regularisation else ""
 
 
 def _group(members: Sequence[Sample]) -> str:
@@ -60,7 +57,7 @@ def _section(title: str, lines: Iterable[str], limit: int = 30) -> list[str]:
 
 def bucket_report(items: Sequence[Item], batch_size: int) -> str:
     """Bucket by bucket: pictures, draws, batches and how many are short; then the worst crops and enlargements."""
-    training = [item for item in items if not item.sample.is_validation]
+    training = [item for item in items if item.sample.is_trained]
     pictures, draws = Counter(item.bucket for item in training), Counter()
     for item in training:
         draws[item.bucket] += item.sample.repeats

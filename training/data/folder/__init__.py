@@ -1,0 +1,10 @@
+"""A folder of pictures and captions -> Dataset, however large or untidy it is.
+
+    scan           the folder as samples, in kohya's layout
+    walk           what lies in a folder, and nothing of what lies outside it
+    caption_files  captions beside the pictures, metadata.jsonl and metadata.csv
+    headers        the headers of many pictures, and whether each file is whole
+    index          what was learnt of each file, kept between scans
+    leftovers      files that are not used, though their owner may think so
+    splits         what is held out, and how often regularisation pictures are seen
+"""

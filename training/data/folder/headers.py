@@ -1,4 +1,4 @@
-"""Reading the headers of many pictures: from the index where it knows them, else in threads."""
+"""Reading the headers of many pictures, from the index where it knows them, else in threads; and whether a file is whole."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from typing import BinaryIO
 
 from ...errors import DatasetError
 from ..dataset import Sample
-from ..pictures import FilePicture, Header
+from ..decoding import Header
+from ..pictures import FilePicture
 from .index import FileIndex, stamp_of
 
 REPORT_EVERY = 50
+TAIL = 4096
 
 
 def read_headers(
@@ -25,7 +27,7 @@ def read_headers(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Sample]:
     """The samples whose picture (and mask) has a sound header, with it filled in; the others go to `problems`."""
-    pictures = {p.path: p for sample in samples for p in (sample.picture, sample.mask) if isinstance(p, FilePicture)}
+    pictures = {picture.file: picture for sample in samples for picture in _files(sample)}
     stamps = {path: stamp_of(path) or (0, 0, 0) for path in pictures}
     known = index.headers(stamps) if index else {}
     fresh, failures = _read([p for path, p in pictures.items() if path not in known], len(known), on_progress)
@@ -46,9 +48,9 @@ def _read(
         try:
             for picture, (header, failure) in zip(pictures, pool.map(_header, pictures), strict=True):
                 if header:
-                    headers[picture.path] = header
+                    headers[picture.file] = header
                 else:
-                    failures[picture.path] = failure
+                    failures[picture.file] = failure
                 done += 1
                 if on_progress and (done % REPORT_EVERY == 0 or done == total):
                     on_progress(done, total)
@@ -60,34 +62,34 @@ def _read(
 def _header(picture: FilePicture) -> tuple[Header | None, str]:
     try:
         header = picture.header()
-        check_whole(picture)
+        _check_whole(picture)
         return header, ""
     except DatasetError as error:
         return None, error.problems[0]
 
 
 def _sound(sample: Sample, headers: dict[Path, Header]) -> bool:
-    return all(p.path in headers for p in (sample.picture, sample.mask) if isinstance(p, FilePicture))
+    return all(picture.file in headers for picture in _files(sample))
 
 
 def _filled(sample: Sample, headers: dict[Path, Header], index: FileIndex | None) -> Sample:
-    def fill(picture):
-        return replace(picture, known=headers[picture.path], index=index) if isinstance(picture, FilePicture) else picture
-
-    return replace(sample, picture=fill(sample.picture), mask=fill(sample.mask))
+    picture, *mask = (replace(picture, known=headers[picture.file], index=index) for picture in _files(sample))
+    return replace(sample, picture=picture, mask=mask[0] if mask else None)
 
 
-TAIL = 4096
+def _files(sample: Sample) -> list[FilePicture]:
+    """The picture, and the mask where there is one: a scan makes files of both."""
+    return [picture for picture in (sample.picture, sample.mask) if picture is not None]
 
 
-def check_whole(picture: FilePicture) -> None:
+def _check_whole(picture: FilePicture) -> None:
     """Raise DatasetError for a truncated file.
 
     The end mark or the length that its format carries is looked at; where that is missing or wrong the picture is
     decoded, and that decides (some cameras append data behind the mark).
     """
     try:
-        with picture.path.open("rb") as file:
+        with picture.file.open("rb") as file:
             whole = _looks_whole(file, os.fstat(file.fileno()).st_size)
     except (OSError, struct.error):
         whole = False

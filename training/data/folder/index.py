@@ -15,13 +15,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ..pictures import Header
+from ..decoding import Header
 
 log = logging.getLogger(__name__)
 VERSION = 1
 """Raise it when what is recorded changes its meaning: older records are then dropped."""
-
-
 Stamp = tuple[int, int, int]
 """A file's size in bytes, mtime and ctime in ns: an edit changes at least one."""
 
@@ -73,7 +71,7 @@ class FileIndex:
             with self._lock:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 with closing(sqlite3.connect(self._path, timeout=2)) as db, db:
-                    self._prepare(db)
+                    self._make_table(db)
                     return work(db)
         except (sqlite3.Error, OSError) as error:
             log.warning("the picture index %s cannot be used (%s); pictures are read again", self._path.name, error)
@@ -81,7 +79,7 @@ class FileIndex:
                 self._discard()
             return None
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
+    def _make_table(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA synchronous = OFF")  # losing records costs a second, waiting for the disk costs more
         if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
             return

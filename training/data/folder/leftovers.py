@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...wording import count, some
-from ..pictures import EXTENSIONS
+from ..decoding import EXTENSIONS
 from .walk import Folder, fold, printable
 
 UNREAD = (".gif", ".tif", ".tiff", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".tga", ".dng", ".cr2", ".nef")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from ...errors import DatasetError, SettingsError, raise_problems
 from ...wording import count, some
-from ..buckets import BucketSpec
-from ..captions import CaptionSpec
-from ..dataset import ALPHA, Dataset, Sample
-from ..pictures import EXTENSIONS, FilePicture
+from ..dataset import ALPHA, REGULARISATION, VALIDATION, Dataset, Sample
+from ..decoding import EXTENSIONS, WHERE
+from ..pictures import FilePicture
+from ..specs import CaptionSpec
 from .caption_files import Metadata, read_text
 from .headers import read_headers
 from .index import FileIndex
@@ -29,7 +29,6 @@ from .leftovers import leftovers
 from .splits import balance_regularisation, hold_out
 from .walk import File, Folder, printable, walk
 
-NODE = "Load Dataset"
 CAPTIONS_FROM = ("auto", "files", "metadata", "class words")
 MASKS = ("none", "alpha", "files", "alpha and files")
 MASK_ENDINGS = ("-mask", "-masklabel")
@@ -45,7 +44,7 @@ class ScanSpec:
     ('a-mask.png' beside 'a.png', or the same name in `mask_folder`), or both. `alpha` and `background`: see Sample.
     `regularisation_folder` holds class pictures whose loss counts `prior_loss_weight` times; with
     `balance_regularisation` they are seen as often as all training pictures together, as in kohya.
-    `validation_fraction` (0..1) of the pictures, or all of `validation_folder`, are held out.
+    `validation_fraction` (0..1) of the pictures, or all of `validation_folder`, are held out. `captions`: see Sample.
     """
 
     repeats: int = 1
@@ -61,6 +60,7 @@ class ScanSpec:
     balance_regularisation: bool = True
     validation_fraction: float = 0.0
     validation_folder: Path | None = None
+    captions: CaptionSpec = CaptionSpec()
 
     def __post_init__(self) -> None:
         problems = []
@@ -75,7 +75,7 @@ class ScanSpec:
             problems.append(f"validation_fraction is {self.validation_fraction} but must be from 0 to below 1 (0.1).")
         if self.prior_loss_weight < 0:
             problems.append(f"prior_loss_weight is {self.prior_loss_weight} but must be at least 0 (1 is usual).")
-        raise_problems(SettingsError, NODE, problems)
+        raise_problems(SettingsError, WHERE, problems)
 
 
 @dataclass
@@ -104,19 +104,19 @@ def scan_folder(
     samples = _samples(folder, spec, findings, skip=apart)
     if spec.validation_folder:
         held = _samples(spec.validation_folder, replace(spec, repeats=1), findings, skip=[])
-        samples += [replace(sample, is_validation=True, repeats=1) for sample in held]
+        samples += [replace(sample, role=VALIDATION, repeats=1) for sample in held]
     if spec.regularisation_folder:
         classes = _samples(spec.regularisation_folder, replace(spec, masks="none", repeats=1), findings, skip=[])
-        samples += [replace(sample, is_regularisation=True, weight=spec.prior_loss_weight) for sample in classes]
+        samples += [replace(sample, role=REGULARISATION, weight=spec.prior_loss_weight) for sample in classes]
     samples = read_headers(samples, findings.problems, index, on_progress)
     if not samples:
-        raise DatasetError(NODE, [_nothing_found(folder), *findings.problems])
+        raise DatasetError(WHERE, [_nothing_found(folder), *findings.problems])
     samples = hold_out(samples, spec.validation_fraction)
     if spec.balance_regularisation:
         samples = balance_regularisation(samples)
     return Dataset(
-        samples=tuple(samples), buckets=BucketSpec(), captions=CaptionSpec(),
-        problems=tuple(findings.problems), warnings=tuple(findings.warnings), facts={"folder": printable(folder.name)},
+        samples=tuple(samples), problems=tuple(findings.problems), warnings=tuple(findings.warnings),
+        facts={"folder": printable(folder.name)},
     )
 
 
@@ -130,7 +130,7 @@ def _nothing_found(folder: Path) -> str:
 def _samples(root: Path, spec: ScanSpec, findings: Findings, skip: list[Path]) -> list[Sample]:
     """Every picture below `root` as a sample whose header has not been read yet."""
     if not root.is_dir():
-        raise DatasetError(NODE, [f"the folder '{printable(root.name)}' does not exist. Check its name."])
+        raise DatasetError(WHERE, [f"the folder '{printable(root.name)}' does not exist. Check its name."])
     root = root.resolve()
     skipped_roots = {path.resolve() for path in skip}
     folders = [
@@ -188,6 +188,7 @@ def _sample(
         class_words=class_words if spec.captions_from in ("auto", "class words") else "",
         alpha="mask" if "alpha" in spec.masks else spec.alpha,
         background=spec.background,
+        captions=spec.captions,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...seeds import mix_seed
-from ..dataset import Sample
+from ..dataset import REGULARISATION, TRAINING, VALIDATION, Sample
 
 
 def hold_out(samples: list[Sample], fraction: float) -> list[Sample]:
@@ -13,13 +13,13 @@ def hold_out(samples: list[Sample], fraction: float) -> list[Sample]:
 
     The choice follows the file names: adding pictures hardly changes it, and each rerun holds out the same.
     """
-    candidates = [s for s in samples if not s.is_regularisation and not s.is_validation]
+    candidates = [s for s in samples if s.role == TRAINING]
     if fraction <= 0 or len(candidates) < 2:
         return samples
     count = min(max(1, round(fraction * len(candidates))), len(candidates) - 1)
     chosen = set(sorted({s.name for s in candidates}, key=lambda name: mix_seed("validation", name))[:count])
     return [
-        replace(s, is_validation=True, repeats=1) if s.name in chosen and not s.is_regularisation else s for s in samples
+        replace(s, role=VALIDATION, repeats=1) if s.role == TRAINING and s.name in chosen else s for s in samples
     ]
 
 
@@ -28,8 +28,8 @@ def balance_regularisation(samples: list[Sample]) -> list[Sample]:
 
     Too many: the first ones are used. Too few: their repeats are raised one by one, in order.
     """
-    wanted = sum(s.repeats for s in samples if not s.is_regularisation and not s.is_validation)
-    classes = [i for i, s in enumerate(samples) if s.is_regularisation]
+    wanted = sum(s.repeats for s in samples if s.role == TRAINING)
+    classes = [i for i, s in enumerate(samples) if s.role == REGULARISATION]
     if not classes or not wanted:
         return samples
     repeats, draws = dict.fromkeys(classes, 0), 0

@@ -1,4 +1,4 @@
-"""What lies in a folder, and nothing of what lies outside it."""
+"""What lies in a folder, and nothing of what lies outside it; and a fingerprint that changes with it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import DatasetError
+from ..decoding import WHERE
 from .index import Stamp
 
 MAX_FILES = 200_000
@@ -43,17 +44,6 @@ class Folder:
         return self._folded.get(fold(name))
 
 
-def fold(name: str) -> str:
-    """A name as file systems that ignore case and accents' encoding compare it."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def printable(name: str) -> str:
-    """A file name that is safe in messages, JSON and on a terminal: no control characters, valid Unicode."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
 def walk(root: Path, *, recursive: bool, skipped: list[str]) -> Iterator[Folder]:
     """Each folder from `root` down, sorted by name. Links that lead out of `root` are named in `skipped`.
 
@@ -79,10 +69,23 @@ def walk(root: Path, *, recursive: bool, skipped: list[str]) -> Iterator[Folder]
         seen += len(folder.files)
         if seen > MAX_FILES:
             raise DatasetError(
-                "Load Dataset", [f"'{root.name}' holds more than {MAX_FILES:,} files. Choose the folder of the pictures only."]
+                WHERE, [f"'{root.name}' holds more than {MAX_FILES:,} files. Choose the folder of the pictures only."]
             )
         yield folder
         waiting.extend(reversed(below))
+
+
+def folder_fingerprint(folders: Iterable[Path]) -> str:
+    """Changes when a file in one of the folders is added, removed, renamed or edited (size, mtime, ctime)."""
+    total = hashlib.sha256()
+    for root in folders:
+        try:
+            for folder in walk(root, recursive=True, skipped=[]):
+                for file in folder.files.values():
+                    total.update(os.fsencode(file.name) + repr(file.stamp).encode() + b"\0")
+        except DatasetError as error:
+            total.update(str(error).encode("utf-8", "replace"))
+    return total.hexdigest()
 
 
 def _entries(path: Path, name: str, *, is_root: bool, skipped: list[str]) -> list[os.DirEntry]:
@@ -92,7 +95,7 @@ def _entries(path: Path, name: str, *, is_root: bool, skipped: list[str]) -> lis
     except OSError as error:
         if is_root:
             raise DatasetError(
-                "Load Dataset", [f"the folder '{path.name}' cannot be opened ({error.strerror}). Check its name and rights."]
+                WHERE, [f"the folder '{path.name}' cannot be opened ({error.strerror}). Check its name and rights."]
             ) from error
         skipped.append(f"{printable(name)}: the folder cannot be opened ({error.strerror}) and is left out.")
         return []
@@ -129,14 +132,12 @@ def _file(entry: os.DirEntry, shown: str, root: Path, skipped: list[str]) -> Fil
     return File(Path(entry.path), shown, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
 
 
-def folder_fingerprint(folders: Iterable[Path]) -> str:
-    """Changes when a file in one of the folders is added, removed, renamed or edited (size, mtime, ctime)."""
-    total = hashlib.sha256()
-    for root in folders:
-        try:
-            for folder in walk(root, recursive=True, skipped=[]):
-                for file in folder.files.values():
-                    total.update(os.fsencode(file.name) + repr(file.stamp).encode() + b"\0")
-        except DatasetError as error:
-            total.update(str(error).encode("utf-8", "replace"))
-    return total.hexdigest()
+def fold(name: str) -> str:
+    """A name as file systems that ignore case and accents' encoding compare it."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def printable(name: str) -> str:
+    """A file name that is safe in messages, JSON and on a terminal: no control characters, valid Unicode."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

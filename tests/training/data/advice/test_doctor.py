@@ -10,10 +10,12 @@ from pack.training.data.advice.check import caption_problems
 from pack.training.data.advice.doctor import diagnose, doctor_report
 from pack.training.data.advice.duplicates import groups, near_pairs
 from pack.training.data.batches import BatchPlan
-from pack.training.data.buckets import BucketSpec
-from pack.training.data.captions import CaptionSpec, final_caption
-from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.pictures import FilePicture, TensorPicture
+from pack.training.data.captions import final_caption
+from pack.training.data.dataset import REGULARISATION, VALIDATION, Dataset, Sample
+from pack.training.data.decoding import Header
+from pack.training.data.graph_images import TensorPicture
+from pack.training.data.pictures import FilePicture
+from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.errors import SettingsError
 from pack.training.protocols import TextCondition
 
@@ -30,7 +32,7 @@ def sample(name, seed=None, caption=None, **fields):
 
 
 def dataset(*samples, captions=None, **fields):
-    return Dataset(samples=samples, buckets=BucketSpec(resolution=64), captions=captions or CaptionSpec(), **fields)
+    return Dataset(samples=samples, **fields).with_buckets(BucketSpec(resolution=64)).with_captions(captions or CaptionSpec())
 
 
 def healthy(count=6):
@@ -55,7 +57,7 @@ def test_near_duplicates_at_another_size_and_quality(tmp_path):
 
 
 def test_validation_overlap():
-    finding = only_finding(sample("held", seed=4, is_validation=True))
+    finding = only_finding(sample("held", seed=4, role=VALIDATION))
     assert "held looks like p4" in finding and "validation pictures that are also trained" in finding
 
 
@@ -80,7 +82,7 @@ def test_captions_that_are_not_needed():
         dataset(sample("a", 50, "", condition=TextCondition(tensors={}))),
     ):  # fmt: skip
         assert caption_problems(fine) == ()
-    regular = sample("r", 50, "", is_regularisation=True)
+    regular = sample("r", 50, "", role=REGULARISATION)
     assert caption_problems(dataset(regular, captions=CaptionSpec(trigger="ohwx"))) != ()
 
 
@@ -115,8 +117,6 @@ def test_masks():
 
 
 def test_broken_pictures_do_not_stop_it(tmp_path):
-    from pack.training.data.pictures import Header
-
     broken = FilePicture(tmp_path / "x.png", "x.png", known=Header((96, 96), False))
     found = diagnose(dataset(*healthy(), sample("x", picture=broken), sample("m", 61, mask=broken), problems=("y.png: is damaged.",)))
     assert found[0] == "y.png: is damaged." and any("x.png: is gone" in finding for finding in found)
@@ -155,11 +155,11 @@ def test_what_lies_past_the_limits():
 
 
 def test_the_preview_shows_the_draws_of_the_run():
-    data = dataset(sample("v", 0, is_validation=True), sample("a", 1), sample("b", 2, "b, c, d, e", repeats=2),
+    data = dataset(sample("v", 0, role=VALIDATION), sample("a", 1), sample("b", 2, "b, c, d, e", repeats=2),
                    captions=CaptionSpec(shuffle=True, trigger="ohwx"))  # fmt: skip
     plan = BatchPlan([0, 0], [1, 2], batch_size=1, accumulation=1, seed=7)
     draws = sorted((d.epoch, d.repeat, d.seed) for step in range(6) for (batch,) in plan.group(step) for d in [batch] if d.item == 1)
-    expected = [final_caption(data.samples[2], data.captions, seed, epoch) for epoch, _, seed in draws]
+    expected = [final_caption(data.samples[2], seed, epoch) for epoch, _, seed in draws]
     shown = preview_captions(data, "b", 4, seed=7).splitlines()
     assert [line.split(": ", 1)[1] for line in shown[1:]] == expected
     assert [line.split(":")[0].strip() for line in shown[1:]] == ["1. epoch 1", "2. epoch 1", "3. epoch 2", "4. epoch 2"]

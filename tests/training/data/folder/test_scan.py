@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pack.tests.training.data.pictures_on_disk import gradient, save
+from pack.training.data.dataset import REGULARISATION, TRAINING, VALIDATION
 from pack.training.data.folder import walk as walking
 from pack.training.data.folder.index import FileIndex
 from pack.training.data.folder.scan import ScanSpec, scan_folder
@@ -127,7 +128,7 @@ def test_regularisation_is_balanced_as_in_kohya(folder, tmp_path):
     for number in range(4):
         save(tmp_path / "reg" / "1_dog" / f"r{number}.png")
     dataset = scan_folder(folder, regularisation_folder=tmp_path / "reg", prior_loss_weight=0.5)
-    regular = [sample for sample in dataset.samples if sample.is_regularisation]
+    regular = [sample for sample in dataset.samples if sample.role == REGULARISATION]
     # 6 draws of training pictures: 4 pictures once, then the first two once more.
     assert [(s.repeats, s.weight, s.class_words) for s in regular] == [
         (2, 0.5, "dog"), (2, 0.5, "dog"), (1, 0.5, "dog"), (1, 0.5, "dog")
@@ -135,20 +136,20 @@ def test_regularisation_is_balanced_as_in_kohya(folder, tmp_path):
     for number in range(4, 9):
         save(tmp_path / "reg" / "1_dog" / f"r{number}.png")
     dataset = scan_folder(folder, regularisation_folder=tmp_path / "reg")
-    assert sum(sample.is_regularisation for sample in dataset.samples) == 6
-    assert all(sample.weight == 1 for sample in dataset.samples if not sample.is_regularisation)
+    assert sum(sample.role == REGULARISATION for sample in dataset.samples) == 6
+    assert all(sample.weight == 1 for sample in dataset.samples if sample.role != REGULARISATION)
 
 
 def test_validation_by_fraction_is_stable(folder):
     for number in range(20):
         save(folder / f"5_x/{number}.png")
-    held = {s.name for s in scan_folder(folder, validation_fraction=0.1).samples if s.is_validation}
+    held = {s.name for s in scan_folder(folder, validation_fraction=0.1).samples if s.role == VALIDATION}
     assert len(held) == 2
     save(folder / "5_x/extra.png")
     again = scan_folder(folder, validation_fraction=0.1).samples
-    assert len(held & {s.name for s in again if s.is_validation}) >= 1
-    assert {s.repeats for s in again if s.is_validation} == {1}
-    assert sum(s.is_validation for s in scan_folder(folder, validation_fraction=0.99).samples) == 20
+    assert len(held & {s.name for s in again if s.role == VALIDATION}) >= 1
+    assert {s.repeats for s in again if s.role == VALIDATION} == {1}
+    assert sum(s.role == VALIDATION for s in scan_folder(folder, validation_fraction=0.99).samples) == 20
 
 
 def test_validation_and_regularisation_folders_inside_are_not_read_twice(folder):
@@ -156,9 +157,7 @@ def test_validation_and_regularisation_folders_inside_are_not_read_twice(folder)
     save(folder / "val" / "v.png")
     save(folder / "reg" / "r.png")
     dataset = scan_folder(folder, validation_folder=folder / "val", regularisation_folder=folder / "reg")
-    assert [(s.name, s.is_validation, s.is_regularisation) for s in dataset.samples] == [
-        ("a.png", False, False), ("v.png", True, False), ("r.png", False, True)
-    ]  # fmt: skip
+    assert [(s.name, s.role) for s in dataset.samples] == [("a.png", TRAINING), ("v.png", VALIDATION), ("r.png", REGULARISATION)]
 
 
 def test_bad_pictures_are_problems_and_the_rest_is_used(folder):
@@ -331,7 +330,7 @@ class TestIndex:
         save(folder / "a.png")
         digest = scan_folder(folder, index=FileIndex(tmp_path / "i.sqlite")).samples[0].picture.digest()
         picture = scan_folder(folder, index=FileIndex(tmp_path / "i.sqlite")).samples[0].picture
-        monkeypatch.setattr("pack.training.data.pictures._sha256", lambda file: pytest.fail("hashed again"))
+        monkeypatch.setattr("pack.training.data.pictures.FilePicture._digest", lambda picture: pytest.fail("hashed again"))
         assert picture.digest() == digest
 
     @pytest.mark.parametrize("content", [b"not a database" * 100, b""])
