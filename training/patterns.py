@@ -1,14 +1,18 @@
-"""How people name modules: a part of the name, a regular expression between slashes, or numbered blocks of a section.
+"""How people name modules, on every node: Optimizer's group_rules, Block Weights' rules, include and exclude.
 
     attn2.to_k              every module whose name contains it
-    /attn[12]\\.to_q$/       every module that the expression is found in
+    *attn?.to_q             every module whose whole name it is; * is any text, ? any letter
+    /attn[12]\\.to_q$/       every module that the regular expression is found in
     down 0-3,5              blocks of a section: down, mid and up of a UNet, double and single of FLUX, ...
+
+Names of a text encoder's modules begin with the encoder's: clip_l, t5xxl.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 
 from .parts import Section
 from .registry import near_names
@@ -31,7 +35,10 @@ def matching(pattern: str, names: Sequence[str], sections: Sequence[Section] = (
     section = next((section for section in sections if found and section.name == found["name"]), None)
     if section is not None:
         return _by_number(pattern, section, found["numbers"], names)
-    chosen = {name for name in names if pattern in name}
+    if "*" in pattern or "?" in pattern:
+        chosen = {name for name in names if fnmatchcase(name, pattern)}
+    else:
+        chosen = {name for name in names if pattern in name}
     return chosen, None if chosen else f"'{pattern}' matches no module. {near_names(pattern, _parts(names, sections))}"
 
 

@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass, field
 
 from ..errors import SettingsError, raise_problems
-from ..registry import near_names
+from ..rules import read_lines
 
 WHERE = "Block Weights"
-OFF = "off"
-_KEYS = ("lr", "rank", "alpha", "conv_rank", "conv_alpha")
+_SETTINGS = {"lr": float, "rank": int, "alpha": float, "conv_rank": int, "conv_alpha": float}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,25 +45,13 @@ class BlockWeights:
 
 
 def read_rules(text: str) -> tuple[BlockRule, ...]:
-    """One rule a line: 'down 0-3: lr=0.5 rank=8', '/attn2/: lr=2', 'mid: off'; '#' starts a comment.
+    """One rule a line (see `rules`): 'down 0-3: lr=0.5 rank=8', '/attn2/: lr=2', 'mid: off'.
 
     Raises SettingsError naming every line that cannot be read.
     """
-    rules, problems = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.split("#", 1)[0].strip()
-        if not content:
-            continue
-        where, colon, settings = content.rpartition(":")
-        if not colon or not where.strip():
-            problems.append(f"rules, line {number}: '{content}' has no ':'. Write for example 'down 0-3: lr=0.5 rank=8'.")
-            continue
-        values, wrong = _settings(settings)
-        problems += [f"rules, line {number}: {problem}" for problem in wrong]
-        if not wrong:
-            rules.append(BlockRule(where=where.strip(), **values))
+    found, problems = read_lines("rules", text, _SETTINGS, "down 0-3: lr=0.5 rank=8")
     raise_problems(SettingsError, WHERE, problems)
-    return tuple(rules)
+    return tuple(BlockRule(where=pattern, **values) for pattern, values in found)
 
 
 def read_numbers(name: str, text: str) -> tuple[float, ...]:
@@ -80,25 +67,6 @@ def read_numbers(name: str, text: str) -> tuple[float, ...]:
         except ValueError:
             raise SettingsError(WHERE, [f"{name}: '{word.strip()}' is not a number. Write numbers separated by commas."]) from None
     return tuple(numbers)
-
-
-def _settings(text: str) -> tuple[dict[str, float | int], list[str]]:
-    values: dict[str, float | int] = {}
-    problems = []
-    for word in text.replace(",", " ").split():
-        key, equals, value = word.partition("=")
-        if word == OFF:
-            values["lr"] = 0.0
-        elif key not in _KEYS or not equals:
-            problems.append(f"'{word}' is not a setting. {near_names(key, [*_KEYS, OFF])} Write for example lr=0.5.")
-        else:
-            try:
-                values[key] = int(value) if key.endswith("rank") else float(value)
-            except ValueError:
-                problems.append(f"'{word}': '{value}' is not a number.")
-    if not values and not problems:
-        problems.append(f"nothing is set. Settings are {', '.join(_KEYS)} and {OFF}.")
-    return values, problems
 
 
 def _problems(rule: BlockRule) -> list[str]:
