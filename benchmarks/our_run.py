@@ -48,6 +48,7 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
     from pack.training.events import Emitter, StepDone
     from pack.training.network.spec import NetworkSpec, TargetSpec
     from pack.training.objective.spec import ObjectiveSpec
+    from pack.training.optim.schedules import Constant, Schedule
     from pack.training.optim.spec import OptimizerSpec
     from pack.training.order import Order
     from pack.training.protocols import TextCondition
@@ -72,7 +73,7 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
         recipe = Recipe(
             dataset=Dataset(samples=(Sample(name="one picture", picture=picture, caption="one", buckets=buckets),)),
             network=NetworkSpec(rank=workload.RANK, alpha=float(workload.RANK), targets=TargetSpec(preset=targets)),
-            optimizer=OptimizerSpec(learning_rate=workload.LEARNING_RATE, scheduler="constant"), objective=ObjectiveSpec(),
+            optimizer=OptimizerSpec(learning_rate=workload.LEARNING_RATE, schedule=Schedule(Constant())), objective=ObjectiveSpec(),
             run=RunSpec(steps=steps, gradient_checkpointing=checkpointing),
         )
         order = Order(

@@ -4,8 +4,7 @@ from comfy_api.latest import io
 
 from ..training.drawing.schedule_plot import schedule_preview
 from ..training.optim.kinds import optimizers
-from ..training.optim.schedules import SCHEDULES
-from ..training.optim.spec import OptimizerSpec
+from ..training.optim.menu import SCHEDULERS, Knobs, optimizer_from
 from . import sockets
 from .widgets import CATEGORY, advanced
 
@@ -29,7 +28,7 @@ class Optimizer(io.ComfyNode):
                 io.Float.Input("text_encoder_lr", default=0.0, min=-10.0, max=10.0, step=1e-6, round=False,
                     tooltip="The same for the text encoders (CLIP): how your trigger word is understood. 0: they are not trained, which needs less memory and is "
                             "usual for SDXL and FLUX. 0.00005 is a good start for SD1.5: half of learning_rate. Too high: prompts are no longer followed."),
-                io.Combo.Input("scheduler", options=list(SCHEDULES), default="cosine",
+                io.Combo.Input("scheduler", options=SCHEDULERS.names(), default="cosine",
                     tooltip="How the learning rate changes over the run. 'cosine' fades it out gently and suits most. 'constant' for Prodigy, DAdapt and "
                             "ScheduleFree, and when you will stop by eye. Look at the schedule output."),
                 io.Int.Input("warmup_steps", default=0, min=0, max=1000000,
@@ -78,5 +77,5 @@ class Optimizer(io.ComfyNode):
 
     @classmethod
     def execute(cls, preview_steps=1000, **settings) -> io.NodeOutput:
-        spec = OptimizerSpec(**settings)
+        spec = optimizer_from(Knobs(**settings))
         return io.NodeOutput(spec, schedule_preview(spec, preview_steps))

@@ -21,7 +21,9 @@ def free(default: Any = MISSING, **options: Any) -> Any:
 def describe(choice: Any) -> Any:
     """A spec or choice as JSON-ready values; each typed choice carries its name under 'type'. Fields that are left out of
     its repr (a file's tensors) are left out here too."""
-    if isinstance(choice, tuple):
+    if isinstance(choice, Mapping):
+        return {name: describe(value) for name, value in choice.items()}
+    if isinstance(choice, (tuple, list)):
         return [describe(entry) for entry in choice]
     if not is_dataclass(choice):
         return choice
@@ -70,7 +72,7 @@ def differences(before: Mapping[str, Any], now: Any, prefix: str = "") -> list[s
 
 def told(value: Any) -> str:
     """A value as a person would write it."""
-    return "not set" if value is None or value == "" or value == [] else str(value)
+    return "not set" if value is None or value in ("", [], {}) else str(value)
 
 
 def _told(spec: Any) -> list[Field]:

@@ -6,6 +6,8 @@ from pack.tests.comfy.inprocess import NodeFailed
 from pack.training.objective.loss import SmoothL1
 from pack.training.objective.menu import Knobs
 from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim import menu
+from pack.training.optim.schedules import CosineWithRestarts, Schedule
 from pack.training.optim.spec import OptimizerSpec
 
 OPTIMIZER = {"optimizer": "AdamW", "learning_rate": 1e-4, "text_encoder_lr": 0.0, "scheduler": "cosine", "warmup_steps": 0}
@@ -44,15 +46,16 @@ def test_every_optimizer_widget_reaches_the_spec(execute):
         "optimizer": "AdamW8bit", "loraplus_ratio": 16.0, "ema_decay": 0.99, "group_rules": "text_encoder_2: lr=1e-5",
         "scheduler": "cosine_with_restarts", "scheduler_cycles": 3, "warmup_percent": 10.0, "stop_text_encoder_at": 30.0,
     })  # fmt: skip
-    assert (spec.optimizer, spec.loraplus_ratio, spec.scheduler_cycles, spec.ema_decay) == ("AdamW8bit", 16.0, 3, 0.99)
-    assert spec.rules[0].settings == {"lr": 1e-5} and spec.stop_text_encoder_at == 30.0
+    assert (spec.optimizer, spec.loraplus_ratio, spec.ema_decay) == ("AdamW8bit", 16.0, 0.99)
+    assert spec.schedule == Schedule(CosineWithRestarts(cycles=3), warmup_percent=10.0)
+    assert spec.group_rules[0].settings == {"lr": 1e-5} and spec.stop_text_encoder_at == 30.0
 
 
 def test_widget_defaults_are_the_specs(comfy, execute):
     from pack.nodes.optimizer import Optimizer
     from pack.nodes.training_objective import TrainingObjective
 
-    for node, defaults in ((Optimizer, OptimizerSpec()), (TrainingObjective, Knobs())):
+    for node, defaults in ((Optimizer, menu.Knobs()), (TrainingObjective, Knobs())):
         for widget in node.define_schema().inputs:
             if widget.id != "preview_steps":
                 assert getattr(defaults, widget.id) == widget.default, widget.id

@@ -15,6 +15,7 @@ from pack.training.events import Emitter, PreviewReady
 from pack.training.network.spec import NetworkSpec
 from pack.training.objective.mask import MaskedLoss, masked_means
 from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.order import Order
 from pack.training.protocols import TextCondition
@@ -117,7 +118,7 @@ def test_a_run_from_pixels_to_file_and_previews(comfy, vae, encoder, tmp_path):
 
     sampling = SamplingSpec(prompts=("a cat",), sampling_steps=2, cfg=1.0, width=64, height=64)
     recipe = Recipe(
-        dataset=dataset(), network=NetworkSpec(rank=2, alpha=2.0), optimizer=OptimizerSpec(learning_rate=1e-3, scheduler="constant"),
+        dataset=dataset(), network=NetworkSpec(rank=2, alpha=2.0), optimizer=OptimizerSpec(learning_rate=1e-3, schedule=Schedule(Constant())),
         objective=ObjectiveSpec(), run=RunSpec(steps=2, batch_size=2),
         preview=PreviewSpec(sampling=sampling, every_n_steps=0, at_start=False),
     )

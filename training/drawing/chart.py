@@ -1,4 +1,5 @@
-"""The loss curve as a picture: every raw value, a smoothed line, the validation points. Nothing is left out unsaid."""
+"""Curves on axes as a picture; and the loss curve: every raw value, a smoothed line, the validation points, nothing left
+out unsaid."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-_SCALE = 2  # drawn twice as large and reduced: PIL's lines have no antialiasing
-_BACKGROUND, _GRID, _TEXT, _TITLE = "#1b1b1f", "#2e2e34", "#9a9aa5", "#e4e4e9"
-_RAW, _SMOOTH, _VALIDATION = "#3d5a80", "#6cb6ff", "#f2a65a"
+SCALE = 2  # drawn twice as large and reduced: PIL's lines have no antialiasing
+TITLE, BLUE, ORANGE = "#e4e4e9", "#6cb6ff", "#f2a65a"
+_BACKGROUND, _GRID, _TEXT, _RAW = "#1b1b1f", "#2e2e34", "#9a9aa5", "#3d5a80"
 
 
 def smooth(values: Sequence[float], weight: float = 0.97) -> np.ndarray:
@@ -39,8 +40,8 @@ def ticks(low: float, high: float, about: int = 6) -> list[float]:
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """Maps data to pixels of the plot area."""
+class Frame:
+    """Maps data to pixels of the plot area; `box` is (left, top, right, bottom)."""
 
     box: tuple[int, int, int, int]
     x_range: tuple[float, float]
@@ -50,9 +51,61 @@ class _Frame:
         left, top, right, bottom = self.box
         (x0, x1), (y0, y1) = self.x_range, self.y_range
         keep = np.isfinite(ys)
-        px = left + (xs[keep] - x0) / max(x1 - x0, 1e-12) * (right - left)
-        py = bottom - (ys[keep] - y0) / max(y1 - y0, 1e-12) * (bottom - top)
+        px = left + (xs[keep] - x0) / ((x1 - x0) or 1.0) * (right - left)
+        py = bottom - (ys[keep] - y0) / ((y1 - y0) or 1.0) * (bottom - top)
         return list(zip(px.tolist(), py.clip(top, bottom).tolist()))
+
+
+class Chart:
+    """A picture with axes, to draw curves on. `left` is the room for the numbers at the y axis, in pixels; `y_format` is
+    how they are written."""
+
+    def __init__(self, size: tuple[int, int], x_range: tuple[float, float], y_range: tuple[float, float],
+                 *, left: int = 70, y_format: str = "g"):
+        width, height = size[0] * SCALE, size[1] * SCALE
+        self._size = size
+        self._image = Image.new("RGB", (width, height), _BACKGROUND)
+        self._draw = ImageDraw.Draw(self._image)
+        self._font = ImageFont.load_default(13 * SCALE)
+        box = (left * SCALE, 44 * SCALE, width - 24 * SCALE, height - 36 * SCALE)
+        self.frame = Frame(box, x_range, y_range)
+        self._axes(y_format)
+
+    def _axes(self, y_format: str) -> None:
+        left, _, right, bottom = self.frame.box
+        for value in ticks(*self.frame.y_range):
+            [(_, y)] = self.frame.points(np.array([self.frame.x_range[0]]), np.array([value]))
+            self._draw.line((left, y, right, y), fill=_GRID, width=SCALE)
+            self._draw.text((left - 8 * SCALE, y), f"{value:{y_format}}", fill=_TEXT, font=self._font, anchor="rm")
+        for value in ticks(*self.frame.x_range, about=8):
+            [(x, _)] = self.frame.points(np.array([value]), np.array([self.frame.y_range[0]]))
+            self._draw.text((x, bottom + 8 * SCALE), f"{value:g}", fill=_TEXT, font=self._font, anchor="mt")
+
+    def line(self, xs: np.ndarray, ys: np.ndarray, colour: str, thick: int = 3) -> None:
+        """A curve through the points; those that are not finite are passed over."""
+        points = self.frame.points(xs, ys)
+        if len(points) > 1:
+            self._draw.line(points, fill=colour, width=thick * SCALE, joint="curve")
+
+    def dots(self, xs: np.ndarray, ys: np.ndarray, colour: str) -> None:
+        for x, y in self.frame.points(xs, ys):
+            radius = 4 * SCALE
+            self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+    def legend(self, entries: Sequence[tuple[str, str]]) -> None:
+        """(label, colour) of each curve, above the plot from the left."""
+        x, y = self.frame.box[0], 22 * SCALE
+        for label, colour in entries:
+            self._draw.line((x, y, x + 18 * SCALE, y), fill=colour, width=3 * SCALE)
+            self._draw.text((x + 24 * SCALE, y), label, fill=TITLE, font=self._font, anchor="lm")
+            x += 48 * SCALE + int(self._draw.textlength(label, font=self._font))
+
+    def note(self, text: str) -> None:
+        """Words above the plot at the right."""
+        self._draw.text((self.frame.box[2], 22 * SCALE), text, fill=TITLE, font=self._font, anchor="rm")
+
+    def picture(self) -> Image.Image:
+        return self._image.resize(self._size, Image.Resampling.LANCZOS)
 
 
 def _y_range(raw: np.ndarray, must_show: np.ndarray) -> tuple[float, float]:
@@ -67,52 +120,24 @@ def _y_range(raw: np.ndarray, must_show: np.ndarray) -> tuple[float, float]:
     return (max(low, 0.0) if finite.min() >= 0 else low), high + margin
 
 
-def _draw_axes(draw: ImageDraw.ImageDraw, frame: _Frame, font: ImageFont.ImageFont) -> None:
-    left, top, right, bottom = frame.box
-    for value in ticks(*frame.y_range):
-        [(_, y)] = frame.points(np.array([frame.x_range[0]]), np.array([value]))
-        draw.line((left, y, right, y), fill=_GRID, width=_SCALE)
-        draw.text((left - 8 * _SCALE, y), f"{value:g}", fill=_TEXT, font=font, anchor="rm")
-    for value in ticks(*frame.x_range, about=8):
-        [(x, _)] = frame.points(np.array([value]), np.array([frame.y_range[0]]))
-        draw.text((x, bottom + 8 * _SCALE), f"{value:g}", fill=_TEXT, font=font, anchor="mt")
-
-
-def _draw_legend(draw: ImageDraw.ImageDraw, frame: _Frame, entries: Sequence[tuple[str, str]], font) -> None:
-    x, y = frame.box[0], 22 * _SCALE
-    for label, colour in entries:
-        draw.line((x, y, x + 18 * _SCALE, y), fill=colour, width=3 * _SCALE)
-        draw.text((x + 24 * _SCALE, y), label, fill=_TITLE, font=font, anchor="lm")
-        x += 48 * _SCALE + int(draw.textlength(label, font=font))
-
-
 def loss_plot(steps: Sequence[int], losses: Sequence[float], validation: Sequence[tuple[int, float]] = (),
               *, size: tuple[int, int] = (1024, 512)) -> Image.Image:
     """Draw the curve. `validation` holds (step, loss) pairs; `size` is (width, height) in pixels."""
-    width, height = size[0] * _SCALE, size[1] * _SCALE
-    image = Image.new("RGB", (width, height), _BACKGROUND)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(13 * _SCALE)
     xs, raw = np.asarray(steps, dtype=float), np.asarray(losses, dtype=float)
     held = np.asarray(validation, dtype=float).reshape(-1, 2)
     line = smooth(losses)
     every_x = np.concatenate([xs, held[:, 0]])
     x_range = (float(every_x.min()), float(every_x.max())) if every_x.size else (0.0, 1.0)
-    frame = _Frame((70 * _SCALE, 44 * _SCALE, width - 24 * _SCALE, height - 36 * _SCALE), x_range,
-                   _y_range(raw, np.concatenate([line, held[:, 1]])))
-    _draw_axes(draw, frame, font)
-    for x, y, colour, thick in ((xs, raw, _RAW, 1), (xs, line, _SMOOTH, 3), (held[:, 0], held[:, 1], _VALIDATION, 2)):
-        points = frame.points(x, y)
-        if len(points) > 1:
-            draw.line(points, fill=colour, width=thick * _SCALE, joint="curve")
-    for x, y in frame.points(held[:, 0], held[:, 1]):
-        radius = 4 * _SCALE
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_VALIDATION)
-    above = int((raw > frame.y_range[1]).sum())
+    chart = Chart(size, x_range, _y_range(raw, np.concatenate([line, held[:, 1]])))
+    chart.line(xs, raw, _RAW, 1)
+    chart.line(xs, line, BLUE)
+    chart.line(held[:, 0], held[:, 1], ORANGE, 2)
+    chart.dots(held[:, 0], held[:, 1], ORANGE)
+    above = int((raw > chart.frame.y_range[1]).sum())
     entries = [(f"loss of each step ({above} of {len(raw)} above the top)" if above else "loss of each step", _RAW),
-               ("smoothed", _SMOOTH), *([("validation", _VALIDATION)] if len(held) else [])]
-    _draw_legend(draw, frame, entries, font)
-    return image.resize(size, Image.Resampling.LANCZOS)
+               ("smoothed", BLUE), *([("validation", ORANGE)] if len(held) else [])]
+    chart.legend(entries)
+    return chart.picture()
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:

@@ -14,6 +14,7 @@ from ..data.dataset import TRAINING, VALIDATION, Dataset, Picture, Sample
 from ..data.items import Item
 from ..data.specs import Size
 from ..errors import DatasetError
+from .chart import to_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -111,11 +112,9 @@ def _frame(item: Item, size: Size) -> tuple[int, int, int, int]:
 
 
 def _sheet(tiles: list[Image.Image]) -> "torch.Tensor":
-    import torch
-
     columns = max(1, min(8, len(tiles), math.ceil(math.sqrt(len(tiles) * 1.5))))
     rows = max(1, math.ceil(len(tiles) / columns))
     sheet = Image.new("RGB", (columns * TILE, rows * (TILE + LABEL)), PAPER)
     for number, tile in enumerate(tiles):
         sheet.paste(tile, (number % columns * TILE, number // columns * (TILE + LABEL)))
-    return torch.from_numpy(np.asarray(sheet).astype(np.float32) / 255)[None]
+    return to_tensor(sheet)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+
+from .chart import to_tensor
 
 GAP, HEADER, LINE = 8, 34, 20
 PAPER, INK, FAINT = "#1b1b1f", "#e4e4e9", "#a0a0aa"
@@ -29,7 +30,7 @@ def labelled_grid(cells: Sequence[Sequence[torch.Tensor]], rows: Sequence[tuple[
         for c, cell in enumerate(cells[r]):
             pixels = (cell.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
             sheet.paste(Image.fromarray(pixels), (GAP + c * (width + GAP), top + label))
-    return torch.from_numpy(np.asarray(sheet, dtype=np.float32) / 255)[None]
+    return to_tensor(sheet)
 
 
 def _shortened(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, width: int) -> str:

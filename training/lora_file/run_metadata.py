@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..optim.schedules import warmup_steps
 from ..seeds import mix_seed
 from ..version import VERSION
 
@@ -59,14 +58,14 @@ def _base_model(order: "Order", settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _optimizer(order: "Order", total: int) -> dict[str, Any]:
     spec = order.recipe.optimizer
-    arguments = {"weight_decay": spec.weight_decay, **spec.arguments}
+    arguments = {"weight_decay": spec.weight_decay, **spec.extra_arguments}
     return {
         "ss_learning_rate": spec.learning_rate,
         "ss_unet_lr": spec.learning_rate,
         "ss_text_encoder_lr": spec.text_encoder_lr if order.trains_text_encoders else None,
         "ss_optimizer": f"{spec.optimizer}({','.join(f'{name}={value}' for name, value in arguments.items())})",
-        "ss_lr_scheduler": spec.scheduler,
-        "ss_lr_warmup_steps": warmup_steps(spec, total),
+        "ss_lr_scheduler": spec.schedule.curve.name,
+        "ss_lr_warmup_steps": spec.schedule.warmup(total),
         "ss_max_grad_norm": spec.max_grad_norm,
     }
 

@@ -3,12 +3,12 @@
     kinds       the optimizers by name: where each comes from, its defaults, its habits
     others      every other optimizer of pytorch-optimizer that can be used
     arguments   'extra arguments': parsed, and checked against the optimizer's own
-    rules       'group rules': settings for some of the parameters
+    rules       'group rules': settings for some of the parameters, and which those are
+    schedules   Schedule: the learning rate's multiplier, a pure function of the step; the curves to choose from
     spec        OptimizerSpec: all choices together, checked at birth
+    menu        the widgets of the canvas -> OptimizerSpec
     groups      parameters -> torch's parameter groups (rates of each part, LoRA+)
     optimizers  spec + groups -> torch.optim.Optimizer; training and averaged weights
-    schedules   the learning rate's multiplier, a pure function of the step
-    schedule_plot   the same as a picture
     numerics    norms, clipping, finite checks
     ema         a running average of the weights
     state       an optimizer's state as plain tensors and JSON, and back, bit by bit

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ..registry import near_names
@@ -28,8 +30,8 @@ _WORDS = {"true": True, "false": False, "none": None, "null": None}
 def parse_arguments(text: str) -> tuple[dict[str, Any], list[str]]:
     """`name=value` pairs, parted by blanks, commas or lines -> (arguments, problems).
 
-    Values are Python literals; `0.9,0.99` is a tuple; `true`, `false` and `none` may be written small; anything else
-    is text.
+    Values are Python literals that JSON can hold, since run.json tells them; `0.9,0.99` is a tuple; `true`, `false` and
+    `none` may be written small; anything else is text.
     """
     arguments: dict[str, Any] = {}
     problems = []
@@ -46,7 +48,7 @@ def parse_arguments(text: str) -> tuple[dict[str, Any], list[str]]:
     return arguments, problems + _stray(text[end:])
 
 
-def argument_problems(optimizer: str, constructor: Any, arguments: dict[str, Any]) -> list[str]:
+def argument_problems(optimizer: str, constructor: Any, arguments: Mapping[str, Any]) -> list[str]:
     """What is wrong with `arguments` for this class: unknown names (with near ones), reserved names, wrong types."""
     parameters = inspect.signature(constructor.__init__).parameters
     known = [name for name, parameter in parameters.items() if _is_setting(name, parameter)]
@@ -76,9 +78,11 @@ def _literal(value: str) -> Any:
     if value.lower() in _WORDS:
         return _WORDS[value.lower()]
     try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+        found = ast.literal_eval(value)
+        json.dumps(found, allow_nan=False)
+    except (ValueError, TypeError, SyntaxError):
         return value
+    return found
 
 
 def _stray(text: str) -> list[str]:

@@ -5,15 +5,15 @@ Every group carries `name` (its part), `base_lr` (its rate before the schedule) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from ..errors import SettingsError
+from ..errors import SettingsError, raise_problems
 from .kinds import WHERE
-from .rules import GroupRule
+from .rules import ModuleNames, matched
 from .spec import OptimizerSpec
 
 
@@ -37,16 +37,19 @@ class _Settings:
     is_matrix: bool
 
 
-def torch_groups(spec: OptimizerSpec, groups: Sequence[ParameterGroup]) -> list[dict[str, Any]]:
+def torch_groups(
+    spec: OptimizerSpec, groups: Sequence[ParameterGroup], names: ModuleNames | None = None
+) -> list[dict[str, Any]]:
     """The groups for the optimizer's constructor, in order of first appearance. Parameters of rate 0 are left out.
+    `names` are for rules that speak of modules.
 
     Raises SettingsError when nothing is left, when a rule matches nothing, or when LoRA+ finds no up weights.
     """
-    _require_matches(spec, groups)
+    ruled = _ruled(spec, groups, names or ModuleNames())
     gathered: dict[_Settings, list[tuple[str, nn.Parameter]]] = {}
     for group in groups:
         for name, parameter in group.parameters:
-            settings = _settings(spec, group, name, parameter)
+            settings = _settings(spec, group, name, parameter, ruled.get(name, {}))
             if settings.lr and parameter.requires_grad:
                 gathered.setdefault(settings, []).append((name, parameter))
     if not gathered:
@@ -59,11 +62,10 @@ def is_up(name: str) -> bool:
     return name.rsplit(".", 1)[-1] in ("up", "lora_up")
 
 
-def _settings(spec: OptimizerSpec, group: ParameterGroup, name: str, parameter: nn.Parameter) -> _Settings:
-    chosen = {"lr": spec.rate_of(group.name), "lr_scale": 1.0, "weight_decay": spec.weight_decay}
-    for rule in spec.rules:
-        if rule.matches(group.name, name):
-            chosen |= rule.settings
+def _settings(
+    spec: OptimizerSpec, group: ParameterGroup, name: str, parameter: nn.Parameter, ruled: Mapping[str, float]
+) -> _Settings:
+    chosen = {"lr": spec.rate_of(group.name), "lr_scale": 1.0, "weight_decay": spec.weight_decay, **ruled}
     rate = chosen["lr"] * chosen["lr_scale"] * group.lr_scale
     if is_up(name):
         rate *= spec.loraplus_of(group.name)
@@ -83,22 +85,30 @@ def _torch_group(spec: OptimizerSpec, settings: _Settings, members: list[tuple[s
     return {**group, "use_muon": settings.is_matrix} if spec.kind.by_matrix else group
 
 
-def _require_matches(spec: OptimizerSpec, groups: Sequence[ParameterGroup]) -> None:
-    problems = [
-        f"group_rules: '{rule.pattern}' matches no parameter. Parts here: {', '.join(group.name for group in groups)}; "
-        f"a parameter is called for example '{groups[0].parameters[0][0]}'."
-        for rule in spec.rules
-        if not _matches_any(rule, groups)
-    ]
-    ratio_of = {group.name: spec.loraplus_of(group.name) for group in groups}
-    problems += [
+def _ruled(spec: OptimizerSpec, groups: Sequence[ParameterGroup], names: ModuleNames) -> dict[str, dict[str, float]]:
+    """What the rules set, by parameter. Raises SettingsError for rules and LoRA+ ratios that have nothing to work on."""
+    parameters = {name: group.name for group in groups for name, _ in group.parameters}
+    ruled: dict[str, dict[str, float]] = {}
+    problems = []
+    for rule in spec.group_rules:
+        found, problem = matched(rule.pattern, parameters, names)
+        problems += [] if found else [_no_match(rule.pattern, groups, problem if names.by_key else None)]
+        for name in found:
+            ruled.setdefault(name, {}).update(rule.settings)
+    raise_problems(SettingsError, WHERE, problems + _loraplus_problems(spec, groups))
+    return ruled
+
+
+def _no_match(pattern: str, groups: Sequence[ParameterGroup], problem: str | None) -> str:
+    return (
+        f"group_rules: '{pattern}' matches no parameter. Parts here: {', '.join(dict.fromkeys(group.name for group in groups))}; "
+        f"a parameter is called for example '{groups[0].parameters[0][0]}'." + (f" As a pattern of modules: {problem}" if problem else "")
+    )
+
+
+def _loraplus_problems(spec: OptimizerSpec, groups: Sequence[ParameterGroup]) -> list[str]:
+    return [
         f"LoRA+ has no up weights to speed up in {group.name}: it is for the 'lora' algorithm. Set its ratio to 1."
         for group in groups
-        if ratio_of[group.name] != 1 and not any(is_up(name) for name, _ in group.parameters)
+        if spec.loraplus_of(group.name) != 1 and not any(is_up(name) for name, _ in group.parameters)
     ]
-    if problems:
-        raise SettingsError(WHERE, problems)
-
-
-def _matches_any(rule: GroupRule, groups: Sequence[ParameterGroup]) -> bool:
-    return any(rule.matches(group.name, name) for group in groups for name, _ in group.parameters)

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     import torch
 
 WHERE = "Optimizer"
-_MODULES = {"torch": "torch.optim", "bitsandbytes": "bitsandbytes.optim", "pytorch_optimizer": "pytorch_optimizer"}
+TORCH, BITSANDBYTES, PYTORCH_OPTIMIZER = "torch.optim", "bitsandbytes.optim", "pytorch_optimizer"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerKind:
-    """`library` and `class_name` say what is built; `defaults` replace the library's own where a LoRA wants others.
+    """`module` (a Python module) and `class_name` say what is built; `defaults` replace the library's own where a LoRA wants
+    others.
 
     usual_rate        the learning rate to start from
     finds_rate        Prodigy and D-Adaptation: multiplies the rate by its own estimate; one rate for all groups
@@ -31,7 +32,7 @@ class OptimizerKind:
     length_arguments  arguments that are set to the run's length in steps when it is known
     """
 
-    library: str
+    module: str
     class_name: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     usual_rate: float = 1e-4
@@ -49,49 +50,50 @@ class OptimizerKind:
 
     def load(self) -> type["torch.optim.Optimizer"]:
         """The class. Raises MissingLibraryError."""
+        library = self.module.split(".")[0].replace("_", "-")
         try:
-            module = importlib.import_module(_MODULES[self.library])
+            module = importlib.import_module(self.module)
         except ImportError as error:
-            raise MissingLibraryError(self.library.replace("_", "-"), f"the optimizer {self.class_name}") from error
+            raise MissingLibraryError(library, f"the optimizer {self.class_name}") from error
         try:
-            return module.load_optimizer(self.class_name) if self.library == "pytorch_optimizer" else getattr(module, self.class_name)
+            return module.load_optimizer(self.class_name) if self.module == PYTORCH_OPTIMIZER else getattr(module, self.class_name)
         except (AttributeError, NotImplementedError) as error:
             raise SettingsError(
-                WHERE, [f"the installed {self.library} is too old to have {self.class_name}. Update it, or choose another optimizer."]
+                WHERE, [f"the installed {library} is too old to have {self.class_name}. Update it, or choose another optimizer."]
             ) from error
 
 
 optimizers: Registry[OptimizerKind] = Registry("optimizer", WHERE)
 
 
-def _add(name: str, library: str, class_name: str, **settings: Any) -> None:
-    optimizers.register(name)(OptimizerKind(library=library, class_name=class_name, **settings))
+def _add(name: str, module: str, class_name: str, **settings: Any) -> None:
+    optimizers.register(name)(OptimizerKind(module=module, class_name=class_name, **settings))
 
 
-_add("AdamW", "torch", "AdamW")
-_add("AdamW8bit", "bitsandbytes", "AdamW8bit", state_bytes=2.04)
-_add("PagedAdamW8bit", "bitsandbytes", "PagedAdamW8bit", state_bytes=2.04)
-_add("Lion", "pytorch_optimizer", "lion", state_bytes=4.0, usual_rate=3e-5)
-_add("Lion8bit", "bitsandbytes", "Lion8bit", state_bytes=1.02, usual_rate=3e-5)
+_add("AdamW", TORCH, "AdamW")
+_add("AdamW8bit", BITSANDBYTES, "AdamW8bit", state_bytes=2.04)
+_add("PagedAdamW8bit", BITSANDBYTES, "PagedAdamW8bit", state_bytes=2.04)
+_add("Lion", PYTORCH_OPTIMIZER, "lion", state_bytes=4.0, usual_rate=3e-5)
+_add("Lion8bit", BITSANDBYTES, "Lion8bit", state_bytes=1.02, usual_rate=3e-5)
 # Its slow average is warmed up over the run, as the paper does (arXiv:2409.03137, section 3).
-_add("AdEMAMix8bit", "bitsandbytes", "AdEMAMix8bit", state_bytes=3.05, length_arguments=("t_alpha", "t_beta3"))
-_add("PagedAdEMAMix8bit", "bitsandbytes", "PagedAdEMAMix8bit", state_bytes=3.05, length_arguments=("t_alpha", "t_beta3"))
+_add("AdEMAMix8bit", BITSANDBYTES, "AdEMAMix8bit", state_bytes=3.05, length_arguments=("t_alpha", "t_beta3"))
+_add("PagedAdEMAMix8bit", BITSANDBYTES, "PagedAdEMAMix8bit", state_bytes=3.05, length_arguments=("t_alpha", "t_beta3"))
 # LoRA's up starts at zero: a rate relative to the weights' size would keep it there.
-_add("Adafactor", "pytorch_optimizer", "adafactor", state_bytes=0.25,
+_add("Adafactor", PYTORCH_OPTIMIZER, "adafactor", state_bytes=0.25,
      defaults={"scale_parameter": False, "relative_step": False, "betas": (None, 0.999)})
-_add("SGDNesterov", "torch", "SGD", state_bytes=4.0, defaults={"momentum": 0.9, "nesterov": True}, usual_rate=1e-2)
-_add("Prodigy", "pytorch_optimizer", "prodigy", state_bytes=16.0, usual_rate=1.0, finds_rate=True,
+_add("SGDNesterov", TORCH, "SGD", state_bytes=4.0, defaults={"momentum": 0.9, "nesterov": True}, usual_rate=1e-2)
+_add("Prodigy", PYTORCH_OPTIMIZER, "prodigy", state_bytes=16.0, usual_rate=1.0, finds_rate=True,
      defaults={"betas": (0.9, 0.99), "bias_correction": True, "safeguard_warmup": True})
-_add("DAdaptAdam", "pytorch_optimizer", "dadaptadam", state_bytes=12.0, usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
-_add("DAdaptAdan", "pytorch_optimizer", "dadaptadan", state_bytes=20.0, usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
-_add("DAdaptLion", "pytorch_optimizer", "dadaptlion", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
-_add("DAdaptSGD", "pytorch_optimizer", "dadaptsgd", state_bytes=12.0, usual_rate=1.0, finds_rate=True)
-_add("CAME", "pytorch_optimizer", "came", state_bytes=4.5)
-_add("ScheduleFreeAdamW", "pytorch_optimizer", "schedulefreeadamw", usual_rate=5e-4, averages=True)
+_add("DAdaptAdam", PYTORCH_OPTIMIZER, "dadaptadam", state_bytes=12.0, usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptAdan", PYTORCH_OPTIMIZER, "dadaptadan", state_bytes=20.0, usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptLion", PYTORCH_OPTIMIZER, "dadaptlion", usual_rate=1.0, finds_rate=True, defaults={"weight_decouple": True})
+_add("DAdaptSGD", PYTORCH_OPTIMIZER, "dadaptsgd", state_bytes=12.0, usual_rate=1.0, finds_rate=True)
+_add("CAME", PYTORCH_OPTIMIZER, "came", state_bytes=4.5)
+_add("ScheduleFreeAdamW", PYTORCH_OPTIMIZER, "schedulefreeadamw", usual_rate=5e-4, averages=True)
 # A preconditioner of a 3072-wide layer alone is 75 MB: above 512 only the rank's side is preconditioned.
-_add("SOAP", "pytorch_optimizer", "soap", usual_rate=3e-4, defaults={"max_precondition_dim": 512})
+_add("SOAP", PYTORCH_OPTIMIZER, "soap", usual_rate=3e-4, defaults={"max_precondition_dim": 512})
 # With the adjusted rate an update is as large as AdamW's (arXiv:2502.16982, eq. 4), so AdamW's rates carry over.
-_add("Muon", "pytorch_optimizer", "muon", state_bytes=4.0, by_matrix=True, defaults={"use_adjusted_lr": True})
+_add("Muon", PYTORCH_OPTIMIZER, "muon", state_bytes=4.0, by_matrix=True, defaults={"use_adjusted_lr": True})
 
 for _name, _settings in OTHERS.items():
-    _add(_name, "pytorch_optimizer", _name, **_settings)
+    _add(_name, PYTORCH_OPTIMIZER, _name, **_settings)

@@ -11,13 +11,15 @@ from torch import Tensor
 from ..errors import SettingsError
 from .groups import ParameterGroup, torch_groups
 from .kinds import WHERE
+from .rules import ModuleNames
 from .spec import OptimizerSpec
 
 
 def build_optimizer(
-    spec: OptimizerSpec, groups: Sequence[ParameterGroup], total_steps: int | None = None
+    spec: OptimizerSpec, groups: Sequence[ParameterGroup], total_steps: int | None = None, names: ModuleNames | None = None
 ) -> torch.optim.Optimizer:
-    """The optimizer over all `groups`. `total_steps` is the run's length, for optimizers that warm something up.
+    """The optimizer over all `groups`. `total_steps` is the run's length, for optimizers that warm something up; `names`
+    are the modules', for rules that speak of them.
 
     Raises SettingsError for settings that the optimizer refuses, MissingLibraryError without its library.
     """
@@ -27,14 +29,14 @@ def build_optimizer(
     arguments = dict(kind.defaults)
     if total_steps is not None:
         arguments |= dict.fromkeys(kind.length_arguments, total_steps)
-    arguments |= spec.arguments
+    arguments |= spec.extra_arguments
     if "lr" in accepted:
         # The groups carry the rates, which may be negative; constructors refuse that in this argument only.
         arguments["lr"] = abs(spec.learning_rate) or kind.usual_rate
     if "weight_decay" in accepted:
         arguments["weight_decay"] = spec.weight_decay
     try:
-        return constructor(torch_groups(spec, groups), **arguments)
+        return constructor(torch_groups(spec, groups, names), **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         raise SettingsError(
             WHERE, [f"{spec.optimizer} refuses its settings: {error}. Check extra_arguments, weight_decay and learning_rate."]

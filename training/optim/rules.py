@@ -1,22 +1,26 @@
 """'Group rules': other settings for some of the parameters, one rule a line.
 
     clip_g:         lr=1e-5
-    *attn2*:        lr_scale=0.5
+    attn2:          lr_scale=0.5
     *_ff_net_*:     weight_decay=0
+    down 0-3:       off
 
-The pattern (with * and ?) is held against the part's name (diffusion_model, clip_l, clip_g, t5xxl) and against each
-parameter's name in the LoRA file. A later rule wins over an earlier one.
+A pattern is a part (diffusion_model, clip_l, ...) or a parameter's name in the LoRA file, both with * and ?; what matches
+neither is a pattern of module names (see `patterns`). A later rule wins over an earlier one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from ..registry import near_names
+from ..parts import Section
+from ..patterns import matching
+from ..rules import read_lines
 
-SETTINGS = ("lr", "lr_scale", "weight_decay")
+_SETTINGS = {"lr": float, "lr_scale": float, "weight_decay": float}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,36 +30,42 @@ class GroupRule:
     pattern: str
     settings: Mapping[str, float]
 
-    def matches(self, part: str, parameter: str) -> bool:
-        return fnmatchcase(part, self.pattern) or fnmatchcase(parameter, self.pattern)
+    def problems(self) -> list[str]:
+        found = [
+            f"group_rules: '{self.pattern}': {name} is {value}, which is not a finite number."
+            for name, value in self.settings.items()
+            if not math.isfinite(value)
+        ]
+        if self.settings.get("weight_decay", 0) < 0:
+            found.append(f"group_rules: '{self.pattern}': weight_decay must be at least 0, got {self.settings['weight_decay']:g}.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleNames:
+    """What modules are called, for the patterns of rules: `by_key` maps a module's key in the LoRA file to its full name,
+    `sections` are the model's numbered blocks. Empty: rules know parts and names in the file only."""
+
+    by_key: Mapping[str, str] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
+
+    def of(self, parameter: str) -> str | None:
+        """The module of a parameter by its name in the file, '<key>.<parameter>'."""
+        return self.by_key.get(parameter.rpartition(".")[0])
 
 
 def parse_rules(text: str) -> tuple[tuple[GroupRule, ...], list[str]]:
-    """Lines of `pattern: name=value ...` -> (rules, problems); empty lines and what follows a # are skipped."""
-    rules, problems = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.split("#")[0].strip()
-        if not line:
-            continue
-        pattern, colon, rest = line.rpartition(":")
-        if not colon or not pattern.strip() or not rest.strip():
-            problems.append(f"group_rules line {number}: '{line}' is not 'pattern: lr=...'. Example: clip_g: lr=1e-5")
-            continue
-        settings = {}
-        for pair in rest.replace(",", " ").split():
-            problem = _read(pair, settings)
-            problems += [f"group_rules line {number}: {problem}"] if problem else []
-        rules.append(GroupRule(pattern=pattern.strip(), settings=settings))
-    return tuple(rules), problems
+    """Lines of `pattern: name=value ...` -> (rules, what is wrong with the lines that cannot be read)."""
+    found, problems = read_lines("group_rules", text, _SETTINGS, "clip_g: lr=1e-5")
+    return tuple(GroupRule(pattern=pattern, settings=settings) for pattern, settings in found), problems
 
 
-def _read(pair: str, settings: dict[str, float]) -> str | None:
-    """Put `name=number` into settings; the problem, if there is one."""
-    name, _, value = pair.partition("=")
-    if name not in SETTINGS:
-        return f"unknown setting '{name}'. {near_names(name, list(SETTINGS))}"
-    try:
-        settings[name] = float(value)
-    except ValueError:
-        return f"'{value}' is not a number for {name}."
-    return f"weight_decay must be at least 0, got {value}." if name == "weight_decay" and settings[name] < 0 else None
+def matched(pattern: str, parameters: Mapping[str, str], names: ModuleNames) -> tuple[set[str], str | None]:
+    """(the parameters that `pattern` matches, what is wrong with it as a phrase or None); `parameters` maps names in the
+    file to parts. Whole names come first: what matches one means no more than it says."""
+    whole = {name for name, part in parameters.items() if fnmatchcase(part, pattern) or fnmatchcase(name, pattern)}
+    if whole:
+        return whole, None
+    modules = {name: module for name in parameters if (module := names.of(name))}
+    chosen, problem = matching(pattern, list(modules.values()), names.sections)
+    return {name for name, module in modules.items() if module in chosen}, problem

@@ -1,88 +1,177 @@
-"""The learning rate's multiplier as a pure function of the step: a resumed run needs nothing but the step."""
+"""How the learning rate goes over a run, as a pure function of the step: a resumed run needs nothing but the step.
+
+A curve is what is chosen, each with what only it has; a Schedule is a curve with its warm-up and its end. The curves are
+those of diffusers and kohya: a warm-up rises from 0 in equal steps, so its very first update has rate 0.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar
 
-if TYPE_CHECKING:
-    from .spec import OptimizerSpec
-
-SCHEDULES = (
-    "constant",
-    "constant_with_warmup",
-    "linear",
-    "cosine",
-    "cosine_with_restarts",
-    "polynomial",
-    "piecewise_constant",
-)
-WITHOUT_WARMUP = ("constant", "piecewise_constant")
-_PIECES = re.compile(r"\s*(?:[0-9.eE+-]+\s*:\s*[0-9]+\s*,\s*)+[0-9.eE+-]+\s*")
+Multiplier = Callable[[int], float]
 
 
-def lr_multiplier(spec: "OptimizerSpec", total_steps: int) -> Callable[[int], float]:
-    """What the learning rates are multiplied by before the update with index `step` (from 0) of `total_steps`.
+class _Curve:
+    """`name` is the choice on the canvas and in the file. `shape` gives the multiplier before `min_lr_ratio`."""
 
-    The curves are those of diffusers: warm-up rises from 0 in equal steps, so the very first update of a warm-up has rate 0.
-    After the warm-up the multiplier never falls below `min_lr_ratio`.
-    """
-    warmup = warmup_steps(spec, total_steps)
-    curve = _curve(spec, warmup, total_steps)
-    floor = spec.min_lr_ratio
+    __slots__ = ()
+    name: ClassVar[str]
+    has_warmup: ClassVar[bool] = True
 
-    def multiplier(step: int) -> float:
-        value = float(curve(step))
-        return value if step < warmup else floor + (1 - floor) * value
-
-    return multiplier
-
-
-def warmup_steps(spec: "OptimizerSpec", total_steps: int) -> int:
-    """Steps of warm-up: `warmup_steps`, or if that is 0 `warmup_percent` of the run. Some schedules have none."""
-    if spec.scheduler in WITHOUT_WARMUP:
-        return 0
-    return spec.warmup_steps or round(total_steps * spec.warmup_percent / 100)
-
-
-def pieces_problems(pieces: str) -> list[str]:
-    """What is wrong with the text of a piecewise schedule."""
-    if _PIECES.fullmatch(pieces):
+    def problems(self) -> list[str]:
         return []
-    return [
-        f"scheduler_pieces is '{pieces}' but must be like '1:500,0.5:800,0.1': full rate until step 500, half until 800, "
-        "a tenth to the end."
-    ]
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        raise NotImplementedError
 
 
-def _curve(spec: "OptimizerSpec", warmup: int, total_steps: int) -> Callable[[int], float]:
-    """The multiplier before `min_lr_ratio`. transformers, which ComfyUI brings, has the same curves as diffusers and kohya."""
-    if spec.scheduler == "piecewise_constant":
-        return _piecewise(spec.scheduler_pieces)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Constant(_Curve):
+    """The full rate from the first update to the last."""
+
+    name: ClassVar[str] = "constant"
+    has_warmup: ClassVar[bool] = False
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        return lambda step: 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConstantWithWarmup(_Curve):
+    """The full rate after a warm-up."""
+
+    name: ClassVar[str] = "constant_with_warmup"
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        return _of_transformers("constant_schedule_with_warmup", num_warmup_steps=warmup)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Linear(_Curve):
+    """A straight line down to 0."""
+
+    name: ClassVar[str] = "linear"
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        return _of_transformers("linear_schedule_with_warmup", num_warmup_steps=warmup, num_training_steps=total_steps)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cosine(_Curve):
+    """Half a cosine: slowly at both ends, fastest in the middle."""
+
+    name: ClassVar[str] = "cosine"
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        return _of_transformers("cosine_schedule_with_warmup", num_warmup_steps=warmup, num_training_steps=total_steps)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CosineWithRestarts(_Curve):
+    """`cycles` cosines one after the other, each from the full rate."""
+
+    name: ClassVar[str] = "cosine_with_restarts"
+    cycles: int = 1
+
+    def problems(self) -> list[str]:
+        return outside("scheduler_cycles", self.cycles, 1, 1000)
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        return _of_transformers(
+            "cosine_with_hard_restarts_schedule_with_warmup",
+            num_warmup_steps=warmup, num_training_steps=total_steps, num_cycles=self.cycles,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polynomial(_Curve):
+    """What is left of the run to the `power`: 1 is a straight line, 2 falls sooner."""
+
+    name: ClassVar[str] = "polynomial"
+    power: float = 1.0
+
+    def problems(self) -> list[str]:
+        return outside("scheduler_power", self.power, 1e-3, 100)
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        return _of_transformers(
+            "polynomial_decay_schedule_with_warmup", num_warmup_steps=warmup, num_training_steps=total_steps, power=self.power
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PiecewiseConstant(_Curve):
+    """`pieces` are (factor, until): the factor of the steps before `until`, the first that fits; `last` is for the rest."""
+
+    name: ClassVar[str] = "piecewise_constant"
+    has_warmup: ClassVar[bool] = False
+    pieces: tuple[tuple[float, int], ...] = ()
+    last: float = 1.0
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        return lambda step: next((factor for factor, until in self.pieces if step < until), self.last)
+
+
+Curve = Constant | ConstantWithWarmup | Linear | Cosine | CosineWithRestarts | Polynomial | PiecewiseConstant
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`warmup_steps` updates of warm-up, or if that is 0 `warmup_percent` of the run; curves without a warm-up use neither.
+    After it the multiplier never falls below `min_lr_ratio`."""
+
+    curve: Curve = field(default_factory=Cosine)
+    _: KW_ONLY
+    warmup_steps: int = 0
+    warmup_percent: float = 5.0
+    min_lr_ratio: float = 0.0
+
+    def problems(self) -> list[str]:
+        return [
+            *outside("warmup_steps", self.warmup_steps, 0, 10**9),
+            *outside("warmup_percent", self.warmup_percent, 0, 100),
+            *self.curve.problems(),
+            *outside("min_lr_ratio", self.min_lr_ratio, 0, 1),
+        ]
+
+    def warnings(self) -> list[str]:
+        """What is allowed but rarely meant."""
+        if self.curve.has_warmup or not self.warmup_steps:
+            return []
+        return [f"scheduler {self.curve.name} has no warm-up, so warmup_steps {self.warmup_steps} is not used. "
+                "Choose constant_with_warmup."]  # fmt: skip
+
+    def warmup(self, total_steps: int) -> int:
+        """The updates of the warm-up in a run of `total_steps`."""
+        return (self.warmup_steps or round(total_steps * self.warmup_percent / 100)) if self.curve.has_warmup else 0
+
+    def multiplier(self, total_steps: int) -> Multiplier:
+        """What the learning rates are multiplied by before the update with index `step` (from 0) of `total_steps`."""
+        warmup = self.warmup(total_steps)
+        shape = self.curve.shape(warmup, total_steps)
+        floor = self.min_lr_ratio
+
+        def at(step: int) -> float:
+            value = float(shape(step))
+            return value if step < warmup else floor + (1 - floor) * value
+
+        return at
+
+
+def outside(name: str, value: float, low: float, high: float) -> list[str]:
+    """The problem of a widget of the Optimizer node whose number lies outside its limits, if it does."""
+    if low <= value <= high:
+        return []
+    return [f"{name} is {value:g} but must lie between {low:g} and {high:g}. Set '{name}' on the Optimizer node."]
+
+
+def _of_transformers(name: str, **settings: Any) -> Multiplier:
+    """A curve of transformers, which ComfyUI brings. It wraps them in torch schedulers; one on an optimizer of rate 1
+    gives the curve itself."""
     import torch
     from transformers import optimization
 
-    # transformers wraps its curves in torch schedulers; one on an optimizer of rate 1 gives the curve itself.
     stand_in = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    length = {"num_warmup_steps": warmup, "num_training_steps": total_steps}
-    makers = {
-        "constant": lambda: optimization.get_constant_schedule(stand_in),
-        "constant_with_warmup": lambda: optimization.get_constant_schedule_with_warmup(stand_in, warmup),
-        "linear": lambda: optimization.get_linear_schedule_with_warmup(stand_in, **length),
-        "cosine": lambda: optimization.get_cosine_schedule_with_warmup(stand_in, **length),
-        "cosine_with_restarts": lambda: optimization.get_cosine_with_hard_restarts_schedule_with_warmup(
-            stand_in, **length, num_cycles=spec.scheduler_cycles
-        ),
-        "polynomial": lambda: optimization.get_polynomial_decay_schedule_with_warmup(
-            stand_in, **length, power=spec.scheduler_power
-        ),
-    }
-    return makers[spec.scheduler]().lr_lambdas[0]
-
-
-def _piecewise(pieces: str) -> Callable[[int], float]:
-    """'1:500,0.5:800,0.1' -> 1 before step 500, 0.5 before 800, 0.1 from there on."""
-    *bounded, last = pieces.replace(" ", "").split(",")
-    rules = [(int(until), float(factor)) for factor, until in (piece.split(":") for piece in bounded)]
-    return lambda step: next((factor for until, factor in rules if step < until), float(last))
+    return getattr(optimization, f"get_{name}")(stand_in, **settings).lr_lambdas[0]

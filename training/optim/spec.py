@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SettingsError, raise_problems
 from ..parts import DIFFUSION_MODEL
 from ..registry import near_names
 from ..settings import free
-from .arguments import argument_problems, parse_arguments
+from .arguments import argument_problems
 from .kinds import WHERE, OptimizerKind, optimizers
 from .others import REFUSED
-from .rules import GroupRule, parse_rules
-from .schedules import SCHEDULES, WITHOUT_WARMUP, pieces_problems
+from .rules import GroupRule
+from .schedules import Constant, ConstantWithWarmup, Schedule, outside
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimizerSpec:
     """Rates are per update; `learning_rate` is the diffusion model's, `text_encoder_lr` every text encoder's; 0 leaves
-    that part as it is, a negative rate unlearns. `group_rules` override both.
+    that part as it is, a negative rate unlearns. `group_rules` override both, a later one an earlier one.
 
-    `loraplus_ratio` multiplies the rate of the up weights (arXiv:2402.12354); the two others override it for their part,
-    0 meaning "as loraplus_ratio". `max_grad_norm` 0 switches clipping off. `warmup_steps` 0 leaves it to `warmup_percent`.
-    `min_lr_ratio` is where schedules end. `ema_decay` 0 switches the average off. `stop_text_encoder_at` is in percent of
-    the run, 100 never.
+    `extra_arguments` are the optimizer's own. `loraplus_ratio` multiplies the rate of the up weights (arXiv:2402.12354); the two
+    others override it for their part, 0 meaning "as loraplus_ratio". `max_grad_norm` 0 switches clipping off. `ema_decay` 0
+    switches the average off. `stop_text_encoder_at` is in percent of the run, 100 never.
     """
 
     optimizer: str = "AdamW"
@@ -33,43 +33,28 @@ class OptimizerSpec:
     text_encoder_lr: float = free(0.0)
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
-    extra_arguments: str = ""
-    group_rules: str = ""
+    extra_arguments: Mapping[str, Any] = field(default_factory=dict)
+    group_rules: tuple[GroupRule, ...] = ()
     loraplus_ratio: float = 1.0
     loraplus_ratio_unet: float = 0.0
     loraplus_ratio_text_encoder: float = 0.0
-    scheduler: str = free("cosine")
-    warmup_steps: int = free(0)
-    warmup_percent: float = free(5.0)
-    scheduler_cycles: int = free(1)
-    scheduler_power: float = free(1.0)
-    scheduler_pieces: str = free("")
-    min_lr_ratio: float = free(0.0)
+    schedule: Schedule = free(default_factory=Schedule)
     ema_decay: float = 0.0
     stop_text_encoder_at: float = free(100.0)
 
     def __post_init__(self) -> None:
-        problems = [*self._name_problems(), *self._range_problems(), *self._rate_problems()]
-        arguments, found = parse_arguments(self.extra_arguments)
-        problems += found + parse_rules(self.group_rules)[1]
-        if self.scheduler == "piecewise_constant":
-            problems += pieces_problems(self.scheduler_pieces)
+        known = self.optimizer in optimizers
+        problems = [] if known else [_unknown_optimizer(self.optimizer)]
+        problems += [*self._range_problems(), *self.schedule.problems(), *self._rate_problems()]
+        problems += [problem for rule in self.group_rules for problem in rule.problems()]
         # Only then is the optimizer's library imported.
-        if arguments and self.optimizer in optimizers:
-            problems += argument_problems(self.optimizer, self.kind.load(), arguments)
+        if self.extra_arguments and known:
+            problems += argument_problems(self.optimizer, self.kind.load(), self.extra_arguments)
         raise_problems(SettingsError, WHERE, problems)
 
     @property
     def kind(self) -> OptimizerKind:
         return optimizers.get(self.optimizer)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return parse_arguments(self.extra_arguments)[0]
-
-    @property
-    def rules(self) -> tuple[GroupRule, ...]:
-        return parse_rules(self.group_rules)[0]
 
     @property
     def trains_text_encoders(self) -> bool:
@@ -95,30 +80,16 @@ class OptimizerSpec:
         """What is allowed but rarely meant."""
         return [*self._rate_warnings(), *self._schedule_warnings(), *self._decay_warnings()]
 
-    def _name_problems(self) -> list[str]:
-        found = []
-        if self.optimizer not in optimizers:
-            found.append(_unknown_optimizer(self.optimizer))
-        if self.scheduler not in SCHEDULES:
-            found.append(f"unknown scheduler '{self.scheduler}'. {near_names(self.scheduler, list(SCHEDULES))}")
-        return found
-
     def _range_problems(self) -> list[str]:
         limits = (
-            ("weight_decay", 0, 10), ("max_grad_norm", 0, 1e6), ("loraplus_ratio", 1e-3, 1000),
-            ("loraplus_ratio_unet", 0, 1000), ("loraplus_ratio_text_encoder", 0, 1000), ("warmup_steps", 0, 10**9),
-            ("warmup_percent", 0, 100), ("scheduler_cycles", 1, 1000), ("scheduler_power", 1e-3, 100),
-            ("min_lr_ratio", 0, 1), ("ema_decay", 0, 0.999999), ("stop_text_encoder_at", 0, 100),
+            ("weight_decay", 0, 10), ("max_grad_norm", 0, 1e6), ("loraplus_ratio", 1e-3, 1000), ("loraplus_ratio_unet", 0, 1000),
+            ("loraplus_ratio_text_encoder", 0, 1000), ("ema_decay", 0, 0.999999), ("stop_text_encoder_at", 0, 100),
         )  # fmt: skip
-        return [
-            f"{name} is {getattr(self, name):g} but must lie between {low:g} and {high:g}. Set '{name}' on the Optimizer node."
-            for name, low, high in limits
-            if not low <= getattr(self, name) <= high
-        ]
+        return [problem for name, low, high in limits for problem in outside(name, getattr(self, name), low, high)]
 
     def _rate_problems(self) -> list[str]:
         found = []
-        if self.learning_rate == 0 and self.text_encoder_lr == 0 and not self.group_rules.strip():
+        if self.learning_rate == 0 and self.text_encoder_lr == 0 and not self.group_rules:
             found.append("learning_rate and text_encoder_lr are both 0, so nothing would be trained. 1e-4 is a usual rate.")
         if self.optimizer not in optimizers:
             return found
@@ -127,7 +98,7 @@ class OptimizerSpec:
         ratios = (self.loraplus_ratio, self.loraplus_ratio_unet or 1, self.loraplus_ratio_text_encoder or 1)
         if self.kind.finds_rate and any(ratio != 1 for ratio in ratios):
             found.append(f"{self.optimizer} has one learning rate for everything, so LoRA+ cannot be used with it. Set the ratios to 1.")
-        if self.kind.finds_rate and any({"lr", "lr_scale"} & set(rule.settings) for rule in self.rules):
+        if self.kind.finds_rate and any({"lr", "lr_scale"} & set(rule.settings) for rule in self.group_rules):
             found.append(f"{self.optimizer} has one learning rate for everything, so group_rules cannot set lr or lr_scale with it.")
         return found
 
@@ -147,12 +118,10 @@ class OptimizerSpec:
         return found
 
     def _schedule_warnings(self) -> list[str]:
-        found = []
-        if self.scheduler in WITHOUT_WARMUP and self.warmup_steps:
-            found.append(f"scheduler {self.scheduler} has no warm-up, so warmup_steps {self.warmup_steps} is not used. "
-                         "Choose constant_with_warmup.")  # fmt: skip
-        if self.kind.averages and self.scheduler not in ("constant", "constant_with_warmup"):
-            found.append(f"{self.optimizer} needs no schedule: choose constant or constant_with_warmup instead of {self.scheduler}.")
+        found = self.schedule.warnings()
+        curve = self.schedule.curve
+        if self.kind.averages and not isinstance(curve, (Constant, ConstantWithWarmup)):
+            found.append(f"{self.optimizer} needs no schedule: choose constant or constant_with_warmup instead of {curve.name}.")
         if self.kind.averages and self.ema_decay:
             found.append(f"{self.optimizer} already averages the weights: ema_decay adds little. Set it to 0.")
         return found

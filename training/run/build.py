@@ -21,12 +21,13 @@ from ..memory.plan import memory_plan
 from ..memory.spilling import SpillWatch
 from ..network.build import Network, build_network, prepare
 from ..network.fitting import warnings
+from ..network.targets import Names
 from ..objective.objective import Objective
 from ..objective.preservation import BlankCaption, SwappedCaption
 from ..optim.ema import EMA
 from ..optim.groups import ParameterGroup
 from ..optim.optimizers import build_optimizer
-from ..optim.schedules import lr_multiplier
+from ..optim.rules import ModuleNames
 from ..order import Order
 from ..protocols import TextCondition
 from ..settings import describe
@@ -125,11 +126,18 @@ def _updater(order: Order, network: Network, total_steps: int) -> Updater:
         for part in order.parts for lr_scale, named in network.by_lr_scale(part.name).items()
     ]
     return Updater(
-        network=network, optimizer=build_optimizer(spec, groups, total_steps),
-        learning_rate_at=lr_multiplier(spec, total_steps), text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
+        network=network, optimizer=build_optimizer(spec, groups, total_steps, _module_names(order, network)),
+        learning_rate_at=spec.schedule.multiplier(total_steps), text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
         scale_gradients=order.scale_gradients, device=order.denoiser.device,
     )
+
+
+def _module_names(order: Order, network: Network) -> ModuleNames:
+    """What group_rules may call the trained modules, as Block Weights does."""
+    names = Names(order.parts)
+    by_key = {network.file_keys[place]: name for name, place in names.places.items() if place in network.file_keys}
+    return ModuleNames(by_key, names.sections)
 
 
 def _text_source(order: Order, network: Network, control: Control, emit: Emitter) -> Callable[[str], TextCondition]:

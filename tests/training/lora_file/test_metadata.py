@@ -24,6 +24,7 @@ from pack.training.network.kinds.lokr import LoKrOptions
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective import loss, noise, timesteps, weights
 from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim.schedules import Cosine, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.build import build, run_settings
 from pack.training.run.control import Control
@@ -59,7 +60,7 @@ def order(tmp_path, family="sd15", parametrisation="epsilon", **changes):
 
 @pytest.fixture
 def metadata(tmp_path):
-    made = order(tmp_path, optimizer=OptimizerSpec(learning_rate=2e-4, scheduler="cosine", warmup_percent=10.0),
+    made = order(tmp_path, optimizer=OptimizerSpec(learning_rate=2e-4, schedule=Schedule(Cosine(), warmup_percent=10.0)),
                  model_facts={"hash": "e1441589", "clip_skip": 2}, network=NetworkSpec(rank=8, alpha=4.0))
     return _metadata(made)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 
 from pack.training.optim.groups import ParameterGroup
+from pack.training.optim.menu import Knobs, optimizer_from
+from pack.training.optim.spec import OptimizerSpec
 
 SHAPES = {
     "unet_a.down": (8, 640),  # 5120 elements: bitsandbytes keeps 8-bit states from 4096 on
@@ -15,6 +17,10 @@ SHAPES = {
     "te_c.down": (4, 32),
     "te_c.up": (40, 4),
 }
+
+
+def from_widgets(**widgets) -> OptimizerSpec:
+    return optimizer_from(Knobs(**widgets))
 
 
 def parameters(seed: int = 0) -> dict[str, torch.nn.Parameter]:

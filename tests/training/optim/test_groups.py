@@ -5,7 +5,7 @@ from pack.training.errors import SettingsError
 from pack.training.optim.groups import ParameterGroup, torch_groups
 from pack.training.optim.spec import OptimizerSpec
 
-from .fakes import groups, parameters
+from .fakes import from_widgets, groups, parameters
 
 
 def rates(spec: OptimizerSpec, scale: float = 1.0) -> dict[str, float]:
@@ -33,7 +33,7 @@ def test_loraplus_by_hand():
 
 def test_rules_and_scale():
     rules = "te_c*: lr=1e-3 weight_decay=0\n*conv*: lr_scale=0.5  # half\nunet_conv.scale: lr=0"
-    found = rates(OptimizerSpec(learning_rate=1e-4, text_encoder_lr=5e-5, group_rules=rules), scale=2.0)
+    found = rates(from_widgets(learning_rate=1e-4, text_encoder_lr=5e-5, group_rules=rules), scale=2.0)
     assert found["te_c.down"] == pytest.approx(2e-3)
     assert found["unet_conv.down"] == pytest.approx(1e-4)
     assert found["unet_a.down"] == pytest.approx(2e-4)
@@ -41,12 +41,12 @@ def test_rules_and_scale():
 
 
 def test_a_rule_can_name_a_part():
-    assert rates(OptimizerSpec(group_rules="text_encoder_1: lr=3e-5"))["te_c.up"] == 3e-5
+    assert rates(from_widgets(group_rules="text_encoder_1: lr=3e-5"))["te_c.up"] == 3e-5
 
 
 def test_rules_and_loraplus_that_match_nothing_are_errors():
     with pytest.raises(SettingsError, match=r"'text_encoder_3' matches no parameter. Parts here: diffusion_model, text_encoder_1"):
-        rates(OptimizerSpec(group_rules="text_encoder_3: lr=1"))
+        rates(from_widgets(group_rules="text_encoder_3: lr=1"))
     named = [("m.hada_w1_a", torch.nn.Parameter(torch.zeros(2, 2)))]
     with pytest.raises(SettingsError, match=r"LoRA\+ has no up weights"):
         torch_groups(OptimizerSpec(loraplus_ratio=16), [ParameterGroup("diffusion_model", named)])
@@ -54,7 +54,7 @@ def test_rules_and_loraplus_that_match_nothing_are_errors():
 
 def test_nothing_to_train_is_an_error():
     with pytest.raises(SettingsError, match="every learning rate is 0"):
-        rates(OptimizerSpec(group_rules="*: lr=0"))
+        rates(from_widgets(group_rules="*: lr=0"))
 
 
 def test_no_decay_with_a_negative_rate():

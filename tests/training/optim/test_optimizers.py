@@ -7,6 +7,7 @@ from pack.training.errors import SettingsError
 from pack.training.optim.kinds import optimizers
 from pack.training.optim.optimizers import build_optimizer, learning_rates, optimizer_mode
 from pack.training.optim.others import OTHERS, REFUSED
+from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 
 from .fakes import groups, parameters, train, values
@@ -32,7 +33,7 @@ def test_every_optimizer_of_the_library_is_offered_or_refused():
 
 
 def test_prodigy_has_its_lora_defaults_and_extra_arguments_win():
-    spec = OptimizerSpec(optimizer="Prodigy", learning_rate=1.0, extra_arguments="d_coef=2 betas=0.9,0.999")
+    spec = OptimizerSpec(optimizer="Prodigy", learning_rate=1.0, extra_arguments={"d_coef": 2, "betas": (0.9, 0.999)})
     group = build_optimizer(spec, groups(parameters())).param_groups[0]
     assert group["safeguard_warmup"] is True and group["bias_correction"] is True
     assert group["d_coef"] == 2 and group["betas"] == (0.9, 0.999)
@@ -70,7 +71,7 @@ def test_optimizers_that_cannot_unlearn_say_so():
 
 def test_a_refused_setting_is_a_settings_error():
     with pytest.raises(SettingsError, match="AdamW refuses its settings"):
-        build_optimizer(OptimizerSpec(extra_arguments="betas=2,3"), groups(parameters()))
+        build_optimizer(OptimizerSpec(extra_arguments={"betas": (2, 3)}), groups(parameters()))
 
 
 def test_rates_shown_include_prodigys_estimate():
@@ -82,7 +83,7 @@ def test_rates_shown_include_prodigys_estimate():
 
 @pytest.mark.parametrize("name", ["ScheduleFreeAdamW", "schedulefreesgd", "splus"])
 def test_looking_at_the_average_changes_nothing(name):
-    spec = OptimizerSpec(optimizer=name, learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant")
+    spec = OptimizerSpec(optimizer=name, learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant()))
     disturbed, alone = parameters(), parameters()
     optimizer = build_optimizer(spec, groups(disturbed))
     mode = optimizer_mode(optimizer)

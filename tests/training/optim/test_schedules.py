@@ -8,12 +8,15 @@ from diffusers.optimization import get_scheduler
 
 from pack.training.drawing.schedule_plot import rate_curves, schedule_preview
 from pack.training.errors import SettingsError
-from pack.training.optim.schedules import SCHEDULES, lr_multiplier, warmup_steps
+from pack.training.optim.menu import SCHEDULERS
+from pack.training.optim.schedules import Constant, Cosine, Schedule
 from pack.training.optim.spec import OptimizerSpec
+
+from .fakes import from_widgets
 
 
 def curve(total: int = 100, **settings) -> list[float]:
-    multiplier = lr_multiplier(OptimizerSpec(**{"warmup_percent": 0, **settings}), total)
+    multiplier = from_widgets(**{"warmup_percent": 0, **settings}).schedule.multiplier(total)
     return [multiplier(step) for step in range(total)]
 
 
@@ -34,9 +37,8 @@ def test_warmup_in_steps_or_percent():
     steps = curve(scheduler="constant_with_warmup", warmup_steps=10)
     assert (steps[0], steps[5], steps[10]) == (0.0, 0.5, 1.0)
     assert curve(scheduler="constant_with_warmup", warmup_percent=10) == steps
-    both = OptimizerSpec(scheduler="cosine", warmup_steps=3, warmup_percent=50)
-    assert warmup_steps(both, 100) == 3
-    assert warmup_steps(OptimizerSpec(scheduler="constant", warmup_percent=50), 100) == 0
+    assert Schedule(Cosine(), warmup_steps=3, warmup_percent=50).warmup(100) == 3
+    assert Schedule(Constant(), warmup_percent=50).warmup(100) == 0
 
 
 def test_the_floor_is_reached_at_the_end_and_not_in_the_warmup():
@@ -48,7 +50,7 @@ def test_the_floor_is_reached_at_the_end_and_not_in_the_warmup():
     assert min(values[10:]) >= 0.1
 
 
-@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "piecewise_constant"])
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if name != "piecewise_constant"])
 def test_the_same_as_a_diffusers_scheduler(name):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = get_scheduler(name, optimizer, num_warmup_steps=7, num_training_steps=60, num_cycles=3, power=2.0)
@@ -63,11 +65,11 @@ def test_the_same_as_a_diffusers_scheduler(name):
 
 def test_bad_pieces_are_explained():
     with pytest.raises(SettingsError, match="must be like '1:500,0.5:800,0.1'"):
-        OptimizerSpec(scheduler="piecewise_constant", scheduler_pieces="1:10:0.5")
+        from_widgets(scheduler="piecewise_constant", scheduler_pieces="1:10:0.5")
 
 
 def test_preview_shows_both_parts_and_the_stop():
-    spec = OptimizerSpec(learning_rate=1e-4, text_encoder_lr=5e-5, scheduler="constant", stop_text_encoder_at=50)
+    spec = OptimizerSpec(learning_rate=1e-4, text_encoder_lr=5e-5, schedule=Schedule(Constant()), stop_text_encoder_at=50)
     curves = rate_curves(spec, 10)
     assert curves["diffusion model"].tolist() == [1e-4] * 10
     assert curves["text encoders"].tolist() == [5e-5] * 5 + [0.0] * 5

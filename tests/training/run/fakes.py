@@ -14,6 +14,7 @@ from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.events import Emitter, Event
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.order import Order
 from pack.training.parts import Trainable
@@ -168,7 +169,7 @@ class Bench:
     folder: Path
     run_spec: RunSpec
     samples: tuple[Sample, ...] = field(default_factory=pictures)
-    optimizer: OptimizerSpec = field(default_factory=lambda: OptimizerSpec(learning_rate=1e-2, scheduler="constant"))
+    optimizer: OptimizerSpec = field(default_factory=lambda: OptimizerSpec(learning_rate=1e-2, schedule=Schedule(Constant())))
     network: NetworkSpec = field(default_factory=lambda: NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset="all linear")))
     objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     preview: PreviewSpec | None = None

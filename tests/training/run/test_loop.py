@@ -10,6 +10,7 @@ from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.errors import NonFiniteError
 from pack.training.events import Message, PreviewReady, RunEnded, RunStarted, Saved, StepDone
 from pack.training.network.attach import attached
+from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.protocols import TextCondition
 from pack.training.run.control import Control
@@ -174,7 +175,7 @@ def test_previews_at_start_between_and_at_end(tmp_path):
 
 
 def test_text_encoders_train_too(tmp_path):
-    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant"))
+    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant())))
     ground.run()
     tensors = load(ground.file())
     assert tensors["clip_l.layers.0.lora_up.weight"].abs().sum() > 0
@@ -183,7 +184,7 @@ def test_text_encoders_train_too(tmp_path):
 
 def test_encoders_that_are_not_trained_run_once_a_caption(tmp_path):
     """Beside a trained one: which are frozen is told by the adapters, and each step is given what they made."""
-    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant"))
+    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant())))
     asked, encoded, used = [], [], []
     encoder, plain = ground.text_encoder, ground.text_encoder.encode_trainable
 
@@ -200,7 +201,7 @@ def test_encoders_that_are_not_trained_run_once_a_caption(tmp_path):
 
 
 def test_text_encoders_rest_when_told_to(tmp_path):
-    optimizer = OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, scheduler="constant", stop_text_encoder_at=50)
+    optimizer = OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant()), stop_text_encoder_at=50)
     ground = bench(tmp_path, train_text=True, steps=4, save_every_n_steps=2, optimizer=optimizer)
     ground.run()
     half = load((ground.folder / "checkpoints" / "run-000002.safetensors").read_bytes())

@@ -9,6 +9,7 @@ from pack.training.events import StepDone
 from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.fitting import adapters
 from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
 from pack.training.specs import RunSpec
@@ -47,7 +48,7 @@ def test_it_learns(tmp_path, name):
     """A run on one picture: the mean loss of the last steps is below the base model's."""
     rate = 1e-1 if name == "loha" else 2e-2
     case = {"scale_weight_norms": 2.0} if name == "norms" else CASES[name]
-    run = bench(tmp_path, steps=60, optimizer=OptimizerSpec(learning_rate=rate, scheduler="constant"), **case)
+    run = bench(tmp_path, steps=60, optimizer=OptimizerSpec(learning_rate=rate, schedule=Schedule(Constant())), **case)
     run.samples = pictures(1)
     run.run()
     losses = [event.loss for event in run.recorder.of(StepDone)]
@@ -74,7 +75,7 @@ def test_norms_are_bounded_and_reported(tmp_path):
 
 def test_block_learning_rates_reach_the_optimizer(tmp_path):
     weights = BlockWeights(rules=(BlockRule(where="blocks 1", lr=0.25), BlockRule(where="text", lr=0.0)))
-    run = bench(tmp_path, optimizer=OptimizerSpec(learning_rate=1e-3, scheduler="constant"), block_weights=weights)
+    run = bench(tmp_path, optimizer=OptimizerSpec(learning_rate=1e-3, schedule=Schedule(Constant())), block_weights=weights)
     result = run.run()
     rates = {name: group["base_lr"] for group in result.built.trainer.updater.optimizer.param_groups for name in group["parameter_names"]}
     assert rates == {

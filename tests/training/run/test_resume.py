@@ -18,6 +18,7 @@ from pack.training.events import StepDone, Validated
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.loss import Huber
 from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim.schedules import Constant, CosineWithRestarts, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
 from pack.training.specs import RunSpec
@@ -27,9 +28,9 @@ STEPS, CUT = 20, 11
 CASES = {
     "AdamW": OptimizerSpec(learning_rate=1e-2),
     "8-bit": OptimizerSpec(optimizer="AdamW8bit", learning_rate=1e-2),
-    "Prodigy": OptimizerSpec(optimizer="Prodigy", learning_rate=1.0, scheduler="constant"),
-    "schedule-free": OptimizerSpec(optimizer="ScheduleFreeAdamW", learning_rate=1e-2, scheduler="constant"),
-    "restarts": OptimizerSpec(learning_rate=1e-2, scheduler="cosine_with_restarts", scheduler_cycles=3),
+    "Prodigy": OptimizerSpec(optimizer="Prodigy", learning_rate=1.0, schedule=Schedule(Constant())),
+    "schedule-free": OptimizerSpec(optimizer="ScheduleFreeAdamW", learning_rate=1e-2, schedule=Schedule(Constant())),
+    "restarts": OptimizerSpec(learning_rate=1e-2, schedule=Schedule(CosineWithRestarts(cycles=3))),
     "EMA": OptimizerSpec(learning_rate=1e-2, ema_decay=0.9),
     "text encoder": OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-3),
 }
