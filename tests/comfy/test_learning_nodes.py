@@ -7,6 +7,7 @@ from pack.training.objective.loss import SmoothL1
 from pack.training.objective.menu import Knobs
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim import menu
+from pack.training.optim.kinds import OptimizerKind, optimizers
 from pack.training.optim.schedules import CosineWithRestarts, Schedule
 from pack.training.optim.spec import OptimizerSpec
 
@@ -65,3 +66,14 @@ def test_widget_defaults_are_the_specs(comfy, execute):
 def test_objective_widgets_reach_the_spec(execute):
     (spec,) = execute("TrainingObjective", **OBJECTIVE | {"loss": "smooth_l1", "huber_c": 0.2, "noise_offset": 0.05, "stratified": True})
     assert spec.loss == SmoothL1(c=0.2, schedule="snr") and spec.noise.offset == 0.05 and spec.stratified
+
+
+def test_a_new_optimizer_is_in_the_menu(comfy, monkeypatch):
+    from pack.nodes.optimizer import Optimizer
+
+    monkeypatch.setattr(optimizers, "_entries", dict(optimizers._entries))
+    optimizers.register("Newest")(OptimizerKind(module="torch.optim", class_name="Adamax"))
+    (menu_of,) = [widget for widget in Optimizer.define_schema().inputs if widget.id == "optimizer"]
+    assert menu_of.options[-1] == "Newest" and menu_of.options[0] == "AdamW"
+    spec, picture = Optimizer.execute(**OPTIMIZER | {"optimizer": "Newest"}).result
+    assert spec.kind.class_name == "Adamax" and picture.shape == (1, 512, 1024, 3)

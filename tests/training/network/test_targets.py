@@ -42,6 +42,9 @@ def test_include_adds_and_exclude_takes_away(parts):
     assert chosen(parts, "attention", include=["proj_in"], exclude=["/layers\\.1/"]) == [
         "proj_in", "layers.0.attn1.to_q", "layers.0.attn1.to_out.0",
     ]
+    assert chosen(parts, "attention", include=["proj_*"], exclude=["layers.*.to_out.?"]) == [
+        "proj_in", "layers.0.attn1.to_q", "layers.1.attn1.to_q", "proj_out",
+    ]
     assert chosen(parts, exclude=["layers 1"]) == [f"layers.0.{name}" for name in LAYER]
 
 
@@ -78,6 +81,13 @@ def test_sections_by_number():
     assert matching("down", names, [section])[0] == set(names[:12])
     assert matching("down_", names, [section])[0] == {"down_stairs"}
     assert matching("down 3-1", names, [section]) == (set(), "'down 3-1': the range '3-1' runs backwards.")
+
+
+def test_stars_stand_for_any_text_of_a_whole_name():
+    names = ["layers.0.attn1.to_q", "layers.0.attn2.to_q", "layers.1.attn1.to_k"]
+    assert matching("*attn?.to_q", names) == (set(names[:2]), None)
+    assert matching("layers.?.attn1.*", names)[0] == {names[0], names[2]}
+    assert "'attn*' matches no module. Did you mean 'attn" in matching("attn*", names)[1]
 
 
 @pytest.mark.parametrize(("text", "numbers"), [("0-3,5", [0, 1, 2, 3, 5]), ("7", [7]), (" 2 - 3 , 1", [2, 3, 1])])

@@ -3,7 +3,9 @@ import torch
 
 from pack.training.errors import SettingsError
 from pack.training.optim.groups import ParameterGroup, torch_groups
+from pack.training.optim.rules import ModuleNames
 from pack.training.optim.spec import OptimizerSpec
+from pack.training.parts import Section
 
 from .fakes import from_widgets, groups, parameters
 
@@ -50,6 +52,52 @@ def test_rules_and_loraplus_that_match_nothing_are_errors():
     named = [("m.hada_w1_a", torch.nn.Parameter(torch.zeros(2, 2)))]
     with pytest.raises(SettingsError, match=r"LoRA\+ has no up weights"):
         torch_groups(OptimizerSpec(loraplus_ratio=16), [ParameterGroup("diffusion_model", named)])
+
+
+NAMES = ModuleNames(
+    by_key={"unet_a": "input_blocks.1.attn2.to_k", "unet_conv": "input_blocks.2.conv", "te_c": "text_encoder_1.layers.0.attn2"},
+    sections=(Section("down", r"^input_blocks\.(\d+)\."),),
+)
+
+
+def named_rates(rules: str) -> dict[str, float]:
+    spec = from_widgets(learning_rate=1e-4, text_encoder_lr=1e-4, group_rules=rules)
+    return {name: group["lr"] for group in torch_groups(spec, groups(parameters()), NAMES) for name in group["parameter_names"]}
+
+
+def changed(rules: str) -> set[str]:
+    """The modules, by their keys, whose parameters have another rate."""
+    found = named_rates(rules)
+    return {name.rpartition(".")[0] for name in parameters() if found.get(name) != 1e-4}
+
+
+@pytest.mark.parametrize(("pattern", "modules"), [
+    ("attn2", {"unet_a", "te_c"}), ("text_encoder_1.layers", {"te_c"}), ("/attn\\d\\.to_k$/", {"unet_a"}), ("down", {"unet_a", "unet_conv"}),
+    ("down 2-4", {"unet_conv"}), ("*.attn?.*", {"unet_a"}), ("input_blocks.?.conv", {"unet_conv"}),
+])  # fmt: skip
+def test_a_rule_can_speak_of_modules(pattern, modules):
+    assert changed(f"{pattern}: lr_scale=0.5") == changed(f"{pattern}: off") == modules
+
+
+def test_whole_names_come_before_modules():
+    """'*_a*' is the name of parameters in the file; that modules' names are made of other words changes nothing."""
+    assert changed("*_a*: lr=1") == {"unet_a"}
+    assert changed("text_encoder_1: lr=1") == {"te_c"}
+    assert changed("diffusion_model: lr=1") == {"unet_a", "unet_conv"}
+    assert {name for name, rate in named_rates("unet_a.up: lr=1").items() if rate == 1} == {"unet_a.up"}
+    # a module whose name has it too is left out: the pattern is a name in the file already
+    shadow = ModuleNames(by_key={**NAMES.by_key, "unet_conv": "attn_a.conv"}, sections=NAMES.sections)
+    spec = from_widgets(group_rules="*_a*: lr=1")
+    assert {name for group in torch_groups(spec, groups(parameters()), shadow) if group["lr"] == 1 for name in group["parameter_names"]} == {
+        "unet_a.down", "unet_a.up",
+    }  # fmt: skip
+
+
+def test_patterns_of_modules_that_match_nothing_say_why():
+    with pytest.raises(SettingsError) as caught:
+        named_rates("atn2: lr=1\ndown 7: lr=1\n/(/: lr=1")
+    for problem, said in zip(caught.value.problems, ["Did you mean 'attn2'", "down has blocks 1 to 2", "is not a regular expression"], strict=True):
+        assert said in problem and "matches no parameter. Parts here: diffusion_model, text_encoder_1" in problem
 
 
 def test_nothing_to_train_is_an_error():

@@ -9,6 +9,7 @@ from pack.training.events import StepDone
 from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.fitting import adapters
 from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.optim.rules import GroupRule
 from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
@@ -83,6 +84,20 @@ def test_block_learning_rates_reach_the_optimizer(tmp_path):
         "diffusion_model.blocks.1.down": 2.5e-4, "diffusion_model.blocks.1.up": 2.5e-4,
     }
     assert not any("text" in key for key in load_file(run.folder / "run.safetensors"))
+
+
+def test_group_rules_may_speak_of_modules(tmp_path):
+    """As Block Weights does: the fake model's numbered list, a part of a name, a whole name with stars."""
+    rules = (
+        GroupRule(pattern="blocks 1", settings={"lr_scale": 0.25}), GroupRule(pattern="tex", settings={"weight_decay": 0.0}),
+        GroupRule(pattern="bl*.0", settings={"lr": 2e-3}),
+    )
+    run = bench(tmp_path, steps=1, optimizer=OptimizerSpec(learning_rate=1e-3, schedule=Schedule(Constant()), group_rules=rules))
+    groups = run.run().built.trainer.updater.optimizer.param_groups
+    found = {name: (group["base_lr"], group["weight_decay"]) for group in groups for name in group["parameter_names"]}
+    assert {name: value for name, value in found.items() if name.endswith("up")} == {
+        "diffusion_model.blocks.0.up": (2e-3, 0.01), "diffusion_model.blocks.1.up": (2.5e-4, 0.01), "diffusion_model.text.up": (1e-3, 0.0),
+    }
 
 
 @pytest.mark.parametrize("algorithm", ["lora", "loha", "dora", "ia3"])
