@@ -22,9 +22,9 @@ class BlockWeights(io.ComfyNode):
             inputs=[
                 sockets.Network.Input("network", tooltip="From LoRA Network."),
                 extra(io.String.Input("rules", default="", multiline=True,
-                    tooltip="One rule a line: where, a colon, settings. Where: blocks (down 0-3, mid, up 5, double 0-18, single 3,7), a part of a layer's name, "
-                            "or a regular expression between slashes. Settings: lr=0.5 rank=8 alpha=4 conv_rank=4 conv_alpha=4, or off. "
-                            "lr multiplies the learning rate. Later lines win.")),
+                    tooltip="One rule a line: where, a colon, settings. Where: blocks (down 0-3, mid, up 5, double 0-18, single 3,7), a part of a "
+                            "layer's name, a whole name with * and ? (*attn?.to_q), or a regular expression between slashes. Settings: lr=0.5 rank=8 "
+                            "alpha=4 conv_rank=4 conv_alpha=4, or off. lr multiplies the learning rate. Later lines win.")),
                 extra(io.String.Input("lr_weights", default="",
                     tooltip="One multiplier of the learning rate a block, with commas, as in kohya's scripts: 25 numbers (12 down, 1 mid, 12 up); SDXL also takes 21 "
                             "(9, 3, 9); FLUX 57 (19 double, 38 single). 0 leaves a block out. Empty: all 1.")),

@@ -38,8 +38,8 @@ class LoRANetwork(io.ComfyNode):
                 advanced(io.Float.Input("conv_alpha", default=1.0, min=0.01, max=1024.0, step=0.5,
                     tooltip="Alpha of the convolutions; only read when conv_rank is above 0. Usual: equal to conv_rank, or half.")),
                 advanced(io.String.Input("include", default="", multiline=True,
-                    tooltip="More modules to train, one pattern a line: a part of a module's name, or a regular expression between slashes. "
-                            "Example: time_embed. Text encoders' names begin with the encoder's: clip_l, t5xxl. Empty is right for most.")),
+                    tooltip="More modules to train, one pattern a line: a part of a module's name, a whole name with * and ?, or a regular expression "
+                            "between slashes. Example: time_embed. Text encoders' names begin with the encoder's: clip_l, t5xxl. Empty is right for most.")),
                 advanced(io.String.Input("exclude", default="", multiline=True,
                     tooltip="Modules to leave alone, one pattern a line: also numbered blocks, such as down 0-3 or double 10-18. "
                             "A pattern that matches nothing is an error.")),

@@ -63,9 +63,10 @@ class Optimizer(io.ComfyNode):
                 advanced(io.Float.Input("stop_text_encoder_at", default=100.0, min=0.0, max=100.0, step=5.0, optional=True,
                     tooltip="Stops training the text encoders after this share of the run, in percent. 100: never. 30-50 against overfitting.")),
                 advanced(io.String.Input("group_rules", default="", multiline=True, optional=True,
-                    tooltip="Other rates for some parts, one rule a line: a pattern, a colon, then lr, lr_scale or weight_decay. Examples: 'clip_g: lr=1e-5', "
-                            "'*attn2*: lr_scale=0.5', '*_input_blocks_*: lr=0' (leaves them alone). The pattern is held against the part (diffusion_model, "
-                            "clip_l, clip_g, ...) and against names in the LoRA file.")),
+                    tooltip="Other rates for some parts, one rule a line: where, a colon, then lr, lr_scale, weight_decay, or off. Where: a part "
+                            "(diffusion_model, clip_l, clip_g, ...), or as on Block Weights: blocks (down 0-3), a part of a layer's name, names with * "
+                            "and ?, or a regular expression between slashes. Names in the LoRA file count too, and come first. Examples: "
+                            "'clip_g: lr=1e-5', 'attn2: lr_scale=0.5', 'down 0-3: off' (leaves them alone). Later lines win.")),
                 advanced(io.Int.Input("preview_steps", default=1000, min=1, max=1000000, optional=True,
                     tooltip="Only for the schedule picture: the length of run to draw. Set it to the steps of your Train LoRA node.")),
             ],

@@ -87,7 +87,8 @@ def test_a_whole_run_with_it(heavy, tmp_path):
 
     def bench(folder):
         return Bench(
-            folder=folder / "run", samples=pictures(3), optimizer=from_widgets(optimizer="Heavy", learning_rate=1e-2, extra_arguments="drag=0.5"),
+            folder=folder / "run", samples=pictures(3),
+            optimizer=from_widgets(optimizer="Heavy", learning_rate=1e-2, extra_arguments="drag=0.5"),
             network=NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset="all linear")), run_spec=RunSpec(steps=6, batch_size=1),
         )  # fmt: skip
 
