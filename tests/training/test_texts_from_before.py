@@ -8,6 +8,8 @@ import pytest
 from pack.tests.fixtures import languages
 
 TABLES = {kind: json.loads((languages.FOLDER / f"{kind}.json").read_text(encoding="utf-8")) for kind in languages.KINDS}
+#: Refused then, when group_rules knew no names of modules: what it means now, in the words of then.
+SINCE = {"attn2: lr=1e-5": "*attn2*: lr=1e-5"}
 QUESTIONS = [(kind, entry) for kind, table in TABLES.items() for entry in table]
 
 
@@ -19,7 +21,11 @@ def _title(value) -> str | None:
 @pytest.mark.parametrize(("kind", "entry"), QUESTIONS, ids=_title)
 def test_a_text_means_what_it_meant(kind, entry):
     question = {name: value for name, value in entry.items() if name != "answer"}
-    assert languages.KINDS[kind](question) == entry["answer"]
+    answer = entry["answer"]
+    if answer == languages.REFUSED and question.get("rules") in SINCE:
+        answer = languages.KINDS[kind]({**question, "rules": SINCE[question["rules"]]})
+        assert answer != languages.REFUSED
+    assert languages.KINDS[kind](question) == answer
 
 
 def test_the_tables_answer_what_is_asked():

@@ -70,7 +70,7 @@ def optimizer_from(knobs: Knobs) -> OptimizerSpec:
             ),
         )  # fmt: skip
     except SettingsError as error:
-        raise SettingsError(WHERE, [*error.problems, *problems]) from error
+        raise SettingsError(WHERE, [*error.problems, *problems]) from None
     raise_problems(SettingsError, WHERE, problems)
     return spec
 

@@ -29,6 +29,7 @@ from ..optim.groups import ParameterGroup
 from ..optim.optimizers import build_optimizer
 from ..optim.rules import ModuleNames
 from ..order import Order
+from ..parts import Trainable
 from ..protocols import TextCondition
 from ..settings import describe
 from ..specs import RunSpec
@@ -126,16 +127,16 @@ def _updater(order: Order, network: Network, total_steps: int) -> Updater:
         for part in order.parts for lr_scale, named in network.by_lr_scale(part.name).items()
     ]
     return Updater(
-        network=network, optimizer=build_optimizer(spec, groups, total_steps, _module_names(order, network)),
+        network=network, optimizer=build_optimizer(spec, groups, total_steps, module_names(order.parts, network)),
         learning_rate_at=spec.schedule.multiplier(total_steps), text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
         scale_gradients=order.scale_gradients, device=order.denoiser.device,
     )
 
 
-def _module_names(order: Order, network: Network) -> ModuleNames:
+def module_names(parts: Sequence[Trainable], network: Network) -> ModuleNames:
     """What group_rules may call the trained modules, as Block Weights does."""
-    names = Names(order.parts)
+    names = Names(parts)
     by_key = {network.file_keys[place]: name for name, place in names.places.items() if place in network.file_keys}
     return ModuleNames(by_key, names.sections)
 
