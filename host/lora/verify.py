@@ -15,7 +15,7 @@ import comfy.utils
 import torch
 
 from ...training.errors import FileError
-from ...training.network.build import Network
+from ...training.network.network import Network
 
 #: What the kinds of adapter put behind a module's key.
 _SUFFIX = re.compile(

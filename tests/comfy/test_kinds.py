@@ -13,11 +13,11 @@ from torch import nn
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
 from pack.training.network.files import load_tensors, to_tensors
-from pack.training.network.fitting import adapters
 from pack.training.network.kinds.boft import BOFT
 from pack.training.network.kinds.dylora import DyLoRAOptions
 from pack.training.network.kinds.ia3 import IA3Options
 from pack.training.network.kinds.lokr import LoKrOptions
+from pack.training.network.kinds.menu import adapters
 from pack.training.network.kinds.oft import OFT, OFTOptions
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.ops import Op

@@ -71,7 +71,7 @@ def _metadata(made):
 
     items = [item for item in make_items(made.dataset) if not item.sample.is_validation]
     plan = make_plan(made.run, items)
-    network = build_network(replace(made.network, targets=TargetSpec(preset="all linear")), [(made.parts[0], made.family.blocks)], seed=0)
+    network = build_network(replace(made.network, targets=TargetSpec(preset="all linear")), [made.parts[0]], seed=0)
     settings = run_settings(made, plan, 40, network) | {"precision": "bfloat16"}
     return lora_metadata(made, plan, settings, 20)
 
@@ -185,7 +185,7 @@ def test_networks(settings, module, arguments):
 
 
 def test_every_algorithm_has_a_module():
-    from pack.training.network.fitting import adapters
+    from pack.training.network.kinds.menu import adapters
 
     for name in adapters:
         assert network_entries(NetworkSpec(algorithm=name))["ss_network_module"].startswith(("networks.", "lycoris."))

@@ -7,8 +7,8 @@ from pack.tests.training.network.models import Tower, part_of, randomise
 from pack.training.errors import SettingsError
 from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.build import build_network, prepare
-from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.start_from import ModuleStart, StartFrom
+from pack.training.network.spec import NetworkSpec, StartFrom, TargetSpec
+from pack.training.network.start_from import ModuleStart
 
 ATTENTION = TargetSpec(preset="attention")
 
