@@ -52,7 +52,8 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
     from pack.training.optim.spec import OptimizerSpec
     from pack.training.order import Order
     from pack.training.protocols import TextCondition
-    from pack.training.run.carry_out import run as train
+    from pack.training.recipe import Recipe
+    from pack.training.run.carry_out import carry_out
     from pack.training.run.control import Control
     from pack.training.specs import RunSpec
 
@@ -68,17 +69,19 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
 
     picture = TensorPicture(torch.zeros(work.side, work.side, 3), "one picture")
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        order = Order(
+        recipe = Recipe(
             dataset=Dataset(
                 samples=(Sample(name="one picture", picture=picture, caption="one"),), captions=CaptionSpec(),
                 buckets=BucketSpec(resolution=work.side, min_bucket=64, max_bucket=1024, bucket_step=64),
             ),
             network=NetworkSpec(rank=workload.RANK, alpha=float(workload.RANK), targets=TargetSpec(preset=targets)),
             optimizer=OptimizerSpec(learning_rate=workload.LEARNING_RATE, scheduler="constant"), objective=ObjectiveSpec(),
-            preview=None, run=RunSpec(steps=steps, gradient_checkpointing=checkpointing), folder=Path(folder) / "run",
-            cache_folder=None, denoiser=session.denoiser, parts=session.parts(), image_encoder=Encoded(work.latent),
+            run=RunSpec(steps=steps, gradient_checkpointing=checkpointing),
+        )
+        order = Order(
+            recipe=recipe, folder=Path(folder) / "run", cache_folder=None, denoiser=session.denoiser, parts=session.parts(), image_encoder=Encoded(work.latent),
             text_encoder=Encoded(TextCondition(tensors=work.text)), sampler=None,
             training=session.training, returned=session.returned, reserve=session.reserve, model_identity="benchmark",
         )
-        result = train(order, Control(), Emitter([Steps()]), lambda *_: {})
+        result = carry_out(order, Control(), Emitter([Steps()]))
     return meter, result.built.network.parameter_count()

@@ -16,10 +16,9 @@ from ..training.data.advice.check import caption_problems
 from ..training.errors import DatasetError, raise_problems
 from ..training.events import Emitter, Message
 from ..training.lora_file.file import TrainedLora
-from ..training.lora_file.metadata import lora_metadata
 from ..training.order import Order
 from ..training.record.loss_plot import LossPlot
-from ..training.run.carry_out import Result, run
+from ..training.run.carry_out import Result, carry_out
 from ..training.run.control import Control
 from . import compat
 from .lora.peft_names import peft_rows
@@ -57,19 +56,20 @@ class Trained:
 def train_lora(wiring: Wiring) -> Trained:
     """Train on the models that are connected. Raises TrainingError for what cannot work, ComfyUI's interrupt on Cancel."""
     _check(wiring)
-    resumed = folder_to_resume(wiring.run.resume) if wiring.run.resume.strip() else None
-    folder = resumed or new_run_folder(wiring.run.run_name)
-    trains_text = wiring.optimizer.trains_text_encoders
-    session = Session(wiring.model, clip=wiring.clip if trains_text else None, precision=wiring.run.precision)
+    recipe, run = wiring.recipe, wiring.recipe.run
+    resumed = folder_to_resume(run.resume) if run.resume.strip() else None
+    folder = resumed or new_run_folder(run.run_name)
+    clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
+    session = Session(wiring.model, clip=clip, precision=run.precision)
     started_at = time.time()
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
     kept, plot = Kept(), LossPlot(folder)
     with ExitStack() as stack:
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.node_id))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), *panel_listeners(wiring.node_id, folder.name, RUNS), ComfyLog()])
-        for text in warnings_about(wiring.model, wiring.dataset, wiring.run):
+        for text in warnings_about(wiring.model, recipe.dataset):
             emit(Message(level="warning", topic="settings", text=text))
-        result = run(_order(wiring, session, folder), control, emit, lora_metadata, state_file(resumed) if resumed else None)
+        result = carry_out(_order(wiring, session, folder), control, emit, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
     lora.model_files = model_files(wiring.prompt, wiring.node_id)
@@ -79,17 +79,15 @@ def train_lora(wiring: Wiring) -> Trained:
 
 
 def _check(wiring: Wiring) -> None:
-    unreadable = () if wiring.run.skip_bad_pictures else wiring.dataset.problems
-    raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.dataset)])
+    unreadable = () if wiring.recipe.run.skip_bad_pictures else wiring.recipe.dataset.problems
+    raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.recipe.dataset)])
     check_parts(wiring.model, wiring.vae, wiring.clip)
 
 
 def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
-    parts, start = session.parts(), wiring.network.start_from
+    parts, start = session.parts(), wiring.recipe.network.start_from
     return Order(
-        dataset=wiring.dataset, network=wiring.network, optimizer=wiring.optimizer, objective=wiring.objective,
-        preview=wiring.preview, run=wiring.run, folder=folder,
-        cache_folder=cache_folder() if wiring.run.cache_to_disk else None,
+        recipe=wiring.recipe, folder=folder, cache_folder=cache_folder() if wiring.recipe.run.cache_to_disk else None,
         denoiser=session.denoiser, parts=parts, starts=module_starts(start, wiring.model, wiring.clip, parts) if start else None,
         image_encoder=ComfyImageEncoder(wiring.vae), text_encoder=ComfyTextEncoder(wiring.clip),
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),

@@ -5,26 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..training.data.dataset import Dataset
-from ..training.network.spec import NetworkSpec
-from ..training.objective.spec import ObjectiveSpec
-from ..training.optim.spec import OptimizerSpec
-from ..training.specs import PreviewSpec, RunSpec
+from ..training.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wiring:
-    """What is connected to the Train LoRA node, and what its widgets say. `workflow` is the canvas as ComfyUI saves it."""
+    """The models, what to train and how, and the graph that it happens in: `workflow` is the canvas as ComfyUI saves it,
+    `prompt` what was queued, `node_id` the node in it."""
 
     model: Any
     clip: Any
     vae: Any
-    dataset: Dataset
-    network: NetworkSpec
-    optimizer: OptimizerSpec
-    objective: ObjectiveSpec
-    preview: PreviewSpec | None
-    run: RunSpec
+    recipe: Recipe
     node_id: str = ""
     workflow: dict | None = None
     prompt: dict | None = None

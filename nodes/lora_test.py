@@ -2,9 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..host.lora.strength_grid import candidates, parse_strengths, strength_grid
+from ..host.lora.strength_grid import WHERE, candidates, parse_strengths, strength_grid
 from ..host.model.sampler import SAMPLERS, SCHEDULERS
-from ..training.specs import PreviewSpec
+from ..training.errors import SettingsError, raise_problems
+from ..training.specs import SamplingSpec
 from .widgets import CATEGORY, advanced, extra, lines
 
 
@@ -46,7 +47,8 @@ class LoRATest(io.ComfyNode):
     @classmethod
     def execute(cls, model, clip, vae, prompts, strengths, lora=None, run="", most_checkpoints=4, sampler_name="euler", scheduler="normal",
                 sampling_steps=20, cfg=7.0, width=512, height=512, seed=42, negative="") -> io.NodeOutput:
-        spec = PreviewSpec(prompts=lines(prompts), negative=negative, sampler_name=sampler_name, scheduler=scheduler,
-                           sampling_steps=sampling_steps, cfg=cfg, width=width, height=height, seed=seed)
-        numbers = parse_strengths(strengths)
-        return io.NodeOutput(strength_grid(model, clip, vae, candidates(lora, run, most_checkpoints), numbers, spec))
+        sampling = SamplingSpec(prompts=lines(prompts), negative=negative, sampler_name=sampler_name, scheduler=scheduler,
+                                sampling_steps=sampling_steps, cfg=cfg, width=width, height=height, seed=seed)
+        numbers, problems = parse_strengths(strengths)
+        raise_problems(SettingsError, WHERE, [*sampling.problems(), *problems])
+        return io.NodeOutput(strength_grid(model, clip, vae, candidates(lora, run, most_checkpoints), numbers, sampling))

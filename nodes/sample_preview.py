@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..host.model.sampler import SAMPLERS, SCHEDULERS
-from ..training.specs import PreviewSpec
+from ..training.specs import PreviewSpec, SamplingSpec
 from . import sockets
 from .widgets import CATEGORY, advanced, extra, lines
 
@@ -53,8 +53,11 @@ class SamplePreview(io.ComfyNode):
     @classmethod
     def execute(cls, prompts, every_n_steps, sampler_name, scheduler, sampling_steps, cfg, width, height, seed, negative="",
                 every_n_epochs=0, at_start=True, at_end=True, lora_strength=1.0) -> io.NodeOutput:
+        sampling = SamplingSpec(
+            prompts=lines(prompts), negative=negative, sampler_name=sampler_name, scheduler=scheduler,
+            sampling_steps=sampling_steps, cfg=cfg, width=width, height=height, seed=seed,
+        )
         return io.NodeOutput(PreviewSpec(
-            prompts=lines(prompts), negative=negative, every_n_steps=every_n_steps, every_n_epochs=every_n_epochs,
-            at_start=at_start, at_end=at_end, sampler_name=sampler_name, scheduler=scheduler, sampling_steps=sampling_steps,
-            cfg=cfg, width=width, height=height, seed=seed, lora_strength=lora_strength,
+            sampling=sampling, every_n_steps=every_n_steps, every_n_epochs=every_n_epochs, at_start=at_start, at_end=at_end,
+            lora_strength=lora_strength,
         ))

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..host.train import train_lora, trained_outputs
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
+from ..training.recipe import Recipe
 from ..training.specs import PRECISIONS, RunSpec
 from . import sockets
 from .widgets import CATEGORY, advanced
@@ -81,8 +82,7 @@ class TrainLoRA(io.ComfyNode):
                 **settings) -> io.NodeOutput:
         run = RunSpec(precision=None if precision == "auto" else precision, **settings)
         workflow = (cls.hidden.extra_pnginfo or {}).get("workflow")
-        return trained_outputs(train_lora(Wiring(
-            model=model, clip=clip, vae=vae, dataset=dataset, network=network, optimizer=optimizer,
-            objective=objective or ObjectiveSpec(), preview=preview, run=run, node_id=str(cls.hidden.unique_id), workflow=workflow,
-            prompt=cls.hidden.prompt,
-        )))
+        recipe = Recipe(dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(), run=run, preview=preview)
+        wiring = Wiring(model=model, clip=clip, vae=vae, recipe=recipe, node_id=str(cls.hidden.unique_id), workflow=workflow,
+                        prompt=cls.hidden.prompt)
+        return trained_outputs(train_lora(wiring))

@@ -8,34 +8,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .data.dataset import Dataset
 from .families import FAMILIES, Family
 from .network.network import Network
-from .network.spec import NetworkSpec
 from .network.start_from import Starts
-from .objective.spec import ObjectiveSpec
-from .optim.spec import OptimizerSpec
 from .parts import Trainable
 from .protocols import Denoiser, ImageEncoder, Sampler, TextEncoder
-from .specs import PreviewSpec, RunSpec
+from .recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """Everything a run is made of. `parts` are what gets adapters: the diffusion model, then text encoders to train.
+    """`recipe` is what the user set; the rest is what the host lends. `parts` are what gets adapters: the diffusion model,
+    then text encoders to train.
 
-    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `read_back` loads the final file
-    as the host would and says how it went; it raises FileError when it would not load. `model_identity` names the base
-    model in the state, to notice another one. `starts` is what the file of `network.start_from` holds, module by module.
-    `model_facts` are for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture.
+    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them.
+    `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
+    `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
+    `recipe.network.start_from` holds, module by module. `model_facts` are for the LoRA file's metadata, where the host knows
+    them: hash, vae_name, clip_skip, architecture.
     """
 
-    dataset: Dataset
-    network: NetworkSpec
-    optimizer: OptimizerSpec
-    objective: ObjectiveSpec
-    preview: PreviewSpec | None
-    run: RunSpec
+    recipe: Recipe
     folder: Path
     cache_folder: Path | None
     denoiser: Denoiser

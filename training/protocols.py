@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from .specs import PreviewSpec
+    from .specs import SamplingSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class TextEncoder(Protocol):
 class Sampler(Protocol):
     """Makes the preview pictures with the host's own samplers and whatever is attached to the model."""
 
-    def sample(self, spec: "PreviewSpec", prompt: str, seed: int) -> "torch.Tensor":
+    def sample(self, spec: "SamplingSpec", prompt: str, seed: int) -> "torch.Tensor":
         """(1, h, w, 3) in 0..1, on the CPU."""
 
 

@@ -7,10 +7,10 @@ A spec never changes: ComfyUI caches node outputs between prompts, so use `datac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from .errors import SettingsError, raise_problems
+from .settings import free
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -24,23 +24,23 @@ class RunSpec:
     (None: what the model is loaded in); adapters stay fp32. `resume` is '' (a new run), 'latest', or a run's folder.
     """
 
-    run_name: str = "lora"
-    steps: int = 1000
-    epochs: int = 0
+    run_name: str = free("lora")
+    steps: int = free(1000)
+    epochs: int = free(0)
     batch_size: int = 1
     gradient_accumulation: int = 1
     seed: int = 0
     precision: str | None = None
-    gradient_checkpointing: bool = True
-    save_every_n_steps: int = 0
-    save_every_n_epochs: int = 0
-    save_every_n_minutes: float = 0.0
-    keep_last: int = 0
-    resume: str = ""
-    skip_bad_pictures: bool = False
-    validate_every_n_steps: int = 0
-    cache_to_disk: bool = False
-    tensorboard: bool = False
+    gradient_checkpointing: bool = free(True)
+    save_every_n_steps: int = free(0)
+    save_every_n_epochs: int = free(0)
+    save_every_n_minutes: float = free(0.0)
+    keep_last: int = free(0)
+    resume: str = free("")
+    skip_bad_pictures: bool = free(False)
+    validate_every_n_steps: int = free(0)
+    cache_to_disk: bool = free(False)
+    tensorboard: bool = free(False)
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),
@@ -60,19 +60,12 @@ class RunSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PreviewSpec:
-    """Which pictures to sample during training, with the user's own sampler settings.
-
-    `every_n_steps` or `every_n_epochs` of 0 switch that trigger off; `width` and `height` are pixels;
-    picture i of a step uses seed + i, the same at every step, so that steps can be compared.
-    """
+class SamplingSpec:
+    """Which pictures to sample, with the user's own sampler settings. `width` and `height` are pixels; picture i uses
+    seed + i. Whoever holds it raises its `problems` under the name of the node that they were set on."""
 
     prompts: tuple[str, ...]
     negative: str = ""
-    every_n_steps: int = 250
-    every_n_epochs: int = 0
-    at_start: bool = True
-    at_end: bool = True
     sampler_name: str = "euler"
     scheduler: str = "normal"
     sampling_steps: int = 20
@@ -80,26 +73,33 @@ class PreviewSpec:
     width: int = 512
     height: int = 512
     seed: int = 42
+
+    def problems(self) -> list[str]:
+        found = [] if self.prompts else ["there is no prompt. Write one a line; use the trigger word of your captions."]
+        for name, least in (("sampling_steps", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                found.append(f"{name} is {getattr(self, name)} but must be at least {least}.")
+        for name in ("width", "height"):
+            if getattr(self, name) < 64 or getattr(self, name) % 8:
+                found.append(f"{name} is {getattr(self, name)} but must be a multiple of 8, at least 64.")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreviewSpec:
+    """When to sample during training. `every_n_steps` or `every_n_epochs` of 0 switch that trigger off; the pictures of
+    `sampling` are the same at every step, so that steps can be compared."""
+
+    sampling: SamplingSpec
+    every_n_steps: int = 250
+    every_n_epochs: int = 0
+    at_start: bool = True
+    at_end: bool = True
     lora_strength: float = 1.0
 
     def __post_init__(self) -> None:
-        problems = []
-        if not self.prompts:
-            problems.append("there is no prompt. Write one a line; use the trigger word of your captions.")
-        for name, least in (("sampling_steps", 1), ("every_n_steps", 0), ("every_n_epochs", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                problems.append(f"{name} is {getattr(self, name)} but must be at least {least}.")
-        for name in ("width", "height"):
-            if getattr(self, name) < 64 or getattr(self, name) % 8:
-                problems.append(f"{name} is {getattr(self, name)} but must be a multiple of 8, at least 64.")
+        problems = self.sampling.problems()
+        for name in ("every_n_steps", "every_n_epochs"):
+            if getattr(self, name) < 0:
+                problems.append(f"{name} is {getattr(self, name)} but must be at least 0 (0: off).")
         raise_problems(SettingsError, "Sample Preview", problems)
-
-
-def describe(choice: Any) -> Any:
-    """A spec or choice as JSON-ready values; each typed choice carries its name under 'type'. Fields that are left out of
-    its repr (a file's tensors) are left out here too."""
-    if isinstance(choice, tuple):
-        return [describe(entry) for entry in choice]
-    if not is_dataclass(choice):
-        return choice
-    return {"type": type(choice).__name__, **{f.name: describe(getattr(choice, f.name)) for f in fields(choice) if f.repr}}

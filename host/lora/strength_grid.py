@@ -12,9 +12,9 @@ import comfy.utils
 import torch
 
 from ...training.drawing.grid import labelled_grid
-from ...training.errors import SettingsError, raise_problems
+from ...training.errors import SettingsError
 from ...training.lora_file.file import read_lora
-from ...training.specs import PreviewSpec
+from ...training.specs import SamplingSpec
 from .. import compat
 from ..model.sampler import ComfySampler
 from ..runs.run_folders import find_run
@@ -31,14 +31,13 @@ class Candidate:
     tensors: Mapping[str, torch.Tensor]
 
 
-def parse_strengths(text: str) -> tuple[float, ...]:
-    """'0.5, 0.8, 1' -> numbers. Raises SettingsError naming what is no number."""
+def parse_strengths(text: str) -> tuple[tuple[float, ...], list[str]]:
+    """'0.5, 0.8, 1' -> (numbers, problems: what is no number)."""
     parts = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
     problems = [f"'{part}' in strengths is no number. Write numbers such as 0.5, 0.7, 0.9, 1.0." for part in parts if not _is_number(part)]
     if not parts:
         problems.append("strengths is empty. Write at least one number; 0.5, 0.7, 0.9, 1.0 is usual.")
-    raise_problems(SettingsError, WHERE, problems)
-    return tuple(float(part) for part in parts)
+    return tuple(float(part) for part in parts if _is_number(part)), problems
 
 
 def candidates(lora: Mapping[str, torch.Tensor] | None, run: str, most: int) -> list[Candidate]:
@@ -51,7 +50,7 @@ def candidates(lora: Mapping[str, torch.Tensor] | None, run: str, most: int) -> 
     return found
 
 
-def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequence[float], spec: PreviewSpec) -> torch.Tensor:
+def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequence[float], spec: SamplingSpec) -> torch.Tensor:
     """(1, H, W, 3): a row for each candidate and prompt, a column without the LoRA and one for each strength."""
     bar = comfy.utils.ProgressBar(len(tested) * len(spec.prompts) * len(strengths) + len(spec.prompts))
     off = {}
@@ -69,7 +68,7 @@ def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequ
     return labelled_grid(cells, rows, [OFF, *(f"{strength:g}" for strength in strengths)])
 
 
-def _sample(model, clip, vae, spec: PreviewSpec, prompt: str, seed: int, bar) -> torch.Tensor:
+def _sample(model, clip, vae, spec: SamplingSpec, prompt: str, seed: int, bar) -> torch.Tensor:
     compat.throw_if_interrupted()
     picture = ComfySampler(model, clip, vae).sample(spec, prompt, seed)[0]
     bar.update(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...training.data.dataset import Dataset
 from ...training.errors import ModelError, raise_problems
-from ...training.specs import RunSpec
 from .family import family_of
 from .refusals import require_trainable
 from .space import space_of
@@ -30,7 +29,7 @@ def check_parts(model, vae, clip) -> None:
     raise_problems(ModelError, "Train LoRA", problems)
 
 
-def warnings_about(model, dataset: Dataset, run: RunSpec) -> list[str]:
+def warnings_about(model, dataset: Dataset) -> list[str]:
     """What works but is rarely meant for this model."""
     family = family_of(model)
     found = []

@@ -10,7 +10,7 @@ import comfy.sample
 import comfy.samplers
 import torch
 
-from ...training.specs import PreviewSpec
+from ...training.specs import SamplingSpec
 
 SAMPLERS: list[str] = comfy.samplers.KSampler.SAMPLERS
 SCHEDULERS: list[str] = comfy.samplers.KSampler.SCHEDULERS
@@ -24,7 +24,7 @@ class ComfySampler:
         self._clip = clip
         self._vae = vae
 
-    def sample(self, spec: PreviewSpec, prompt: str, seed: int) -> torch.Tensor:
+    def sample(self, spec: SamplingSpec, prompt: str, seed: int) -> torch.Tensor:
         """(1, h, w, 3) in 0..1. ComfyUI's prompt syntax works in the prompt, as it does in CLIPTextEncode."""
         with torch.inference_mode():
             positive, negative = self._encode(prompt), self._encode(spec.negative)
@@ -40,7 +40,7 @@ class ComfySampler:
     def _encode(self, text: str) -> list:
         return self._clip.encode_from_tokens_scheduled(self._clip.tokenize(text))
 
-    def _empty_latent(self, spec: PreviewSpec) -> torch.Tensor:
+    def _empty_latent(self, spec: SamplingSpec) -> torch.Tensor:
         scale = self._vae.spacial_compression_encode()
         channels = self._patcher.get_model_object("latent_format").latent_channels
         return torch.zeros(1, channels, spec.height // scale, spec.width // scale)

@@ -23,7 +23,7 @@ def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
     listeners = [SampleFiles(folder, {name: value for name, value in graph.items() if value}), JsonlLog(folder),
                  RunJson(folder, wiring.workflow, wiring.prompt, wiring.node_id)]
-    return [*listeners, TensorBoardLog(folder)] if wiring.run.tensorboard else listeners
+    return [*listeners, TensorBoardLog(folder)] if wiring.recipe.run.tensorboard else listeners
 
 
 class Kept:

@@ -19,9 +19,10 @@ from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.order import Order
 from pack.training.protocols import TextCondition
-from pack.training.run.carry_out import run
+from pack.training.recipe import Recipe
+from pack.training.run.carry_out import carry_out
 from pack.training.run.control import Control
-from pack.training.specs import PreviewSpec, RunSpec
+from pack.training.specs import PreviewSpec, RunSpec, SamplingSpec
 
 WAN = next(tiny for tiny in TRAINED if tiny.kind == "WAN21_T2V")
 
@@ -115,17 +116,21 @@ def test_a_run_from_pixels_to_file_and_previews(comfy, vae, encoder, tmp_path):
         said.append(read_back(path, network, patcher, None))
         return said[-1].summary()
 
-    order = Order(
+    sampling = SamplingSpec(prompts=("a cat",), sampling_steps=2, cfg=1.0, width=64, height=64)
+    recipe = Recipe(
         dataset=dataset(), network=NetworkSpec(rank=2, alpha=2.0), optimizer=OptimizerSpec(learning_rate=1e-3, scheduler="constant"),
-        objective=ObjectiveSpec(), run=RunSpec(steps=2, batch_size=2), folder=tmp_path / "wan", cache_folder=None,
-        preview=PreviewSpec(prompts=("a cat",), every_n_steps=0, at_start=False, sampling_steps=2, cfg=1.0, width=64, height=64),
+        objective=ObjectiveSpec(), run=RunSpec(steps=2, batch_size=2),
+        preview=PreviewSpec(sampling=sampling, every_n_steps=0, at_start=False),
+    )
+    order = Order(
+        recipe=recipe, folder=tmp_path / "wan", cache_folder=None,
         denoiser=session.denoiser, parts=session.parts(), image_encoder=encoder, text_encoder=TextEncoder(),
         sampler=ComfySampler(patcher, Clip(), vae), training=session.training, returned=session.returned, reserve=session.reserve,
         model_identity="tiny wan", read_back=look,
     )
     order.folder.mkdir()
     with torch.inference_mode():
-        result = run(order, Control(), Emitter([Listener()]), lambda *_: {})
+        result = carry_out(order, Control(), Emitter([Listener()]))
     assert result.reason == "finished" and result.lora_path.is_file()
     assert said[0].unmapped == () and said[0].largest_error < 1e-6
     assert samples[-1].shape == (1, 64, 64, 3)

@@ -29,9 +29,9 @@ def lora_metadata(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any]
     Save LoRA adds them (`dated`)."""
     entries = {
         **run_entries(order, plan, settings, step),
-        **network_entries(order.network),
-        **objective_entries(order.objective, order.denoiser.parametrisation, order.family),
-        **dataset_entries(order.dataset, plan, order.run.batch_size),
+        **network_entries(order.recipe.network),
+        **objective_entries(order.recipe.objective, order.denoiser.parametrisation, order.family),
+        **dataset_entries(order.recipe.dataset, plan, order.recipe.run.batch_size),
         **modelspec_entries(order),
     }
     return as_strings(entries)

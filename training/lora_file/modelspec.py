@@ -19,8 +19,8 @@ THUMBNAIL_SIDE = 256
 def modelspec_entries(order: "Order") -> dict[str, Any]:
     """prediction_type is absent for flow models."""
     family, parametrisation = order.family, order.denoiser.parametrisation
-    width, height = order.dataset.buckets.areas()[0]
-    window = order.objective.window
+    width, height = order.recipe.dataset.buckets.areas()[0]
+    window = order.recipe.objective.window
     return {
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.title": order.folder.name,
@@ -31,7 +31,7 @@ def modelspec_entries(order: "Order") -> dict[str, Any]:
         "modelspec.prediction_type": parametrisation if parametrisation in ("epsilon", "v") else None,
         "modelspec.timestep_range": f"{window.minimum},{window.maximum}" if (window.minimum, window.maximum) != (0, 1000) else None,
         "modelspec.encoder_layer": order.model_facts.get("clip_skip"),
-        "modelspec.trigger_phrase": order.dataset.captions.trigger,
+        "modelspec.trigger_phrase": order.recipe.dataset.captions.trigger,
     }
 
 

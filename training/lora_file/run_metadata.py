@@ -17,7 +17,7 @@ _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
 def run_entries(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], step: int) -> dict[str, Any]:
-    run, name, total = order.run, order.folder.name, settings["dataset"]["total_steps"]
+    run, name, total = order.recipe.run, order.folder.name, settings["dataset"]["total_steps"]
     return {
         "ss_session_id": mix_seed("session", name, run.seed) % 2**32,
         "ss_output_name": name,
@@ -53,7 +53,7 @@ def _base_model(order: "Order", settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer(order: "Order", total: int) -> dict[str, Any]:
-    spec = order.optimizer
+    spec = order.recipe.optimizer
     arguments = {"weight_decay": spec.weight_decay, **spec.arguments}
     return {
         "ss_learning_rate": spec.learning_rate,
@@ -67,5 +67,5 @@ def _optimizer(order: "Order", total: int) -> dict[str, Any]:
 
 
 def _validation(order: "Order") -> dict[str, Any]:
-    every = order.run.validate_every_n_steps
+    every = order.recipe.run.validate_every_n_steps
     return {"ss_validate_every_n_steps": every} if every else {}

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import SettingsError, raise_problems
 from ..parts import DIFFUSION_MODEL
 from ..registry import near_names
+from ..settings import free
 from .arguments import argument_problems, parse_arguments
 from .kinds import WHERE, OptimizerKind, optimizers
 from .others import REFUSED
@@ -28,8 +29,8 @@ class OptimizerSpec:
     """
 
     optimizer: str = "AdamW"
-    learning_rate: float = 1e-4
-    text_encoder_lr: float = 0.0
+    learning_rate: float = free(1e-4)
+    text_encoder_lr: float = free(0.0)
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     extra_arguments: str = ""
@@ -37,15 +38,15 @@ class OptimizerSpec:
     loraplus_ratio: float = 1.0
     loraplus_ratio_unet: float = 0.0
     loraplus_ratio_text_encoder: float = 0.0
-    scheduler: str = "cosine"
-    warmup_steps: int = 0
-    warmup_percent: float = 5.0
-    scheduler_cycles: int = 1
-    scheduler_power: float = 1.0
-    scheduler_pieces: str = ""
-    min_lr_ratio: float = 0.0
+    scheduler: str = free("cosine")
+    warmup_steps: int = free(0)
+    warmup_percent: float = free(5.0)
+    scheduler_cycles: int = free(1)
+    scheduler_power: float = free(1.0)
+    scheduler_pieces: str = free("")
+    min_lr_ratio: float = free(0.0)
     ema_decay: float = 0.0
-    stop_text_encoder_at: float = 100.0
+    stop_text_encoder_at: float = free(100.0)
 
     def __post_init__(self) -> None:
         problems = [*self._name_problems(), *self._range_problems(), *self._rate_problems()]

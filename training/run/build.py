@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ..data.latents import LatentCache
 from ..data.texts import TextCache
 from ..errors import DatasetError
 from ..events import Emitter, Message
+from ..lora_file.metadata import lora_metadata
 from ..memory.meter import MemoryMeter
 from ..memory.plan import memory_plan
 from ..memory.spilling import SpillWatch
@@ -29,9 +29,12 @@ from ..optim.optimizers import build_optimizer
 from ..optim.schedules import lr_multiplier
 from ..order import Order
 from ..protocols import TextCondition
-from ..specs import RunSpec, describe
+from ..settings import describe
+from ..specs import RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
+from .feed import Feed
+from .identity import identity
 from .previews import Previews
 from .stepper import Stepper
 from .trainer import Trainer
@@ -41,25 +44,27 @@ from .validation import Validation
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A Trainer and what the end of the run needs."""
+    """A Trainer and what the end of the run needs. `items` are the pictures that are trained, then those held out."""
 
     trainer: Trainer
     checkpoints: Checkpoints
     network: Network
+    items: Sequence[Item]
     settings: Mapping[str, Any]
 
 
-def build(order: Order, control: Control, emit: Emitter, metadata: Callable[..., Mapping[str, str]]) -> Built:
+def build(order: Order, control: Control, emit: Emitter) -> Built:
     """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken."""
+    recipe, run = order.recipe, order.recipe.run
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
-    items = latents.prepare(make_items(order.dataset), emit, control.check, skip_unreadable=order.run.skip_bad_pictures)
+    items = latents.prepare(make_items(recipe.dataset), emit, control.check, skip_unreadable=run.skip_bad_pictures)
     training_items = [item for item in items if not item.sample.is_validation]
     items = [*training_items, *(item for item in items if item.sample.is_validation)]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
-    plan = make_plan(order.run, training_items)
-    total_steps = order.run.epochs * plan.steps_per_epoch if order.run.epochs else order.run.steps
-    network = build_network(order.network, order.parts, seed=order.run.seed, starts=order.starts)
+    plan = make_plan(run, training_items)
+    total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
+    network = build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     network.to(order.denoiser.device)
     text_of = _text_source(order, network, control, emit)
     with order.training() if network.needs_base else nullcontext():
@@ -67,10 +72,9 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     _reserve_memory(order, network, latents, training_items, emit)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     _warn(order, emit)
-    stepper = Stepper(
-        denoiser=order.denoiser, objective=Objective(order.objective, order.denoiser), network=network,
-        dataset=order.dataset, items=items, latents=latents, text_of=text_of,
-    )
+    objective = Objective(recipe.objective, order.denoiser)
+    feed = Feed(denoiser=order.denoiser, objective=objective, dataset=recipe.dataset, items=items, latents=latents, text_of=text_of)
+    stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter = MemoryMeter(order.denoiser.device)
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=_updater(order, network, total_steps), control=control, emit=emit,
@@ -78,15 +82,14 @@ def build(order: Order, control: Control, emit: Emitter, metadata: Callable[...,
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(
-        order.folder, order.run, lambda step: metadata(order, plan, settings, step), _identity(order, items, network),
-        order.read_back,
+        order.folder, run, lambda step: lora_metadata(order, plan, settings, step), identity(order, items), order.read_back,
     )
     validation = Validation(
-        stepper, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),
-        every_n_steps=order.run.validate_every_n_steps, on_best=checkpoints.save_best,
+        feed, order.denoiser, objective, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),
+        every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best,
     )
-    trainer.companions = (Previews(order.preview, order.sampler, order.returned), validation, checkpoints)
-    return Built(trainer=trainer, checkpoints=checkpoints, network=network, settings=settings)
+    trainer.companions = (Previews(recipe.preview, order.sampler, order.returned), validation, checkpoints)
+    return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings)
 
 
 def make_plan(run: RunSpec, items: Sequence[Item]) -> BatchPlan:
@@ -98,15 +101,16 @@ def make_plan(run: RunSpec, items: Sequence[Item]) -> BatchPlan:
 
 def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Network) -> dict[str, Any]:
     """All that shapes the run, JSON-ready: for run.json, the panel's comparison of runs, and the file's metadata."""
+    recipe = order.recipe
     return {
         "model": {"family": order.family.name, "name": order.model_name},
-        "network": {**describe(order.network), "modules": len(network), "parameters": network.parameter_count()},
-        "optimizer": describe(order.optimizer),
-        "objective": describe(order.objective),
-        "preview": describe(order.preview) if order.preview else None,
-        "run": describe(order.run),
+        "network": {**describe(recipe.network), "modules": len(network), "parameters": network.parameter_count()},
+        "optimizer": describe(recipe.optimizer),
+        "objective": describe(recipe.objective),
+        "preview": describe(recipe.preview),
+        "run": describe(recipe.run),
         "dataset": {
-            "pictures": len(order.dataset.samples), "batches_per_epoch": plan.batches_per_epoch,
+            "pictures": len(recipe.dataset.samples), "batches_per_epoch": plan.batches_per_epoch,
             "steps_per_epoch": plan.steps_per_epoch, "total_steps": total_steps,
             "buckets": {f"{w}x{h}": count for (w, h), count in plan.bucket_counts().items()},
         },
@@ -115,7 +119,7 @@ def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Netwo
 
 
 def _updater(order: Order, network: Network, total_steps: int) -> Updater:
-    spec = order.optimizer
+    spec = order.recipe.optimizer
     groups = [
         ParameterGroup(part.name, named, lr_scale)
         for part in order.parts for lr_scale, named in network.by_lr_scale(part.name).items()
@@ -142,8 +146,8 @@ def _text_source(order: Order, network: Network, control: Control, emit: Emitter
 
 def _texts(order: Order) -> list[str]:
     """Every text that the run can need."""
-    texts = list(texts_needed(order.dataset.samples, order.dataset.captions))
-    preservation = order.objective.preservation
+    texts = list(texts_needed(order.recipe.dataset.samples, order.recipe.dataset.captions))
+    preservation = order.recipe.objective.preservation
     if isinstance(preservation, (SwappedCaption, BlankCaption)):
         texts += [preservation.caption(text) for text in texts]
     return texts
@@ -151,7 +155,7 @@ def _texts(order: Order) -> list[str]:
 
 def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     """How long the run is, as kohya counts it."""
-    draws, run = sum(plan.bucket_counts().values()), order.run
+    draws, run = sum(plan.bucket_counts().values()), order.recipe.run
     return (
         f"{draws} pictures with repeats, in batches of {run.batch_size} x {run.gradient_accumulation}: {plan.steps_per_epoch} steps "
         f"an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs."
@@ -160,40 +164,20 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
 
 def _reserve_memory(order: Order, network: Network, latents: LatentCache, items: Sequence[Item], emit: Emitter) -> None:
     largest = max(items, key=lambda item: item.bucket[0] * item.bucket[1])
-    shape = (order.run.batch_size, *latents.get(largest).shape)
+    shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
     plan = memory_plan(
-        network.parameter_count(), order.optimizer.kind.state_bytes, order.denoiser.sampling_bytes(shape),
-        order.run.gradient_checkpointing,
+        network.parameter_count(), order.recipe.optimizer.kind.state_bytes, order.denoiser.sampling_bytes(shape),
+        order.recipe.run.gradient_checkpointing,
     )
     order.reserve(plan.total)
     emit(Message(level="info", topic="memory", text=plan.sentence()))
 
 
 def _warn(order: Order, emit: Emitter) -> None:
-    said = (*order.dataset.warnings, *warnings(order.network), *order.optimizer.warnings(),
-            *order.objective.warnings(order.denoiser.parametrisation))
+    said = (*order.recipe.dataset.warnings, *warnings(order.recipe.network), *order.recipe.optimizer.warnings(),
+            *order.recipe.objective.warnings(order.denoiser.parametrisation))
     for text in said:
         emit(Message(level="warning", topic="settings", text=text))
-
-
-def _identity(order: Order, items: Sequence[Item], network: Network) -> dict[str, Any]:
-    """What must be the same for a resumed run to go on as if it had never stopped."""
-    shapes = [(name, tuple(parameter.shape)) for name, parameter in network.named_parameters()]
-    pictures = [(item.sample.name, item.sample.picture.digest(), item.sample.caption, item.bucket) for item in items]
-    run = order.run
-    return {
-        "base model": order.model_identity,
-        "network": _digest(describe(order.network), shapes),
-        "pictures and captions": _digest(pictures, describe(order.dataset.captions)),
-        "objective": _digest(describe(order.objective)),
-        "optimizer": order.optimizer.optimizer,
-        "batch_size x gradient_accumulation": f"{run.batch_size} x {run.gradient_accumulation}",
-        "seed": run.seed,
-    }
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _below(folder: Path | None, name: str) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ..order import Order
 from .build import Built, build
 from .control import Control
 from .loop import train
-from .state import load_state
+from .state import load_state, require_same_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,25 +27,23 @@ class Result:
     built: Built
 
 
-def run(
-    order: Order, control: Control, emit: Emitter, metadata: Callable[..., Mapping[str, str]], state: Path | None = None
-) -> Result:
+def carry_out(order: Order, control: Control, emit: Emitter, state: Path | None = None) -> Result:
     """Train as ordered; `state` is a state file to go on from. May be called under inference mode.
 
     A cancel or an error is passed on to the caller, after the LoRA so far and the state are on disk.
     """
     with torch.inference_mode(False):
-        return _run(order, control, emit, metadata, state)
+        return _carry_out(order, control, emit, state)
 
 
-def _run(order: Order, control: Control, emit: Emitter, metadata: Callable[..., Mapping[str, str]], state: Path | None) -> Result:
+def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None) -> Result:
     started = time.monotonic()
     built, first_step, reason, error, path = None, 0, "failed", None, None
     try:
-        built = build(order, control, emit, metadata)
-        first_step = _resume(built, state)
+        built = build(order, control, emit)
+        first_step = _resume(order, built, state)
         emit(_started(order, built))
-        with order.training(), attached(built.network, list(order.parts), checkpointing=order.run.gradient_checkpointing):
+        with order.training(), attached(built.network, list(order.parts), checkpointing=order.recipe.run.gradient_checkpointing):
             reason = train(built.trainer)
         path = built.checkpoints.save_end(built.trainer)
     except control.interrupts:
@@ -63,10 +60,11 @@ def _run(order: Order, control: Control, emit: Emitter, metadata: Callable[..., 
     return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
 
 
-def _resume(built: Built, state: Path | None) -> int:
+def _resume(order: Order, built: Built, state: Path | None) -> int:
     """The number of steps that are done already."""
     if state is not None:
-        load_state(state, built.trainer, built.checkpoints.identity)
+        require_same_run(state, order, built.items, built.network)
+        load_state(state, built.trainer)
     return built.trainer.step
 
 

@@ -1,4 +1,4 @@
-"""The recipe of a run. Everything else happens in the parts it calls."""
+"""The loop of a run. Everything else happens in the parts it calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def train(trainer: Trainer) -> str:
     while trainer.step < trainer.total_steps and trainer.control.ending() is None:
         started = time.perf_counter()
         group = trainer.plan.group(trainer.step)
-        trainer.updater.prepare(trainer.step, trainer.control.learning_rate_scale)
+        trainer.updater.set_rates(trainer.step, trainer.control.learning_rate_scale)
         grad_norm = None
         while grad_norm is None:
             loss = _accumulate(trainer, group)
@@ -50,7 +50,7 @@ def _require_finite(trainer: Trainer, batch: list[Draw], losses: torch.Tensor) -
     for draw, loss in zip(batch, losses.tolist(), strict=True):
         if not math.isfinite(loss):
             raise NonFiniteError(
-                f"the loss became {loss} at step {trainer.step + 1}, on '{trainer.stepper.name(draw)}'. Nothing was updated "
+                f"the loss became {loss} at step {trainer.step + 1}, on '{trainer.stepper.feed.name(draw)}'. Nothing was updated "
                 "with it. Try a lower learning rate; precision bf16 or fp32 on the Train LoRA node; and look at that "
                 "picture and its caption."
             )

@@ -33,16 +33,17 @@ class Previews(Companion):
     def sample(self, trainer: Trainer, spec: PreviewSpec) -> None:
         """One picture a prompt, picture i with seed + i, the same at every step."""
         self._done_at = trainer.step
-        seeds = tuple(spec.seed + i for i in range(len(spec.prompts)))
+        sampling = spec.sampling
+        seeds = tuple(sampling.seed + i for i in range(len(sampling.prompts)))
         pictures = []
         network = trainer.updater.network
         with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned():
-            for i, (prompt, seed) in enumerate(zip(spec.prompts, seeds, strict=True)):
+            for i, (prompt, seed) in enumerate(zip(sampling.prompts, seeds, strict=True)):
                 trainer.control.check()
                 trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
-                pictures.append(self._sampler.sample(spec, prompt, seed))
+                pictures.append(self._sampler.sample(sampling, prompt, seed))
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
-        trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=spec.prompts, seeds=seeds))
+        trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))
 
     def _due(self, trainer: Trainer) -> bool:
         spec, step = self._spec, trainer.step

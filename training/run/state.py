@@ -6,19 +6,25 @@ Randomness is a function of (seed, epoch, item), so no generator state is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 
+from ..data.items import Item
 from ..errors import StateError
 from ..files.tensors import write_tensors
+from ..network.network import Network
 from ..optim.state import export_state, import_state
+from ..order import Order
+from .identity import changes
+from .identity_v1 import changes_since_v1
 from .trainer import Trainer
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)
 FILE_NAME = "state.safetensors"
 _HEADER = "lora_canvas_state"
 
@@ -39,10 +45,22 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
     write_tensors(path, tensors, {_HEADER: json.dumps(facts)})
 
 
-def load_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
-    """Bring `trainer` to the step that was saved. Raises StateError when the file is not usable for this run."""
+def require_same_run(path: Path, order: Order, items: Sequence[Item], network: Network) -> None:
+    """Raises StateError that names everything that is not as it was when the state at `path` was saved."""
+    facts = _read_facts(path)
+    saved = facts["identity"]
+    found = changes(saved, order, items) if facts["version"] > 1 else changes_since_v1(saved, order, items, network)
+    if found:
+        lines = "\n".join(f"  - {change}" for change in found)
+        raise StateError(
+            f"the run at {path.parent.parent} was trained with something else:\n{lines}\n"
+            "Put it back as it was, or empty 'resume' on the Train LoRA node to start a new run."
+        )
+
+
+def load_state(path: Path, trainer: Trainer) -> None:
+    """Bring `trainer` to the step that was saved. Raises StateError when the file cannot be read."""
     facts, tensors = _read(path)
-    _require_same(facts["identity"], identity, path)
     own = _adapter_tensors(trainer)
     with torch.no_grad():
         for name, tensor in _named(tensors, "adapter/").items():
@@ -88,16 +106,6 @@ def _read_facts(path: Path) -> dict:
             facts = json.loads((file.metadata() or {}).get(_HEADER, "null"))
     except (OSError, SafetensorError, ValueError) as error:
         raise StateError(f"{path} cannot be read: {error}. Start a new run, or resume another one.") from error
-    if not isinstance(facts, dict) or facts.get("version") != VERSION:
+    if not isinstance(facts, dict) or facts.get("version") not in READABLE:
         raise StateError(f"{path} is not a training state that this version can read. Start a new run.")
     return facts
-
-
-def _require_same(saved: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    changed = [name for name in now if saved.get(name) != now[name]]
-    if changed:
-        lines = "\n".join(f"  - {name}: was {saved.get(name)}, is now {now[name]}" for name in changed)
-        raise StateError(
-            f"the run at {path.parent.parent} was trained with something else:\n{lines}\n"
-            "Put it back as it was, or empty 'resume' on the Train LoRA node to start a new run."
-        )

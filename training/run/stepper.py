@@ -1,108 +1,92 @@
-"""A batch of draws -> its losses: latents and captions from the caches, noise, the model, the objective."""
+"""A batch of draws -> its losses: noise, the model, the objective; and what is held of the base model meanwhile.
+
+The teacher of preservation is the same weights with the adapters off, so there is no second model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..data.batches import Draw
-from ..data.captions import final_caption
-from ..data.dataset import Dataset
-from ..data.items import Item
-from ..data.latents import LatentCache
-from ..network.build import Network
+from ..network.network import Network
 from ..objective.objective import Noising, Objective
-from ..protocols import Condition, Denoiser, TextCondition
+from ..objective.preservation import OnRegularisation, OutsideMask
+from ..protocols import Condition, Denoiser
 from ..seeds import mix_seed
-from .preserve import Seen, preserved
+from .feed import Feed
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a micro-step has already computed."""
+
+    draws: Sequence[Draw]
+    denoised: Tensor
+    noising: Noising
+    conditions: list[Condition]
+    masks: Tensor | None
+    weights: Tensor
 
 
 class Stepper:
-    """`text_of(caption)` gives the condition: from the cache, or encoded with gradient when encoders are trained."""
+    """One model, one objective, the adapters that are trained, and what they are fed with."""
 
-    def __init__(
-        self,
-        *,
-        denoiser: Denoiser,
-        objective: Objective,
-        network: Network,
-        dataset: Dataset,
-        items: Sequence[Item],
-        latents: LatentCache,
-        text_of: Callable[[str], TextCondition],
-    ):
-        self.denoiser = denoiser
-        self.objective = objective
-        self.network = network
-        self._dataset = dataset
-        self._items = items
-        self._latents = latents
-        self._text_of = text_of
+    def __init__(self, *, denoiser: Denoiser, objective: Objective, network: Network, feed: Feed):
+        self.feed = feed
+        self._denoiser = denoiser
+        self._objective = objective
+        self._network = network
 
     def losses(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]] | None = None) -> Tensor:
         """(B,) fp32 losses of one micro-batch, differentiable in the adapters.
 
         `strata` places each draw in the whole update, for stratified timesteps."""
-        self.network.begin(mix_seed("adapters", *(draw.seed for draw in draws)))
-        x0 = self.latents(draws)
-        conditions = self.conditions(draws)
-        noising = self.objective.noise(x0, [draw.seed for draw in draws], strata)
-        denoised = self.denoiser.denoise(noising.x_t, noising.sigma, conditions)
-        masks, weights = self.masks(draws), self.weights(draws)
-        losses = self.objective.losses(denoised, x0, noising, masks, weights)
-        if self.objective.spec.preservation is None:
+        self._network.begin(mix_seed("adapters", *(draw.seed for draw in draws)))
+        x0 = self.feed.latents(draws)
+        conditions = self.feed.conditions(draws)
+        noising = self._objective.noise(x0, [draw.seed for draw in draws], strata)
+        denoised = self._denoiser.denoise(noising.x_t, noising.sigma, conditions)
+        masks, weights = self.feed.masks(draws), self.feed.weights(draws)
+        losses = self._objective.losses(denoised, x0, noising, masks, weights)
+        if self._objective.spec.preservation is None:
             return losses
-        return preserved(self, losses, Seen(draws, denoised, noising, conditions, masks, weights))
+        return self._preserved(losses, _Seen(draws, denoised, noising, conditions, masks, weights))
 
-    def latents(self, draws: Sequence[Draw]) -> Tensor:
-        """(B, C, H, W) clean latents in the model's space, fp32 on its device."""
-        stacked = torch.stack([self._latents.get(self._item(draw)) for draw in draws])
-        return self.denoiser.to_model_space(stacked.to(self.denoiser.device, torch.float32))
+    def _preserved(self, losses: Tensor, seen: _Seen) -> Tensor:
+        """(B,) losses with the spec's preservation in them."""
+        preservation = self._objective.spec.preservation
+        if isinstance(preservation, OnRegularisation):
+            return self._on_regularisation(losses, seen)
+        if isinstance(preservation, OutsideMask):
+            return self._outside_mask(losses, seen)
+        texts = [preservation.caption(self.feed.caption(draw)) for draw in seen.draws]
+        return losses + self._with_other_captions(seen, texts)
 
-    def _item(self, draw: Draw) -> Item:
-        """The item as this draw sees it: mirrored or cropped elsewhere where the dataset asks for it."""
-        return self._items[draw.item].variant(draw.seed)
+    def _on_regularisation(self, losses: Tensor, seen: _Seen) -> Tensor:
+        chosen = torch.tensor([self.feed.is_regularisation(draw) for draw in seen.draws], device=losses.device)
+        if not chosen.any():
+            return losses
+        base = self._base_denoised(seen.noising, seen.conditions)
+        kept = self._objective.preservation_losses(seen.denoised, base, seen.noising, weights=seen.weights)
+        return torch.where(chosen, kept, losses)
 
-    def conditions(self, draws: Sequence[Draw]) -> list[Condition]:
-        guidance = self.objective.spec.guidance
-        extras = {} if guidance is None else {"guidance": guidance}
-        return [
-            Condition(text=item.sample.condition or self._text_of(self.caption(draw)), geometry=item.geometry, extras=extras)
-            for draw, item in ((draw, self._item(draw)) for draw in draws)
-        ]
+    def _outside_mask(self, losses: Tensor, seen: _Seen) -> Tensor:
+        if seen.masks is None:
+            return losses
+        base = self._base_denoised(seen.noising, seen.conditions)
+        return losses + self._objective.preservation_losses(seen.denoised, base, seen.noising, mask=seen.masks)
 
-    def caption(self, draw: Draw) -> str:
-        """The exact text that this draw is trained with."""
-        return final_caption(self._item(draw).sample, self._dataset.captions, draw.seed, draw.epoch)
+    def _with_other_captions(self, seen: _Seen, texts: Sequence[str]) -> Tensor:
+        conditions = self.feed.with_text(seen.conditions, texts)
+        denoised = self._denoiser.denoise(seen.noising.x_t, seen.noising.sigma, conditions)
+        base = self._base_denoised(seen.noising, conditions)
+        return self._objective.preservation_losses(denoised, base, seen.noising)
 
-    def is_regularisation(self, draw: Draw) -> bool:
-        return self._item(draw).sample.is_regularisation
-
-    def name(self, draw: Draw) -> str:
-        """The picture's name, for messages."""
-        return self._item(draw).sample.name
-
-    def weights(self, draws: Sequence[Draw]) -> Tensor:
-        samples = [self._item(draw).sample for draw in draws]
-        weights = [self.objective.sample_weight(sample.weight, sample.is_regularisation) for sample in samples]
-        return torch.tensor(weights, device=self.denoiser.device)
-
-    def masks(self, draws: Sequence[Draw]) -> Tensor | None:
-        """(B, 1, H, W) in 0..1; pictures without a mask count everywhere."""
-        masks = [self._latents.mask(self._item(draw)) for draw in draws]
-        if all(mask is None for mask in masks):
-            return None
-        shape = next(mask.shape for mask in masks if mask is not None)
-        return torch.stack([torch.ones(shape) if mask is None else mask for mask in masks])[:, None].to(self.denoiser.device)
-
-    def base_denoised(self, noising: Noising, conditions: Sequence[Condition]) -> Tensor:
-        """What the model makes of the same noisy latents with every adapter off; no gradient, no second model."""
-        with torch.no_grad(), self.network.disabled():
-            return self.denoiser.denoise(noising.x_t, noising.sigma, conditions)
-
-    def with_text(self, conditions: Sequence[Condition], texts: Sequence[str]) -> list[Condition]:
-        """The same conditions with other captions."""
-        return [replace(old, text=self._text_of(text)) for old, text in zip(conditions, texts, strict=True)]
+    def _base_denoised(self, noising: Noising, conditions: Sequence[Condition]) -> Tensor:
+        """What the model makes of the same noisy latents with every adapter off; no gradient."""
+        with torch.no_grad(), self._network.disabled():
+            return self._denoiser.denoise(noising.x_t, noising.sigma, conditions)

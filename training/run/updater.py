@@ -49,7 +49,7 @@ class Updater:
         self._overflows = 0
         self.norms: Norms | None = None
 
-    def prepare(self, step: int, scale: float) -> None:
+    def set_rates(self, step: int, scale: float) -> None:
         """Before the update with index `step` (from 0): rates are schedule x `scale` (the user's, on the fly)."""
         multiplier = self._learning_rate_at(step) * scale
         for group in self.optimizer.param_groups:

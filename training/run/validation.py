@@ -13,8 +13,10 @@ import torch
 
 from ..data.batches import Draw
 from ..events import Progress, Validated
+from ..objective.objective import Objective
+from ..protocols import Denoiser
 from ..seeds import mix_seed
-from .stepper import Stepper
+from .feed import Feed
 from .trainer import Companion, Trainer
 
 POSITIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -25,20 +27,24 @@ RISE = 1.02
 
 
 class Validation(Companion):
-    """`held_out` and `trained` are item indices of `stepper`; without held-out pictures the trained ones are looked at,
+    """`held_out` and `trained` are item indices of `feed`; without held-out pictures the trained ones are looked at,
     which tells how much was learned but not when it becomes too much. `on_best` is told when no earlier look was better.
     """
 
     def __init__(
         self,
-        stepper: Stepper,
+        feed: Feed,
+        denoiser: Denoiser,
+        objective: Objective,
         *,
         held_out: Sequence[int],
         trained: Sequence[int],
         every_n_steps: int,
         on_best: Callable[[Trainer], None],
     ):
-        self._stepper = stepper
+        self._feed = feed
+        self._denoiser = denoiser
+        self._objective = objective
         self._held_out = tuple(held_out)[:MOST_PICTURES]
         self._trained = tuple(trained)[: len(self._held_out) or MOST_PICTURES]
         self._every = every_n_steps
@@ -102,12 +108,12 @@ class Validation(Companion):
             trainer.control.check()
             trainer.emit(Progress(phase="validation", done=done, total=len(items)))
             draw = Draw(item, 0, 0, mix_seed("validation", item))
-            x0 = self._stepper.latents([draw])
-            conditions = self._stepper.conditions([draw])
+            x0 = self._feed.latents([draw])
+            conditions = self._feed.conditions([draw])
             for position in POSITIONS:
-                noising = self._stepper.objective.noise_at(x0, [position], [mix_seed(draw.seed, position)])
-                denoised = self._stepper.denoiser.denoise(noising.x_t, noising.sigma, conditions)
-                sums[position] += float(self._stepper.objective.validation_losses(denoised, x0, noising)[0])
+                noising = self._objective.noise_at(x0, [position], [mix_seed(draw.seed, position)])
+                denoised = self._denoiser.denoise(noising.x_t, noising.sigma, conditions)
+                sums[position] += float(self._objective.validation_losses(denoised, x0, noising)[0])
         return {position: total / len(items) for position, total in sums.items()}
 
 

@@ -54,7 +54,8 @@ def order(tmp_path, family="sd15", parametrisation="epsilon", **changes):
     made.denoiser.family, made.denoiser.parametrisation = family, parametrisation
     dataset = Dataset(samples=samples(), captions=CaptionSpec(trigger="lcfox", shuffle=True, keep_tokens=1),
                       buckets=BucketSpec(resolution=512, min_bucket=256, max_bucket=1024))
-    return replace(made, dataset=dataset, model_name="v1-5.safetensors", **changes)
+    recipe = {name: changes.pop(name) for name in ("network", "optimizer", "objective") if name in changes}
+    return replace(made, recipe=replace(made.recipe, dataset=dataset, **recipe), model_name="v1-5.safetensors", **changes)
 
 
 @pytest.fixture
@@ -69,9 +70,9 @@ def _metadata(made):
     from pack.training.network.build import build_network
     from pack.training.run.build import make_plan
 
-    items = [item for item in make_items(made.dataset) if not item.sample.is_validation]
-    plan = make_plan(made.run, items)
-    network = build_network(replace(made.network, targets=TargetSpec(preset="all linear")), [made.parts[0]], seed=0)
+    items = [item for item in make_items(made.recipe.dataset) if not item.sample.is_validation]
+    plan = make_plan(made.recipe.run, items)
+    network = build_network(replace(made.recipe.network, targets=TargetSpec(preset="all linear")), made.parts[:1], seed=0)
     settings = run_settings(made, plan, 40, network) | {"precision": "bfloat16"}
     return lora_metadata(made, plan, settings, 20)
 
@@ -238,6 +239,5 @@ def test_the_version_is_pyproject_s(repo_root):
 def test_the_metadata_of_a_whole_run(tmp_path):
     """Through build: the functions get what the run gives them."""
     bench = Bench(folder=tmp_path / "run", run_spec=RunSpec(steps=2), samples=samples())
-    made = []
-    build(bench.order(), Control(), lambda event: None, lambda *given: made.append(lora_metadata(*given)) or made[-1]).checkpoints._metadata_at(1)
-    assert made[0]["ss_steps"] == "1" and made[0]["ss_output_name"] == "run"
+    told = build(bench.order(), Control(), lambda event: None).checkpoints._metadata_at(1)
+    assert told["ss_steps"] == "1" and told["ss_output_name"] == "run"

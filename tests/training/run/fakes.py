@@ -19,7 +19,8 @@ from pack.training.optim.spec import OptimizerSpec
 from pack.training.order import Order
 from pack.training.parts import Trainable
 from pack.training.protocols import TextCondition
-from pack.training.run.carry_out import Result, run
+from pack.training.recipe import Recipe
+from pack.training.run.carry_out import Result, carry_out
 from pack.training.run.control import Control
 from pack.training.specs import PreviewSpec, RunSpec
 
@@ -171,6 +172,7 @@ class Bench:
     objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     preview: PreviewSpec | None = None
     captions: CaptionSpec = field(default_factory=CaptionSpec)
+    buckets: BucketSpec = field(default_factory=lambda: BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64))
     control: Control = field(default_factory=Control)
     on_event: Callable[[Event], None] = lambda event: None
     train_text: bool = False
@@ -186,16 +188,17 @@ class Bench:
             critical = True
             __call__ = staticmethod(self.on_event)
 
-        return run(self.order(), self.control, Emitter([self.recorder, OnEvent()]), lambda order, plan, settings, step: {"ss_steps": str(step)}, state)
+        return carry_out(self.order(), self.control, Emitter([self.recorder, OnEvent()]), state)
 
     def order(self) -> Order:
         parts = [_part("diffusion_model", self.model)] + ([_part("clip_l", self.text_encoder)] if self.train_text else [])
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Order(
-            dataset=Dataset(samples=self.samples, captions=self.captions,
-                            buckets=BucketSpec(resolution=64, min_bucket=64, max_bucket=128, bucket_step=64)),
+        recipe = Recipe(
+            dataset=Dataset(samples=self.samples, captions=self.captions, buckets=self.buckets),
             network=self.network, optimizer=self.optimizer, objective=self.objective, preview=self.preview, run=self.run_spec,
-            folder=self.folder, cache_folder=self.cache_folder, denoiser=self.denoiser, parts=parts,
+        )
+        return Order(
+            recipe=recipe, folder=self.folder, cache_folder=self.cache_folder, denoiser=self.denoiser, parts=parts,
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
             training=nothing, returned=nothing, reserve=lambda size: None, model_identity="tiny model",
         )

@@ -17,7 +17,7 @@ from pack.training.data.merge import merge_datasets
 from pack.training.data.pictures import TensorPicture
 from pack.training.data.texts import TextCache
 from pack.training.objective.spec import ObjectiveSpec
-from pack.training.run.stepper import Stepper
+from pack.training.run.feed import Feed
 
 
 class Identity:
@@ -31,13 +31,13 @@ class Identity:
         return latents
 
 
-def stepper(dataset: Dataset, objective: ObjectiveSpec | None = None) -> Stepper:
+def feed(dataset: Dataset, objective: ObjectiveSpec | None = None) -> Feed:
     items = make_items(dataset)
     latents, texts = LatentCache(TinyImageEncoder()), TextCache(TinyTextEncoder())
     latents.prepare(items)
     texts.prepare(texts_needed(dataset.samples, dataset.captions))
     chosen = SimpleNamespace(spec=objective or ObjectiveSpec())
-    return Stepper(denoiser=Identity(), objective=chosen, network=None, dataset=dataset, items=items, latents=latents, text_of=texts.get)
+    return Feed(denoiser=Identity(), objective=chosen, dataset=dataset, items=items, latents=latents, text_of=texts.get)
 
 
 def draw(item, seed=0):
@@ -51,7 +51,7 @@ def test_encoded_samples_beside_pictures():
     latent = torch.rand(1, 4, 8, 8)
     encoded = encoded_dataset([{"samples": latent}], [[[torch.full((1, 3), 7.0), {}]]])
     plain = Dataset(samples=pictures(1), buckets=SPEC, captions=CaptionSpec(trigger="ohwx"))
-    run = stepper(merge_datasets([plain, encoded]))
+    run = feed(merge_datasets([plain, encoded]))
     both = [draw(0), draw(1)]
     assert torch.equal(run.latents(both)[1], latent[0])
     first, second = run.conditions(both)
@@ -62,15 +62,15 @@ def test_encoded_samples_beside_pictures():
 
 def test_guidance_of_the_objective_conditions_every_draw():
     dataset = Dataset(samples=pictures(1), buckets=SPEC, captions=CaptionSpec())
-    assert stepper(dataset).conditions([draw(0)])[0].extras == {}
-    told = stepper(dataset, ObjectiveSpec(guidance=3.5)).conditions([draw(0)])
+    assert feed(dataset).conditions([draw(0)])[0].extras == {}
+    told = feed(dataset, ObjectiveSpec(guidance=3.5)).conditions([draw(0)])
     assert [condition.extras for condition in told] == [{"guidance": 3.5}]
 
 
 def test_a_draw_is_mirrored_with_its_geometry():
     wide = TensorPicture(torch.rand(64, 101, 3), "wide")
     sample = replace(pictures(1)[0], picture=wide)
-    run = stepper(Dataset(samples=(sample,), buckets=replace(SPEC, flip=True), captions=CaptionSpec()))
+    run = feed(Dataset(samples=(sample,), buckets=replace(SPEC, flip=True), captions=CaptionSpec()))
     (item,) = make_items(Dataset(samples=(sample,), buckets=replace(SPEC, flip=True), captions=CaptionSpec()))
     lefts = set()
     for seed in range(10):
@@ -86,7 +86,7 @@ def test_masks_stand_beside_unmasked_pictures():
     mask = torch.zeros(64, 64, 3)
     mask[:, :16] = 1
     first, second = pictures(2)
-    run = stepper(Dataset(samples=(replace(first, mask=TensorPicture(mask, "m")), second), buckets=SPEC, captions=CaptionSpec()))
+    run = feed(Dataset(samples=(replace(first, mask=TensorPicture(mask, "m")), second), buckets=SPEC, captions=CaptionSpec()))
     masks = run.masks([draw(0), draw(1)])
     assert masks.shape == (2, 1, 8, 8)
     assert masks[0, 0, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0] and masks[1].min() == 1

@@ -13,7 +13,7 @@ from pack.training.network.attach import attached
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.protocols import TextCondition
 from pack.training.run.control import Control
-from pack.training.specs import PreviewSpec, RunSpec
+from pack.training.specs import PreviewSpec, RunSpec, SamplingSpec
 
 
 def bench(tmp_path, name="run", **settings) -> Bench:
@@ -163,7 +163,7 @@ def test_checkpoints_keep_the_last(tmp_path):
 
 
 def test_previews_at_start_between_and_at_end(tmp_path):
-    preview = PreviewSpec(prompts=("a", "b"), every_n_steps=2, seed=5, width=64, height=64)
+    preview = PreviewSpec(sampling=SamplingSpec(prompts=("a", "b"), seed=5, width=64, height=64), every_n_steps=2)
     ground = bench(tmp_path, steps=5, preview=preview)
     ground.run()
     ready = ground.recorder.of(PreviewReady)

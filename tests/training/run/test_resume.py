@@ -5,15 +5,20 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pack.tests.training.run.fakes import Bench, pictures
+from pack.training.data.buckets import BucketSpec
 from pack.training.data.captions import CaptionSpec
+from pack.training.data.dataset import Sample
 from pack.training.errors import StateError
 from pack.training.events import StepDone, Validated
 from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.objective.loss import Huber
+from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
 from pack.training.specs import RunSpec
@@ -38,6 +43,12 @@ def ground(folder: Path, optimizer: OptimizerSpec, **changes) -> Bench:
         folder=folder / "run", run_spec=spec, samples=pictures(7), optimizer=optimizer, cache_folder=folder / "cache",
         captions=CaptionSpec(shuffle=True, caption_dropout=0.2), train_text=optimizer.text_encoder_lr > 0,
     )
+
+
+def changed(**settings) -> tuple[Sample, ...]:
+    """The pictures of `ground`, the second of them with other settings."""
+    first, second, *rest = pictures(7)
+    return (first, replace(second, **settings), *rest)
 
 
 def stop_at(bench: Bench, step: int) -> Bench:
@@ -91,10 +102,21 @@ def test_more_steps_and_another_rate_are_allowed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"network": NetworkSpec(rank=3, alpha=2.0, targets=TargetSpec(preset="all linear"))}, "network"),
-        ({"samples": pictures(6)}, "pictures and captions"),
-        ({"run_spec": RunSpec(steps=STEPS, batch_size=3, gradient_checkpointing=False)}, "batch_size"),
-        ({"optimizer": OptimizerSpec(optimizer="Lion", learning_rate=1e-3)}, "optimizer"),
+        ({"network": NetworkSpec(rank=3, alpha=2.0, targets=TargetSpec(preset="all linear"))}, "LoRA Network: rank was 2, is now 3"),
+        ({"network": NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset="all linear", exclude=("text",)))},
+         r"LoRA Network: targets.exclude was not set, is now \['text'\]"),
+        ({"samples": pictures(6)}, "pictures are not the same"),
+        ({"samples": changed(caption="another")}, "captions are not the same"),
+        ({"samples": changed(repeats=2)}, "repeats are not the same"),
+        ({"samples": changed(weight=0.5)}, "weights, and which pictures are regularisation or held out are not the same"),
+        ({"samples": changed(mask=pictures(1)[0].picture)}, "masks and transparency are not the same"),
+        ({"buckets": BucketSpec(resolution=64, min_bucket=64, max_bucket=128, flip=True)}, "sizes, crops and mirrored pictures are not the same"),
+        ({"captions": CaptionSpec(shuffle=True, caption_dropout=0.3)}, "Caption Config: caption_dropout was 0.2, is now 0.3"),
+        ({"objective": ObjectiveSpec(loss=Huber(c=0.2))}, "Training Objective: loss was L2, is now Huber"),
+        ({"run_spec": RunSpec(steps=STEPS, batch_size=3, gradient_checkpointing=False)}, "Train LoRA: batch_size was 2, is now 3"),
+        ({"run_spec": RunSpec(steps=STEPS, batch_size=2, seed=1, gradient_checkpointing=False)}, "Train LoRA: seed was 0, is now 1"),
+        ({"optimizer": OptimizerSpec(optimizer="Lion", learning_rate=1e-3)}, "Optimizer: optimizer was AdamW, is now Lion"),
+        ({"optimizer": OptimizerSpec(learning_rate=1e-2, weight_decay=0.1)}, "Optimizer: weight_decay was 0.01, is now 0.1"),
     ],
 )
 def test_what_was_changed_is_named(tmp_path, change, named):

@@ -1,0 +1,56 @@
+"""What a run is made of follows from the specs: a setting that is added is compared without anybody thinking of it."""
+
+from dataclasses import dataclass, field, make_dataclass
+
+from pack.training.settings import compared, describe, differences, free
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A choice without settings."""
+
+
+@dataclass(frozen=True)
+class Curved:
+    c: float = 0.1
+
+
+@dataclass(frozen=True)
+class Spec:
+    rank: int = 16
+    loss: Plain | Curved = field(default_factory=Plain)
+    words: tuple[str, ...] = ()
+    steps: int = free(100)
+    held: object = field(default=None, repr=False)
+
+
+def later(spec: Spec, **fields_with_defaults):
+    """`spec` as a version with more fields has it."""
+    more = [(name, type(value), value) for name, value in fields_with_defaults.items()]
+    return make_dataclass("Spec", more, bases=(Spec,), frozen=True)(spec.rank, spec.loss, spec.words, spec.steps)
+
+
+def test_every_field_counts_unless_it_is_free():
+    assert compared(Spec(loss=Curved(c=0.2)), "Node: ") == {"Node: rank": 16, "Node: loss": "Curved", "Node: loss.c": 0.2, "Node: words": []}
+
+
+def test_what_differs_is_named_with_both_values():
+    before = compared(Spec())
+    assert differences(before, Spec(steps=5)) == []
+    assert differences(before, Spec(rank=8, words=("a",))) == ["rank was 16, is now 8", "words was not set, is now ['a']"]
+    assert differences(before, Spec(loss=Curved())) == ["loss was Plain, is now Curved"]
+    assert differences(before, Spec(loss=Curved(c=0.3))) == ["loss was Plain, is now Curved", "loss.c was 0.1, is now 0.3"]
+
+
+def test_a_setting_added_later_is_held_against_its_default():
+    """A state from before it goes on while nobody has touched it, and is refused when somebody has."""
+    before = compared(Spec())
+    assert differences(before, later(Spec(), noise=0.0)) == []
+    touched = make_dataclass("Spec", [("noise", float, 0.0)], bases=(Spec,), frozen=True)(noise=0.05)
+    assert differences(before, touched) == ["noise was 0.0, is now 0.05"]
+
+
+def test_described_for_people_with_the_names_of_choices():
+    assert describe(Spec(words=("a", "b"))) == {
+        "type": "Spec", "rank": 16, "loss": {"type": "Plain"}, "words": ["a", "b"], "steps": 100,
+    }
