@@ -2,10 +2,13 @@
 
 A file of this folder that has a FAMILY is a family; nothing else lists them.
 
-    base      the record, and the ways of naming in it
-    unet      the words that SD's UNets share
-    sd15, sd2, sdxl, flux    the families with files of their own
-    other     all the others
+    base    the record, and the ways of naming in it
+    unet    the words that SD's UNets share
+    sd15    Stable Diffusion 1.x
+    sd2     Stable Diffusion 2.x
+    sdxl    Stable Diffusion XL and what is made from it
+    flux    FLUX.1
+    other   every model that has no file format of its own
 """
 
 from __future__ import annotations

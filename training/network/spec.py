@@ -13,7 +13,6 @@ from .kinds.options import WHERE, Options
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["WHERE", "NetworkSpec", "StartFrom", "TargetSpec"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

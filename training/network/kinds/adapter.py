@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...ops import Op
 from ...registry import Registry
 from .dropout import OFF, Dropout
+from .initial import DEFAULT
 from .options import WHERE, Options
 
 
@@ -48,30 +49,34 @@ class Adapter(nn.Module):
     learning rate of its part. `options` are the kind's own choices, its defaults when none are given. What a kind makes use
     of stands in its class:
 
-    elsewhere       what other programs call it: the metadata of its files
-    options_type    the dataclass of its own options
-    inits           the values of `init` it knows; the first is its default
-    uses_rank, uses_alpha    whether these numbers mean anything to it
-    drops_hidden    whether it has an inner value that dropout and rank_dropout can act on
-    has_norm        whether scale_weight_norms can bound it
-    is_plain_lora   whether its file is a plain LoRA, so that it can go on from any LoRA, and PEFT can hold it
-    takes_lower_ranks    whether the file of a lower rank fits into it
-    needs_base      whether `prepare` must be given the base weight before the first step
+    elsewhere           what other programs call it: the metadata of its files
+    options_type        the dataclass of its own options
+    inits               the values of `init` it knows; the first is its default
+    uses_rank           whether rank means anything to it
+    uses_alpha          whether alpha does
+    drops_hidden        whether it has an inner value that dropout and rank_dropout can act on
+    has_norm            whether scale_weight_norms can bound it
+    is_plain_lora       whether its file is a plain LoRA, so that it can go on from any LoRA, and PEFT can hold it
+    takes_lower_ranks   whether the file of a lower rank fits into it
+    depends_on_base     whether its change is a function of the base weight
+    needs_base          whether `prepare` must be given the base weight before the first step
     """
 
     algorithm: ClassVar[str]
     elsewhere: ClassVar[Elsewhere]
     options_type: ClassVar[type[Options]] = Options
-    inits: ClassVar[tuple[str, ...]] = ("default",)
+    inits: ClassVar[tuple[str, ...]] = (DEFAULT,)
     uses_rank: ClassVar[bool] = True
     uses_alpha: ClassVar[bool] = True
     drops_hidden: ClassVar[bool] = False
     has_norm: ClassVar[bool] = False
     is_plain_lora: ClassVar[bool] = False
     takes_lower_ranks: ClassVar[bool] = False
+    depends_on_base: ClassVar[bool] = False
+    needs_base: bool = False
 
     def __init__(
-        self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Options | None = None
+        self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Options | None = None
     ):
         super().__init__()
         self.op = op
@@ -88,10 +93,6 @@ class Adapter(nn.Module):
     def make(self, generator: torch.Generator) -> None:
         """Give the adapter its parameters, which start as no change; what is random in them is drawn from `generator`."""
         raise AssertionError(f"{type(self).__name__} lacks make")
-
-    @property
-    def needs_base(self) -> bool:
-        return False
 
     @property
     def scale(self) -> float:
@@ -111,14 +112,8 @@ class Adapter(nn.Module):
         raise AssertionError(f"{type(self).__name__} lacks adapted")
 
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
-        """The change of the weight at strength 1, in the weight's shape, fp32. Kinds that depend on the base need its
-        weight (`depends_on_base`)."""
+        """The change of the weight at strength 1, in the weight's shape, fp32. Kinds that depend on the base need its weight."""
         raise AssertionError(f"{type(self).__name__} lacks weight_delta")
-
-    @property
-    def depends_on_base(self) -> bool:
-        """Whether `weight_delta` is a function of the base weight."""
-        return False
 
     def norm(self) -> Tensor:
         """Frobenius norm of the change, for `has_norm` kinds."""

@@ -25,6 +25,7 @@ class GLoRA(Adapter):
 
     elsewhere = Elsewhere.lycoris("glora")
     drops_hidden = True
+    depends_on_base = True
 
     def make(self, generator: torch.Generator) -> None:
         op, rank, ones = self.op, self.rank, self.op.ones
@@ -35,10 +36,6 @@ class GLoRA(Adapter):
         with torch.no_grad():
             kaiming(self.a1, generator)
             kaiming(self.b1, generator)
-
-    @property
-    def depends_on_base(self) -> bool:
-        return True
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         scale = self.scale * self.strength

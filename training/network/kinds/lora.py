@@ -59,6 +59,7 @@ class LoRA(Adapter):
 
     @property
     def needs_base(self) -> bool:
+        """PiSSA starts from the weight."""
         return self.init == PISSA
 
     def prepare(self, base_weight: Tensor) -> None:

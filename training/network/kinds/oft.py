@@ -41,6 +41,7 @@ class OFT(Adapter):
     elsewhere = Elsewhere.lycoris("diag-oft")
     options_type = OFTOptions
     uses_alpha = False
+    depends_on_base = True
     options: OFTOptions
 
     def make(self, generator: torch.Generator) -> None:
@@ -51,10 +52,6 @@ class OFT(Adapter):
         self.oft_blocks = nn.Parameter(torch.zeros(channels // size, size, size))
         self._rotation = algebra.get_r
         self._diff_weight = plain(algebra.diff_weight)
-
-    @property
-    def depends_on_base(self) -> bool:
-        return True
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         y = base.run(x)
