@@ -117,11 +117,14 @@ class Adapter(nn.Module):
 
     def norm(self) -> Tensor:
         """Frobenius norm of the change, for `has_norm` kinds."""
-        raise AssertionError(f"{type(self).__name__} lacks norm")
+        return self.weight_delta().norm()
 
     def shrink(self, ratio: float) -> None:
-        """Multiply the change by `ratio` in 0..1, for `has_norm` kinds."""
-        raise AssertionError(f"{type(self).__name__} lacks shrink")
+        """Multiply the change by `ratio` in 0..1, for `has_norm` kinds: it is a product of everything that they train."""
+        factors = list(self.parameters())
+        with torch.no_grad():
+            for factor in factors:
+                factor.mul_(ratio ** (1 / len(factors)))
 
     def file_tensors(self) -> dict[str, Tensor]:
         """Suffix -> tensor, as the LoRA file holds them under this module's key ('lora_up.weight', 'alpha')."""

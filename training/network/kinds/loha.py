@@ -39,14 +39,6 @@ class LoHa(Adapter):
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
         return self._delta().detach()
 
-    def norm(self) -> Tensor:
-        return self.weight_delta().norm()
-
-    def shrink(self, ratio: float) -> None:
-        with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.mul_(ratio**0.25)
-
     def file_tensors(self) -> dict[str, Tensor]:
         return self.named_in_file()
 

@@ -47,14 +47,12 @@ class LoKr(Adapter):
         algebra = functional("lokr", self.algorithm)
         shape = torch.empty(self.op.weight_shape, device="meta")
         limit = 10**9 if options.full_matrix else self.rank
-        w1, w1_a, w1_b, w2, w2_a, w2_b, _ = drawn(
-            algebra.weight_gen, generator, shape, limit, tucker=False, factor=options.factor,
-            decompose_both=options.decompose_both,
+        *parts, _ = drawn(
+            algebra.weight_gen, generator, shape, limit, tucker=False, factor=options.factor, decompose_both=options.decompose_both,
         )
-        for name, value in zip(_PARTS, (w1, w1_a, w1_b, w2, w2_a, w2_b), strict=True):
+        for name, value in zip(_PARTS, parts, strict=True):
             setattr(self, name, None if value is None else nn.Parameter(value))
         self._bypass = plain(algebra.bypass_forward_diff)
-        self._diff_weight = plain(algebra.diff_weight)
 
     @property
     def is_scaled(self) -> bool:
@@ -77,16 +75,6 @@ class LoKr(Adapter):
         w1 = w1_a @ w1_b if w1 is None else w1
         w2 = w2.flatten(1) if w2 is not None else w2_a @ w2_b.flatten(1)
         return (torch.kron(w1, w2) * scale).view(self.op.weight_shape)
-
-    def norm(self) -> Tensor:
-        """The norm of a Kronecker product is the product of the norms."""
-        return self.weight_delta().norm()
-
-    def shrink(self, ratio: float) -> None:
-        parameters = list(self.parameters())
-        with torch.no_grad():
-            for parameter in parameters:
-                parameter.mul_(ratio ** (1 / len(parameters)))
 
     def file_tensors(self) -> dict[str, Tensor]:
         tensors = self.named_in_file()

@@ -101,11 +101,6 @@ class LoRA(Adapter):
         squared = ((up.t() @ up) * (down @ down.t())).sum()
         return squared.clamp_min(0).sqrt().float() * self.scale
 
-    def shrink(self, ratio: float) -> None:
-        with torch.no_grad():
-            self.down.mul_(math.sqrt(ratio))
-            self.up.mul_(math.sqrt(ratio))
-
     @property
     def file_alpha(self) -> float:
         """The alpha with which a reader, who computes alpha / rank, finds our scale."""

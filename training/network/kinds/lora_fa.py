@@ -30,7 +30,3 @@ class LoRAFA(LoRA):
     def _hold(self, down: Tensor, up: Tensor) -> None:
         self.register_buffer("down", down)
         self.up = nn.Parameter(up)
-
-    def shrink(self, ratio: float) -> None:
-        with torch.no_grad():
-            self.up.mul_(ratio)
