@@ -45,11 +45,8 @@ def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
             run = _frozen_forward(op, run, weight, partial(part.weights.recasts, module))
             forwards.replace(module, run)
         if name in targets:
-            forwards.replace(module, _adapted_forward(targets[name], Base(run, weight, _bias_of(part, module))))
-
-
-def _bias_of(part: Trainable, module: nn.Module) -> Callable:
-    return lambda dtype: part.weights.bias(module, dtype)
+            base = Base(run, weight, partial(part.weights.bias, module))
+            forwards.replace(module, _adapted_forward(targets[name], base))
 
 
 def _frozen_forward(op: Op, run: Callable, weight: Callable, recasts: Callable[[], bool]) -> Callable:

@@ -50,6 +50,7 @@ class Adapter(nn.Module):
     of stands in its class:
 
     elsewhere           what other programs call it: the metadata of its files
+    rank_in_file        the tensor of a file, and the axis of it, that is as long as the rank
     options_type        the dataclass of its own options
     inits               the values of `init` it knows; the first is its default
     uses_rank           whether rank means anything to it
@@ -64,6 +65,7 @@ class Adapter(nn.Module):
 
     algorithm: ClassVar[str]
     elsewhere: ClassVar[Elsewhere]
+    rank_in_file: ClassVar[tuple[str, int]]
     options_type: ClassVar[type[Options]] = Options
     inits: ClassVar[tuple[str, ...]] = (DEFAULT,)
     uses_rank: ClassVar[bool] = True
@@ -160,7 +162,8 @@ class Adapter(nn.Module):
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
         """The rank that a file's tensors of this kind were trained with."""
-        raise AssertionError(f"{cls.__name__} lacks rank_of")
+        name, axis = cls.rank_in_file
+        return tensors[name].shape[axis]
 
     @classmethod
     def alpha_from_file(cls, alpha: float, rank: int) -> float:

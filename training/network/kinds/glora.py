@@ -24,6 +24,7 @@ class GLoRA(Adapter):
     """
 
     elsewhere = Elsewhere.lycoris("glora")
+    rank_in_file = ("a2.weight", 0)
     drops_hidden = True
     depends_on_base = True
 
@@ -58,10 +59,6 @@ class GLoRA(Adapter):
 
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         self.load_named(tensors, (self.a1, self.b1), ".weight")
-
-    @classmethod
-    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
-        return tensors["a2.weight"].shape[0]
 
     @classmethod
     def problem(cls, op: Op, rank: int, init: str, options: Options | None) -> str | None:

@@ -18,6 +18,7 @@ class LoHa(Adapter):
     """w1_a = 0, the others normal, as in LyCORIS: the adapter starts as no change. Names are the file's."""
 
     elsewhere = Elsewhere.lycoris("loha")
+    rank_in_file = ("hada_w1_b", 0)
     has_norm = True
 
     def make(self, generator: torch.Generator) -> None:
@@ -44,7 +45,3 @@ class LoHa(Adapter):
 
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         self.load_named(tensors, (self.hada_w1_a,))
-
-    @classmethod
-    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
-        return tensors["hada_w1_b"].shape[0]

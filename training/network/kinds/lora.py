@@ -28,6 +28,7 @@ class LoRA(Adapter):
     """
 
     elsewhere = Elsewhere("networks.lora")
+    rank_in_file = ("lora_down.weight", 0)
     inits = (DEFAULT, ORTHOGONAL, PISSA)
     drops_hidden = True
     has_norm = True
@@ -125,10 +126,6 @@ class LoRA(Adapter):
     def _load_start(self, down: Tensor, up: Tensor) -> None:
         self.down_start.copy_(down.reshape(self.down_start.shape))
         self.up_start.copy_(up.reshape(self.up_start.shape))
-
-    @classmethod
-    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
-        return tensors["lora_down.weight"].shape[0]
 
     @classmethod
     def problem(cls, op: Op, rank: int, init: str, options: Options | None) -> str | None:

@@ -39,6 +39,7 @@ class OFT(Adapter):
     """`rank` is the largest block size. B = 0 at the start: no turn. The file's alpha is the bound on the norm of Q."""
 
     elsewhere = Elsewhere.lycoris("diag-oft")
+    rank_in_file = ("oft_blocks", -1)
     options_type = OFTOptions
     uses_alpha = False
     depends_on_base = True
@@ -85,7 +86,3 @@ class OFT(Adapter):
             f"OFT cannot split {op.out_features} output channels into blocks of 2 to {rank}. "
             "Set rank to one of their divisors, or exclude the layer."
         )
-
-    @classmethod
-    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
-        return tensors["oft_blocks"].shape[-1]
