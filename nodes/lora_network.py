@@ -2,8 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..training.network.fitting import ALGORITHMS, kind_of
+from ..training.network.fitting import kind_of
 from ..training.network.kinds.initial import DEFAULT, ORTHOGONAL, PISSA
+from ..training.network.kinds.menu import ALGORITHMS
 from ..training.network.spec import NetworkSpec, TargetSpec
 from ..training.network.targets import PRESETS
 from . import sockets

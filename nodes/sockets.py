@@ -2,7 +2,7 @@
 
     Dataset     training.data.dataset.Dataset
     Network     training.network.spec.NetworkSpec
-    Kind        one of the options dataclasses of training.network: LoKrOptions, OFTOptions, DyLoRAOptions, IA3Options
+    Kind        training.network.kinds.options.Options: LoKrOptions, OFTOptions, DyLoRAOptions or IA3Options
     Optimizer   training.optim.spec.OptimizerSpec
     Objective   training.objective.spec.ObjectiveSpec
     Preview     training.specs.PreviewSpec

@@ -1,4 +1,4 @@
-"""Which modules of a model can carry an adapter, and what their weights look like.
+"""Which modules of a model can carry an adapter, what their weights look like, and how they compute.
 
 ComfyUI's layers are not all torch's own classes (quantised ones are plain modules), so a module is judged by
 what it has, not by its class.
@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    import torch
+_CONVOLUTIONS = {"conv1d": F.conv1d, "conv2d": F.conv2d, "conv3d": F.conv3d}
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """A linear or convolution: weight (out, in) or (out, in, *kernel).
-
-    stride, padding and dilation are empty for a linear.
+    """A linear, x (..., in) -> (..., out), or convolution, x (B, in, *space) -> (B, out, *space): weight (out, in) or
+    (out, in, *kernel). kernel, stride, padding and dilation are empty for a linear.
     """
 
     kind: str  # 'linear', 'conv1d', 'conv2d', 'conv3d'
@@ -44,6 +43,42 @@ class Op:
     def weight_shape(self) -> tuple[int, ...]:
         return (self.out_features, self.in_features, *self.kernel)
 
+    @property
+    def ones(self) -> tuple[int, ...]:
+        """The kernel of a 1x1 convolution with as many axes."""
+        return (1,) * len(self.kernel)
+
+    @property
+    def channel_axis(self) -> int:
+        """Of x and of what comes out."""
+        return -1 if self.is_linear else 1
+
+    def per_channel(self, values: Tensor) -> Tensor:
+        """`values` (channels,) in the shape that meets the channels of x, or of what comes out."""
+        return values.view(-1, *self.ones)
+
+    def run(self, x: Tensor, weight: Tensor) -> Tensor:
+        """x through `weight` (any, in, *kernel) as this op would, without a bias."""
+        if self.is_linear:
+            return F.linear(x, weight)
+        return _CONVOLUTIONS[self.kind](x, weight, None, self.stride, self.padding, self.dilation)
+
+    def mix(self, x: Tensor, weight: Tensor) -> Tensor:
+        """`weight` (any, channels of x, *ones) on the channels of x, place by place."""
+        return F.linear(x, weight) if self.is_linear else _CONVOLUTIONS[self.kind](x, weight)
+
+    def gradients(
+        self, grad: Tensor, x: Tensor, weight: Tensor, *, of_x: bool, of_weight: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Of x and of `weight` in `run(x, weight)`, each None unless asked for. Values of x are only read for the weight's."""
+        if self.is_linear:
+            grad_weight = grad.reshape(-1, grad.shape[-1]).t() @ x.reshape(-1, x.shape[-1]) if of_weight else None
+            return (grad @ weight if of_x else None), grad_weight
+        grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
+            grad, x, weight, None, self.stride, self.padding, self.dilation, False, [0] * len(self.kernel), 1, [of_x, of_weight, False]
+        )
+        return grad_x, grad_weight
+
 
 def op_of(module: nn.Module) -> Op | None:
     """What `module` computes, or None when no adapter can sit on it."""
@@ -56,7 +91,7 @@ def op_of(module: nn.Module) -> Op | None:
         kind = f"conv{len(module.kernel_size)}d"
         return Op(kind, module.out_channels, module.in_channels, tuple(module.kernel_size),
                   tuple(module.stride), tuple(module.padding), tuple(module.dilation))
-    if hasattr(module, "in_features") and hasattr(module, "out_features") and len(_shape(weight)) == 2:
+    if hasattr(module, "in_features") and hasattr(module, "out_features") and len(weight.shape) == 2:
         return Op("linear", module.out_features, module.in_features)
     return None
 
@@ -67,7 +102,3 @@ def named_ops(root: nn.Module) -> Iterator[tuple[str, nn.Module, Op]]:
         op = op_of(module)
         if op is not None and name:
             yield name, module, op
-
-
-def _shape(weight: "torch.Tensor") -> tuple[int, ...]:
-    return tuple(weight.shape)

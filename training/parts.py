@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 DIFFUSION_MODEL = "diffusion_model"
 
+#: Where an adapter sits: its part's name, and the module's dotted path below it.
+Place = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

@@ -1,0 +1,10 @@
+"""LoRA files, as ComfyUI reads and writes them.
+
+    patches         ComfyUI's loader: the patches that it makes of a file, the keys that it does not know
+    verify          a saved file read back before anyone is told of it
+    start_from      a file in any format -> what it does to each module, to train on
+    save            where Save LoRA writes, and what it writes
+    peft_names      what diffusers calls the modules
+    block_report    what a network would train, for the Block Weights node
+    strength_grid   strengths x prompts x checkpoints, for the LoRA Test node
+"""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import comfy.lora
 import comfy.utils
 
 from ...training.lora_file.peft import Rows
 from ...training.parts import Trainable
+from .patches import known_names
 
 _PREFIXES = ("transformer.", "text_encoder.", "text_encoder_2.")
 
@@ -16,10 +16,7 @@ _PREFIXES = ("transformer.", "text_encoder.", "text_encoder_2.")
 def peft_rows(patcher, clip, parts: Sequence[Trainable]) -> dict[str, list[Rows]]:
     """File key -> its modules in diffusers. Modules that diffusers does not have, or holds in another order, are left out."""
     by_weight = _unet(patcher)
-    known = comfy.lora.model_lora_keys_unet(patcher.model, {})
-    if clip is not None:
-        known = comfy.lora.model_lora_keys_clip(clip.cond_stage_model, known)
-    for name, target in known.items():
+    for name, target in known_names(patcher, clip).items():
         if name.startswith(_PREFIXES):
             _add(by_weight, name, target)
     keys = {f"{part.name}.{path}.weight": key for part in parts for path, key in part.file_keys.items()}

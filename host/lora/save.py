@@ -16,12 +16,11 @@ from ...training.errors import SettingsError
 from ...training.lora_file.file import DTYPES, read_lora, unused_path, write_lora
 from ...training.lora_file.metadata import dated, with_trigger_words
 from ...training.lora_file.modelspec import thumbnail
-from ...training.lora_file.peft import largest_difference, peft_tensors
+from ...training.lora_file.peft import WHERE, largest_difference, peft_tensors
 from ...training.lora_file.privacy import EVERYTHING, MINIMUM, at_level
 from ..model.hashes import sha256_of
 from .verify import read_back_tensors
 
-WHERE = "Save LoRA"
 KOHYA = "ComfyUI, A1111, Forge (kohya)"
 PEFT = "diffusers (PEFT)"
 FORMATS = (KOHYA, PEFT)
@@ -69,7 +68,8 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
 
 
 def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:
-    metadata = {**getattr(lora, "metadata", {}), **(_model_hashes(lora) if spec.privacy != MINIMUM else {}), **dated(getattr(lora, "started_at", None)), **spec.about}
+    hashes = _model_hashes(lora) if spec.privacy != MINIMUM else {}
+    metadata = {**getattr(lora, "metadata", {}), **hashes, **dated(getattr(lora, "started_at", None)), **spec.about}
     metadata = with_trigger_words(metadata, spec.trigger_words)
     metadata |= {"ss_output_name": name, "modelspec.title": spec.about.get("modelspec.title", name)}
     metadata = at_level(metadata, spec.privacy)

@@ -2,61 +2,56 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import comfy.lora
-import comfy.lora_convert
 import comfy.utils
 import torch
 
 from ...training.errors import FileError
-from ...training.network.build import Network
+from ...training.network.kinds.adapter import Adapter
+from ...training.network.network import Network
+from .patches import complaints, known_names, load_patches
 
-#: What the kinds of adapter put behind a module's key.
+#: What ComfyUI's loader looks for behind a module's key, ours and other trainers'.
 _SUFFIX = re.compile(
     r"\.(lora_(up|down|mid)\.weight|alpha|dora_scale|hada_(w[12]_[ab]|t[12])|lokr_(w[12](_[ab])?|t2)|oft_blocks|rescale|[ab][12]\.weight"
     r"|diff(_b)?|lora_[AB]\.weight|reshape_weight)$"
 )
-_NOT_LOADED = "lora key not loaded: "
 
 
 @dataclass(frozen=True)
 class ReadBack:
-    """`modules` are in the file; `largest_error` is the largest absolute difference between a trained change of a weight and the loaded one."""
+    """`modules` are in the file; `largest_error` is the largest absolute difference between a trained change of a weight
+    and the loaded one."""
 
     modules: int
     unmapped: tuple[str, ...]
     largest_error: float
 
     def summary(self) -> str:
-        return f"{self.modules} modules read back by ComfyUI's loader, {len(self.unmapped)} unmapped keys, largest |dW| error {self.largest_error:.2g}"
-
-
-def load_patches(path: Path, patcher, clip) -> tuple[dict, tuple[str, ...]]:
-    """ComfyUI's patches of a file by weight name, and the file's keys that it could not place."""
-    tensors = comfy.lora_convert.convert_lora(comfy.utils.load_torch_file(str(path), safe_load=True))
-    names = comfy.lora.model_lora_keys_unet(patcher.model, {})
-    if clip is not None:
-        names = comfy.lora.model_lora_keys_clip(clip.cond_stage_model, names)
-    with complaints() as unmapped:
-        patches = comfy.lora.load_lora(tensors, names, log_missing=True)
-    return patches, tuple(unmapped)
+        return (
+            f"{self.modules} modules read back by ComfyUI's loader, {len(self.unmapped)} unmapped keys, "
+            f"largest |dW| error {self.largest_error:.2g}"
+        )
 
 
 def read_back(path: Path, network: Network, patcher, clip) -> ReadBack:
-    """Raises FileError when a key of the file would not be loaded."""
-    patches, unmapped = load_patches(path, patcher, clip)
+    """The file at `path` against the network it was saved from, on the models it was trained on (`clip` may be None).
+
+    Raises FileError when a key of the file would not be loaded.
+    """
+    tensors = comfy.utils.load_torch_file(str(path), safe_load=True)
+    patches, unmapped = load_patches(tensors, known_names(patcher, clip))
     if unmapped or len(patches) != len(network):
         first = unmapped[0] if unmapped else "a module's whole key"
         raise FileError(f"{path}: ComfyUI would not load {len(unmapped)} keys of it, the first is '{first}'.")
     by_name = {key if isinstance(key, str) else key[0]: patch for key, patch in patches.items()}
     error = max(_error(adapter, by_name[f"{part}.{name}.weight"]) for (part, name), adapter in network.items())
-    return ReadBack(len(network.file_keys), unmapped, error)
+    return ReadBack(len(network), unmapped, error)
 
 
 def read_back_tensors(path: Path, lora: Mapping[str, torch.Tensor]) -> ReadBack:
@@ -77,7 +72,7 @@ def read_back_tensors(path: Path, lora: Mapping[str, torch.Tensor]) -> ReadBack:
 
 
 def _module(name: str) -> str:
-    """The module's key in a tensor's name: what stands before the suffix that a kind of adapter gives it."""
+    """The module's key in a tensor's name."""
     return _SUFFIX.sub("", name)
 
 
@@ -89,7 +84,7 @@ def _applied(patch) -> torch.Tensor:
 
 
 def _shape(patch) -> tuple[int, ...]:
-    """Of the weight that `patch` changes; kernels may be flattened, and a rotation's columns are any."""
+    """Of the weight that `patch`, an adapter of ComfyUI's, changes; kernels may be flattened, a rotation's columns are any."""
     parts = patch.weights
     if patch.name == "lora":
         return (parts[0].shape[0], *parts[1].shape[1:])
@@ -104,26 +99,7 @@ def _shape(patch) -> tuple[int, ...]:
     return (parts[0].shape[-3] * parts[0].shape[-1], 8)
 
 
-@contextmanager
-def complaints() -> Iterator[list[str]]:
-    """The keys that ComfyUI says it does not load: its log is the only place where it says so."""
-    found: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-
-    def collect(line: logging.LogRecord) -> None:
-        text = line.getMessage()
-        if text.startswith(_NOT_LOADED):
-            found.append(text.removeprefix(_NOT_LOADED))
-
-    handler.emit = collect
-    logging.getLogger().addHandler(handler)
-    try:
-        yield found
-    finally:
-        logging.getLogger().removeHandler(handler)
-
-
-def _error(adapter, patch) -> float:
+def _error(adapter: Adapter, patch) -> float:
     """Both changes are applied to the same weight, in fp32, by their own code: to zeros, or to random numbers of a usual
     size where the change depends on the weight."""
     weight = torch.zeros(adapter.op.weight_shape)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import comfy.supported_models as supported
 import folder_paths
 
+from .family import variant_of
 from .hashes import legacy_hash
 
 #: Widgets of loaders -> the folder that their files lie in.
@@ -33,7 +33,7 @@ def model_facts(prompt: Mapping[str, Any] | None, node_id: str, patcher, clip) -
         "vae_name": Path(vae[0]).name if vae else None,
         "vae_hash": _hash_of(vae),
         "clip_skip": _clip_skip(clip),
-        "architecture": "flux-1-schnell/lora" if isinstance(patcher.model.model_config, supported.FluxSchnell) else None,
+        "architecture": variant_of(patcher),
     }
     return {name: value for name, value in facts.items() if value is not None}
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from pack.tests.comfy import tiny_models
 from pack.tests.comfy.test_borrow import snapshot
@@ -164,12 +165,13 @@ def _key_form(network: Network) -> str:
 
 def _saved_and_loaded(network: Network, patcher, folder: Path):
     """Written, read back as the node does it, and ComfyUI's patches of the file."""
-    from pack.host.lora.verify import load_patches, read_back
+    from pack.host.lora.patches import known_names, load_patches
+    from pack.host.lora.verify import read_back
 
     path = folder / "walk.safetensors"
     write_lora(path, to_tensors(network), {}, torch.float32)
     read_back(path, network, patcher, None)
-    return load_patches(path, patcher, None)
+    return load_patches(load_file(path), known_names(patcher, None))
 
 
 def _sampled(comfy, trained, tiny: Tiny) -> torch.Tensor:

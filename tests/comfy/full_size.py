@@ -34,15 +34,19 @@ def patcher(comfy, family: str):
     """What stands for a MODEL: its `model` is ComfyUI's, all of its weights on meta."""
     name, unet_config = CONFIGS[family]
     config = getattr(comfy.module("comfy.supported_models"), name)(completed(comfy, unet_config))
-    return SimpleNamespace(model=config.get_model({}, device=META))
+    return SimpleNamespace(model=config.get_model({}, device=META), load_device=META)
 
 
 def clip(comfy, family: str):
     """What stands for a CLIP."""
+    return SimpleNamespace(cond_stage_model=_encoders(comfy, family), patcher=SimpleNamespace(load_device=META))
+
+
+def _encoders(comfy, family: str):
     if family == "sdxl":
-        return SimpleNamespace(cond_stage_model=comfy.module("comfy.sdxl_clip").SDXLClipModel(device=META))
+        return comfy.module("comfy.sdxl_clip").SDXLClipModel(device=META)
     if family == "flux":
-        return SimpleNamespace(cond_stage_model=comfy.module("comfy.text_encoders.flux").FluxClipModel(device=META))
+        return comfy.module("comfy.text_encoders.flux").FluxClipModel(device=META)
     if family == "sd2":
-        return SimpleNamespace(cond_stage_model=comfy.module("comfy.text_encoders.sd2_clip").SD2ClipModel(device=META))
-    return SimpleNamespace(cond_stage_model=comfy.module("comfy.sd1_clip").SD1ClipModel(device=META))
+        return comfy.module("comfy.text_encoders.sd2_clip").SD2ClipModel(device=META)
+    return comfy.module("comfy.sd1_clip").SD1ClipModel(device=META)

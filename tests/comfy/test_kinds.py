@@ -13,11 +13,11 @@ from torch import nn
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
 from pack.training.network.files import load_tensors, to_tensors
-from pack.training.network.fitting import adapters
 from pack.training.network.kinds.boft import BOFT
 from pack.training.network.kinds.dylora import DyLoRAOptions
 from pack.training.network.kinds.ia3 import IA3Options
 from pack.training.network.kinds.lokr import LoKrOptions
+from pack.training.network.kinds.menu import ALGORITHMS, adapters
 from pack.training.network.kinds.oft import OFT, OFTOptions
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.ops import Op
@@ -118,6 +118,10 @@ def largest_difference(comfy, model, part, network, tensors, *, strength=1.0) ->
             assert (theirs - base(inputs(layer))).abs().max() > 1e-3, f"{layer} is not changed at all"
             worst = max(worst, float((theirs - trained[layer]).abs().max()))
     return worst
+
+
+def test_every_kind_has_a_case():
+    assert {name.split()[0] for name in CASES} == set(ALGORITHMS)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from pack.tests.comfy.graphs import node, place_pictures, train_graph
 from pack.tests.comfy.inprocess import NodeFailed
+from pack.training.network.kinds.menu import ALGORITHMS
 
 
 def network_node(**widgets) -> dict:
@@ -124,7 +125,7 @@ def test_a_file_and_a_socket_are_too_much(comfy, nodes):
             execute(nodes.StartFromLoRA, network=spec, **inputs)
 
 
-@pytest.mark.parametrize("algorithm", ["dora", "rslora", "lora_fa", "dylora", "loha", "lokr", "oft", "boft", "glora", "ia3"])
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "lora"])
 def test_every_algorithm_trains_and_loads(comfy, sd15_checkpoint, algorithm):
     """Through Train LoRA, which reads its file back with ComfyUI's loader and fails on an unmapped key."""
     graph = train_graph(sd15_checkpoint, place_pictures(comfy), run_name=algorithm)

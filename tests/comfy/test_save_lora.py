@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from pack.tests.comfy.graphs import node, place_pictures, train_graph
 from pack.training.errors import FileError, SettingsError
+from pack.training.network.kinds.menu import ALGORITHMS
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_keys_that_nobody_understands(trained):
         save({**trained, "diffusion_model.x.lora_magic": torch.zeros(2)}, filename="broken")
 
 
-@pytest.mark.parametrize("algorithm", ["lora", "dora", "loha", "lokr", "oft", "boft", "glora", "ia3", "dylora"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_kind_is_read_back(comfy, algorithm):
     """On layers of every sort, with values that narrow floats cannot hold exactly."""
     from pack.host.lora.verify import read_back_tensors

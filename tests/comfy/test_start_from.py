@@ -1,5 +1,7 @@
 """Training goes on from a LoRA in whatever format ComfyUI loads: the started network is the model with that file applied."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,9 @@ from pack.training.errors import SettingsError
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
 from pack.training.network.files import to_tensors
+from pack.training.network.kinds.menu import ALGORITHMS, KINDS
 from pack.training.network.spec import NetworkSpec, TargetSpec
+from pack.training.network.start_from import apply_start
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ SD15 = {
 SD15["processor"] = {key.replace("to_q._lora", "to_q_lora"): tensor for key, tensor in SD15["processor"].items()}
 TUCKER = {"lora_mid.weight": normal(4, 4, 3, 3), "lora_up.weight": normal(320, 4, 1, 1, seed=1), "lora_down.weight": normal(4, 320, 1, 1, seed=2), "alpha": torch.tensor(2.0)}
 SD15["tucker"] = {f"lora_unet_up_blocks_0_resnets_0_conv2.{key}": tensor for key, tensor in TUCKER.items()}
-KINDS = {
+OTHER_KINDS = {
     "loha": {f"lora_unet_{UP}_transformer_blocks_0_attn1_to_q.{name}": tensor for name, tensor in {
         "hada_w1_a": normal(320, 4), "hada_w1_b": normal(4, 320, seed=1), "hada_w2_a": normal(320, 4, seed=2), "hada_w2_b": normal(4, 320, seed=3),
         "alpha": torch.tensor(400.0)}.items()},
@@ -112,11 +116,27 @@ def test_sd15_formats(comfy, sd15, name):
     check(comfy, sd15, SD_INPUTS, SD15[name])
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", OTHER_KINDS)
 def test_other_kinds(comfy, sd15, name):
-    check(comfy, sd15, SD_INPUTS, KINDS[name], name)
+    check(comfy, sd15, SD_INPUTS, OTHER_KINDS[name], name)
     with pytest.raises(SettingsError, match=f"holds {name}, but algorithm on the LoRA Network node is 'lora'"):
-        started(sd15, KINDS[name])
+        started(sd15, OTHER_KINDS[name])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=ALGORITHMS)
+def test_what_we_wrote_is_read_as_what_it_is(sd15, kind):
+    """Every kind's own file, through ComfyUI's adapters, into another network of the kind: the same file again."""
+    parts = session_of(sd15).parts()
+    spec = NetworkSpec(algorithm=kind.algorithm, rank=12, alpha=4.0, targets=TargetSpec(preset="attention"))
+    written = to_tensors(build_network(spec, parts, seed=1))
+    start, starts = read(written, sd15, parts)
+    assert {module.algorithm for module in starts.values()} == {"lora" if kind.is_plain_lora else kind.algorithm}
+    again = build_network(replace(spec, start_from=start), parts, seed=2, starts=starts)
+    apply_start(again.items(), starts)
+    tensors = to_tensors(again)
+    assert tensors.keys() == written.keys()
+    for name, tensor in tensors.items():
+        torch.testing.assert_close(tensor, written[name], atol=1e-6, rtol=1e-5)
 
 
 def test_rank_and_alpha_are_the_file_s(sd15):

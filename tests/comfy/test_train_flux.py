@@ -27,7 +27,7 @@ def prefixes(tensors) -> set[str]:
 
 def test_clip_l_is_trained_and_the_file_makes_the_same_picture(comfy, run_prompt, flux_checkpoint, folder):
     """text_encoder_lr trains CLIP-L; T5 stays as it is, whatever the targets are."""
-    from pack.host.lora.verify import complaints
+    from pack.host.lora.patches import complaints
 
     graph = flux_graph(flux_checkpoint, folder, run_name="flux", steps=2)
     graph["network"]["inputs"]["targets"] = "all linear"

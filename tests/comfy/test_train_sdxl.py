@@ -24,7 +24,7 @@ def steps_of(result) -> list[dict]:
 
 def test_both_text_encoders_with_their_own_rates_and_a_file_that_loads_whole(comfy, run_prompt, sdxl_checkpoint, folder):
     """The pictures of the MODEL output and of LoraLoader on the file are the same; without the LoRA it is another."""
-    from pack.host.lora.verify import complaints
+    from pack.host.lora.patches import complaints
 
     graph = train_graph(sdxl_checkpoint, folder, run_name="sdxl", steps=3)
     graph["optimizer"]["inputs"] |= {"text_encoder_lr": 1e-3, "group_rules": "clip_g: lr=2e-3"}

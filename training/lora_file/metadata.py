@@ -6,6 +6,7 @@ are (`privacy` leaves them out).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,6 @@ from .run_metadata import run_entries
 if TYPE_CHECKING:
     from ..data.batches import BatchPlan
     from ..order import Order
-
-
-import json
 
 
 def lora_metadata(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], step: int) -> dict[str, str]:

@@ -17,17 +17,14 @@ THUMBNAIL_SIDE = 256
 
 
 def modelspec_entries(order: "Order") -> dict[str, Any]:
-    """prediction_type is absent for flow models; SD2 with v-prediction has an architecture of its own."""
+    """prediction_type is absent for flow models."""
     family, parametrisation = order.family, order.denoiser.parametrisation
-    architecture = order.model_facts.get("architecture") or family.architecture
-    if family.name == "sd2" and parametrisation == "v":
-        architecture = "stable-diffusion-v2-768-v/lora"
     width, height = order.recipe.dataset.buckets.areas()[0]
     window = order.recipe.objective.window
     return {
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.title": order.folder.name,
-        "modelspec.architecture": architecture,
+        "modelspec.architecture": order.model_facts.get("architecture") or family.architecture_for(parametrisation),
         "modelspec.implementation": family.implementation,
         "modelspec.implementation_version": f"lora-canvas/{VERSION}",
         "modelspec.resolution": f"{width}x{height}",

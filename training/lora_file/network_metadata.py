@@ -6,27 +6,20 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from ..network.kinds.initial import DEFAULT
+from ..network.kinds.menu import adapters
+from ..network.kinds.options import Options
 from ..network.spec import NetworkSpec
-
-_LYCORIS = "lycoris.kohya"
-
-#: Algorithm -> (module that kohya's scripts would train it with, the name of the algorithm in it).
-_MODULES = {
-    "lora": ("networks.lora", None), "rslora": ("networks.lora", None), "lora_fa": ("networks.lora_fa", None),
-    "dylora": ("networks.dylora", None), "dora": (_LYCORIS, "locon"), "loha": (_LYCORIS, "loha"), "lokr": (_LYCORIS, "lokr"),
-    "oft": (_LYCORIS, "diag-oft"), "boft": (_LYCORIS, "boft"), "glora": (_LYCORIS, "glora"), "ia3": (_LYCORIS, "ia3"),
-}
-_ARGUMENTS = {"rslora": {"rs_lora": True}, "dora": {"dora_wd": True, "wd_on_output": False}}
 
 
 def network_entries(spec: NetworkSpec) -> dict[str, Any]:
-    module, algo = _MODULES[spec.algorithm]
+    elsewhere = adapters.get(spec.algorithm).elsewhere
     return {
-        "ss_network_module": module,
+        "ss_network_module": elsewhere.module,
         "ss_network_dim": spec.rank,
         "ss_network_alpha": spec.alpha,
         "ss_network_dropout": spec.dropout or None,
-        "ss_network_args": json.dumps({**({"algo": algo} if algo else {}), **_ARGUMENTS.get(spec.algorithm, {}), **_arguments(spec)}),
+        "ss_network_args": json.dumps({**elsewhere.arguments, **_arguments(spec)}),
         "ss_scale_weight_norms": spec.scale_weight_norms or None,
     }
 
@@ -35,10 +28,10 @@ def _arguments(spec: NetworkSpec) -> dict[str, Any]:
     """Only what was chosen."""
     arguments: dict[str, Any] = {"conv_dim": spec.conv_rank, "conv_alpha": spec.conv_alpha} if spec.conv_rank else {}
     arguments |= {name: getattr(spec, name) for name in ("dropout", "rank_dropout", "module_dropout") if getattr(spec, name)}
-    arguments |= {name: value for name, value in _options(spec).items() if value}
+    arguments |= {name: value for name, value in asdict(spec.options or Options()).items() if value}
     arguments["preset"] = spec.targets.preset
     arguments |= {name: list(getattr(spec.targets, name)) for name in ("include", "exclude") if getattr(spec.targets, name)}
-    if spec.init != "default":
+    if spec.init != DEFAULT:
         arguments["init"] = spec.init
     weights = spec.block_weights
     if weights is not None:
@@ -48,6 +41,3 @@ def _arguments(spec: NetworkSpec) -> dict[str, Any]:
             arguments["block_rules"] = [{key: value for key, value in asdict(rule).items() if value is not None} for rule in weights.rules]
     return arguments
 
-
-def _options(spec: NetworkSpec) -> dict[str, Any]:
-    return asdict(spec.options) if spec.options is not None else {}

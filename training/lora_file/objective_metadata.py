@@ -69,5 +69,5 @@ def _flow(spec: ObjectiveSpec, family: Family) -> dict[str, Any]:
         "ss_mode_scale": chosen.scale if isinstance(chosen, timesteps.Mode) else None,
         "ss_model_prediction_type": "raw",
         "ss_guidance_scale": family.guidance_default if spec.guidance is None else spec.guidance,
-        "ss_apply_t5_attn_mask": False if family.name.startswith("flux") else None,
+        "ss_apply_t5_attn_mask": family.t5_attention_mask,
     }

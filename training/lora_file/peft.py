@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingsError, raise_problems
+from ..network.kinds.menu import KINDS
 
 WHERE = "Save LoRA"
 _UP, _DOWN, _ALPHA = ".lora_up.weight", ".lora_down.weight", ".alpha"
@@ -38,7 +39,8 @@ def peft_tensors(tensors: Mapping[str, Tensor], rows: Mapping[str, Sequence[Rows
     known = {f"{key}{suffix}" for key in keys for suffix in (_UP, _DOWN, _ALPHA)}
     problems = []
     if tensors.keys() - known:
-        problems.append("only plain LoRAs (lora, rslora, lora_fa, dylora) can be written in the format of diffusers. Choose the other format.")
+        plain = ", ".join(kind.algorithm for kind in KINDS if kind.is_plain_lora)
+        problems.append(f"only plain LoRAs ({plain}) can be written in the format of diffusers. Choose the other format.")
     missing = [key for key in keys if key not in rows]
     if missing:
         problems.append(

@@ -40,14 +40,9 @@ def run_entries(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], 
 
 
 def _base_model(order: "Order", settings: Mapping[str, Any]) -> dict[str, Any]:
-    """ss_v2 and ss_base_model_version as kohya spells them: v-prediction adds _v to SD1 and SD2."""
-    family = order.family
-    version = family.base_model_version or family.name
-    if order.denoiser.parametrisation == "v" and family.name in ("sd15", "sd2"):
-        version += "_v"
     return {
-        "ss_v2": family.name == "sd2",
-        "ss_base_model_version": version,
+        "ss_v2": order.family.is_v2,
+        "ss_base_model_version": order.family.version_for(order.denoiser.parametrisation),
         "ss_sd_model_name": settings["model"]["name"],
         "ss_sd_model_hash": order.model_facts.get("hash"),
         "ss_vae_name": order.model_facts.get("vae_name"),

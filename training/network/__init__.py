@@ -1,10 +1,18 @@
-"""Adapters and where they go.
+"""Adapters and where they go. From what is asked for to what is trained:
 
-    spec      what the LoRA Network node says
-    ops       which modules can carry an adapter, and their shapes
-    targets   which of them do: presets, include, exclude
-    adapter   what every kind of adapter offers;  lora.py and its siblings: one kind a file
-    build     spec + model -> Network: the adapters by name, one a target
-    attach    the side branch on the borrowed module's forward, put back afterwards
-    files     Network <-> the tensors of a LoRA file
+    spec            what the LoRA Network and Start From LoRA nodes say
+    block_weights   what the Block Weights node says, and how its text is read
+    fitting         whether the choices fit the kind of adapter
+    targets         which modules get an adapter: presets, include, exclude
+    slots           with which rank, alpha and learning rate each: targets and block weights put together
+    start_from      a LoRA that exists: its modules and ranks, its values for the adapters
+    build           spec + model -> Network
+    network         the adapters of a run, together
+    attach          the side branch on the borrowed module's forward, put back afterwards
+    frozen          an op that keeps no copy of its weight for backward
+    checkpointing   which blocks are recomputed in backward
+    files           Network <-> the tensors of a LoRA file
+    report          what would be trained, block by block, for people
+
+kinds/ has the kinds of adapter.
 """

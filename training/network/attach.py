@@ -14,10 +14,10 @@ from torch import nn
 
 from ..ops import Op, named_ops
 from ..parts import Trainable
-from .build import Network
 from .checkpointing import checkpointed, units
 from .frozen import frozen_op
-from .kinds.adapter import Base
+from .kinds.adapter import Adapter, Base
+from .network import Network
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def attached(network: Network, parts: list[Trainable], *, checkpointing: bool) -
         forwards.restore()
 
 
-def _wire_ops(forwards: "_Forwards", network: Network, part: Trainable) -> None:
+def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
     targets = network.adapters_of(part.name)
     for name, module, op in named_ops(part.module):
         run = module.forward
@@ -45,11 +45,8 @@ def _wire_ops(forwards: "_Forwards", network: Network, part: Trainable) -> None:
             run = _frozen_forward(op, run, weight, partial(part.weights.recasts, module))
             forwards.replace(module, run)
         if name in targets:
-            forwards.replace(module, _adapted_forward(targets[name], Base(run, weight, _bias_of(part, module))))
-
-
-def _bias_of(part: Trainable, module: nn.Module) -> Callable:
-    return lambda dtype: part.weights.bias(module, dtype)
+            base = Base(run, weight, partial(part.weights.bias, module))
+            forwards.replace(module, _adapted_forward(targets[name], base))
 
 
 def _frozen_forward(op: Op, run: Callable, weight: Callable, recasts: Callable[[], bool]) -> Callable:
@@ -57,7 +54,7 @@ def _frozen_forward(op: Op, run: Callable, weight: Callable, recasts: Callable[[
     return lambda x: frozen_op(x, op, run, weight) if recasts() else run(x)
 
 
-def _adapted_forward(adapter: nn.Module, base: Base) -> Callable:
+def _adapted_forward(adapter: Adapter, base: Base) -> Callable:
     return lambda x: adapter(x, base)
 
 

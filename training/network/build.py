@@ -7,22 +7,18 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from ..errors import SettingsError, raise_problems
-from ..parts import Trainable
+from ..parts import Place, Trainable
 from ..seeds import mix_seed
 from .fitting import kind_of
 from .kinds.adapter import Adapter
 from .kinds.dropout import Draws, Dropout
 from .network import Network
-from .slots import Place, Slot, every_slot, planned, slots_for
+from .slots import Slot, every_slot, planned, slots_for
 from .spec import WHERE, NetworkSpec
 from .start_from import Starts, apply_start, slots_with_start
 
-__all__ = ["Network", "NetworkSpec", "build_network", "prepare"]
 
-
-def build_network(
-    spec: NetworkSpec, parts: Sequence[Trainable], *, seed: int, starts: Starts | None = None
-) -> Network:
+def build_network(spec: NetworkSpec, parts: Sequence[Trainable], *, seed: int, starts: Starts | None = None) -> Network:
     """Adapters for every target of every part. Each is initialised from its own seed, a function of (seed, key), so
     the values do not depend on which other modules are trained. Raises SettingsError when the targets match nothing,
     or when the algorithm cannot sit on one of them. `starts` is what the file of `spec.start_from` holds; its values

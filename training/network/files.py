@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError
-from .build import Network
+from .network import Network
 
 
 def to_tensors(network: Network, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:

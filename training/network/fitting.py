@@ -1,14 +1,13 @@
-"""Every kind of adapter, imported so that it registers itself; and whether a spec's choices fit its kind."""
+"""Whether a spec's choices fit its kind of adapter."""
 
 from __future__ import annotations
 
 from ..errors import SettingsError, raise_problems
-from .kinds import boft, dora, dylora, glora, ia3, loha, lokr, lora, lora_fa, oft  # noqa: F401  they register themselves
-from .kinds.adapter import Adapter, adapters
+from .kinds.adapter import Adapter
+from .kinds.initial import PISSA
+from .kinds.menu import KINDS, adapters
+from .kinds.options import Options
 from .spec import WHERE, NetworkSpec
-
-#: As the canvas offers them: what suits most people first.
-ALGORITHMS = ("lora", "rslora", "dora", "lora_fa", "dylora", "lokr", "loha", "oft", "boft", "glora", "ia3")
 
 
 def kind_of(spec: NetworkSpec) -> type[Adapter]:
@@ -22,7 +21,7 @@ def problems(kind: type[Adapter], spec: NetworkSpec) -> list[str]:
     """Settings of `spec` that would have no effect on `kind`, or that it refuses."""
     found = []
     if spec.init not in kind.inits:
-        fitting = [name for name in adapters if spec.init in adapters.get(name).inits]
+        fitting = [other.algorithm for other in KINDS if spec.init in other.inits]
         found.append(
             f"init '{spec.init}' does not go with algorithm '{spec.algorithm}', which knows {', '.join(kind.inits)}. "
             f"Algorithms with it: {', '.join(fitting) or 'none'}."
@@ -34,17 +33,15 @@ def problems(kind: type[Adapter], spec: NetworkSpec) -> list[str]:
             if getattr(spec, name)
         ]
     if spec.scale_weight_norms and not kind.has_norm:
-        bounded = [name for name in adapters if adapters.get(name).has_norm]
-        found.append(
-            f"scale_weight_norms cannot bound '{spec.algorithm}'. Set it to 0, or use one of {', '.join(bounded)}."
-        )
-    if spec.scale_weight_norms and spec.init == "pissa":
+        bounded = ", ".join(other.algorithm for other in KINDS if other.has_norm)
+        found.append(f"scale_weight_norms cannot bound '{spec.algorithm}'. Set it to 0, or use one of {bounded}.")
+    if spec.scale_weight_norms and spec.init == PISSA:
         found.append("scale_weight_norms cannot bound a network that starts as PiSSA. Set it to 0, or init to default.")
-    if spec.start_from is not None and spec.init == "pissa":
+    if spec.start_from is not None and spec.init == PISSA:
         found.append("init 'pissa' starts from the base weight, so it cannot go on from a LoRA. Set init to default.")
     options = spec.options
     if options is not None and type(options) is not kind.options_type:
-        wanted = kind.options_type.__name__ if kind.options_type else "none"
+        wanted = "none" if kind.options_type is Options else kind.options_type.__name__
         found.append(
             f"the options are {type(options).__name__}, but algorithm '{spec.algorithm}' takes {wanted}. "
             "Disconnect the options node, or choose its algorithm."

@@ -19,22 +19,15 @@ class _Frozen(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor]) -> Tensor:
         ctx.op, ctx.weight = op, weight
-        ctx.shape, ctx.dtype, ctx.device = x.shape, x.dtype, x.device
+        ctx.shape, ctx.dtype = x.shape, x.dtype
         return run(x)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        weight = ctx.weight(grad.dtype)
-        op = ctx.op
-        if op.is_linear:
-            return (grad @ weight).to(ctx.dtype), None, None, None
         # The input's values are not needed for its own gradient; only its shape is looked at.
         shape_only = torch.empty((), dtype=grad.dtype, device=grad.device).expand(ctx.shape)
-        grad_input, _, _ = torch.ops.aten.convolution_backward(
-            grad, shape_only, weight, None, op.stride, op.padding, op.dilation,
-            False, [0] * len(op.kernel), 1, [True, False, False],
-        )
-        return grad_input.to(ctx.dtype), None, None, None
+        grad_x, _ = ctx.op.gradients(grad, shape_only, ctx.weight(grad.dtype), of_x=True, of_weight=False)
+        return grad_x.to(ctx.dtype), None, None, None
 
 
 def frozen_op(x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..parts import Place
 from .kinds.adapter import Adapter
 from .kinds.dropout import Draws
 from .spec import NetworkSpec
@@ -23,10 +24,10 @@ class Norms:
 
 
 class Network:
-    """`part` is a Trainable's name, `path` a module's dotted path below it. `file_keys` holds each adapter's key in the
-    LoRA file, in the same order."""
+    """`entries` are the adapters with their keys in the LoRA file, which `file_keys` holds, in the same order. A `part` is a
+    Trainable's name."""
 
-    def __init__(self, entries: Mapping[tuple[str, str], tuple[Adapter, str]], spec: NetworkSpec, draws: Draws | None = None):
+    def __init__(self, entries: Mapping[Place, tuple[Adapter, str]], spec: NetworkSpec, draws: Draws | None = None):
         self.spec = spec
         self._draws = draws or Draws()
         self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
@@ -35,7 +36,7 @@ class Network:
     def __len__(self) -> int:
         return len(self._adapters)
 
-    def items(self) -> Iterator[tuple[tuple[str, str], Adapter]]:
+    def items(self) -> Iterator[tuple[Place, Adapter]]:
         yield from self._adapters.items()
 
     def adapters_of(self, part: str) -> dict[str, Adapter]:

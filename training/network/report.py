@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..parts import DIFFUSION_MODEL, Section, Trainable
+from ..parts import DIFFUSION_MODEL, Place, Section, Trainable
 from .build import build_network
 from .kinds.adapter import Adapter
+from .network import Network
 from .spec import NetworkSpec
 from .start_from import Starts
 from .targets import Names
@@ -66,7 +67,7 @@ def _block(part: str, path: str, sections: Sequence[Section]) -> str:
     return _REST
 
 
-def _rules(spec: NetworkSpec, names: Names, trained: set[tuple[str, str]]) -> list[str]:
+def _rules(spec: NetworkSpec, names: Names, trained: set[Place]) -> list[str]:
     """Which layers each rule of the Block Weights node is about, those that it switches off included."""
     lines = []
     for rule in spec.block_weights.rules if spec.block_weights else ():
@@ -78,11 +79,11 @@ def _rules(spec: NetworkSpec, names: Names, trained: set[tuple[str, str]]) -> li
     return lines
 
 
-def _untrained(parts: Sequence[Trainable], network) -> str:
+def _untrained(parts: Sequence[Trainable], network: Network) -> str:
     total = sum(len(part.ops) for part in parts)
     return f"{total - len(network)} other layers stay as they are."
 
 
-def _size(network) -> str:
+def _size(network: Network) -> str:
     tensors = (tensor for _, adapter in network.items() for tensor in adapter.file_tensors().values())
     return f"{sum(2 * tensor.numel() for tensor in tensors) / 2**20:.1f} MiB"

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 from ..errors import SettingsError, raise_problems
 from ..ops import Op
-from ..parts import DIFFUSION_MODEL, Section, Trainable
+from ..parts import DIFFUSION_MODEL, Place, Section, Trainable
 from .block_weights import WHERE, BlockRule, BlockWeights
 from .spec import NetworkSpec
 from .targets import Names, select
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class Slot:
 
 
 def slots_for(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot]:
-    """(part, path) -> Slot of every target that is trained, in the model's order. Raises SettingsError when patterns match
+    """The slots of every target that is trained, in the model's order. Raises SettingsError when patterns match
     nothing, when a list has the wrong number of values, or when nothing is left."""
     kept = {place: slot for place, slot in planned(spec, parts).items() if slot.rank and slot.lr}
     if not kept:

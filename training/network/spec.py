@@ -1,14 +1,18 @@
-"""What the LoRA Network node says."""
+"""What the LoRA Network node says, and what Start From LoRA adds to it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import SettingsError, raise_problems
 from .block_weights import BlockWeights
+from .kinds.options import WHERE, Options
 
-WHERE = "LoRA Network"
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,14 +29,29 @@ class TargetSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StartFrom:
+    """What the Start From LoRA node says. `tensors` are the file's, by key; `digest` stands for their content.
+
+    `rank_from_file` trains exactly the modules of the file, with its ranks and alphas; otherwise targets, rank and alpha
+    are the network's, and a smaller LoRA is fitted into larger ranks. `drop_others` goes on without what the run cannot
+    train (text encoders, modules outside the targets, changes of biases), which is an error otherwise.
+    """
+
+    name: str
+    digest: str
+    rank_from_file: bool = True
+    drop_others: bool = False
+    tensors: "Mapping[str, Tensor]" = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkSpec:
     """`alpha` / `rank` scales what the adapter adds (kohya's semantics). `conv_rank` > 0 also adapts 3x3
     convolutions (LoCon) with a rank and alpha of their own. Dropouts are probabilities in [0, 1).
 
-    `options` is the dataclass of the algorithm's own choices (None: its defaults); `init` what the adapter starts as;
+    `options` are the algorithm's own choices (None: its defaults); `init` what the adapter starts as;
     `scale_weight_norms` > 0 bounds the norm of every change after each update (kohya's max norm; 1 is usual).
-    `block_weights` changes learning rate, rank and alpha block by block; `start_from` (a `start_from.StartFrom`) goes on
-    from a LoRA that exists.
+    `block_weights` changes learning rate, rank and alpha block by block; `start_from` goes on from a LoRA that exists.
     """
 
     algorithm: str = "lora"
@@ -45,10 +64,10 @@ class NetworkSpec:
     rank_dropout: float = 0.0
     module_dropout: float = 0.0
     init: str = "default"
-    options: Any = None
+    options: Options | None = None
     scale_weight_norms: float = 0.0
     block_weights: BlockWeights | None = None
-    start_from: Any = None
+    start_from: StartFrom | None = None
 
     def __post_init__(self) -> None:
         problems = []

@@ -7,39 +7,25 @@ was spelled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from ..errors import SettingsError, raise_problems
-from .kinds.adapter import Adapter, adapters
-from .slots import Place, Slot
+from ..parts import Place
+from .kinds.adapter import Adapter
+from .kinds.lora import LoRA
+from .kinds.menu import adapters
+from .slots import Slot
+from .spec import StartFrom
 
 WHERE = "Start From LoRA"
-
-#: Algorithms whose adapter is a LoRA, and so can go on from one.
-_LORAS = ("lora", "rslora", "lora_fa", "dylora")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartFrom:
-    """What the Start From LoRA node says. `tensors` are the file's, by key; `digest` stands for their content.
-
-    `rank_from_file` trains exactly the modules of the file, with its ranks and alphas; otherwise targets, rank and alpha
-    are the network's, and a smaller LoRA is fitted into larger ranks. `drop_others` goes on without what the run cannot
-    train (text encoders, modules outside the targets, changes of biases), which is an error otherwise.
-    """
-
-    name: str
-    digest: str
-    rank_from_file: bool = True
-    drop_others: bool = False
-    tensors: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class ModuleStart:
-    """One module's change: `algorithm` is its kind, `tensors` are keyed as that kind's `file_tensors`."""
+    """One module's change: `algorithm` is its kind ('lora' for all that are read as one), `tensors` are keyed as that
+    kind's `file_tensors`."""
 
     algorithm: str
     tensors: Mapping[str, Tensor]
@@ -57,7 +43,7 @@ def slots_with_start(
     Raises SettingsError when the file's kind is not `algorithm`, when modules of it would be lost, or do not fit.
     """
     kind = adapters.get(algorithm)
-    wrong = {module.algorithm for module in starts.values() if not _fits(algorithm, module.algorithm)}
+    wrong = {module.algorithm for module in starts.values()} - {_kind_of_file(kind)}
     if wrong:
         raise SettingsError(WHERE, [
             f"{start.name} holds {' and '.join(sorted(wrong))}, but algorithm on the LoRA Network node is '{algorithm}'. "
@@ -83,7 +69,8 @@ def apply_start(items: Iterable[tuple[Place, Adapter]], starts: Starts) -> None:
     for place, adapter in items:
         if place not in starts:
             continue
-        tensors = {name: tensor.to(_device(adapter)) for name, tensor in starts[place].tensors.items()}
+        device = next(adapter.parameters()).device
+        tensors = {name: tensor.to(device) for name, tensor in starts[place].tensors.items()}
         try:
             adapter.load_file_tensors(tensors)
         except (KeyError, RuntimeError) as error:
@@ -91,18 +78,14 @@ def apply_start(items: Iterable[tuple[Place, Adapter]], starts: Starts) -> None:
     raise_problems(SettingsError, WHERE, _shortened(problems))
 
 
-def _device(adapter: Adapter):
-    return next(adapter.parameters()).device
-
-
-def _fits(algorithm: str, kind_in_file: str) -> bool:
-    return kind_in_file == algorithm or (kind_in_file == "lora" and algorithm in _LORAS)
+def _kind_of_file(kind: type[Adapter]) -> str:
+    """What a file of `kind` is read as."""
+    return LoRA.algorithm if kind.is_plain_lora else kind.algorithm
 
 
 def _rank_fits(kind: type[Adapter], slot: Slot, start: ModuleStart) -> bool:
-    """A LoRA fits into a larger rank; the other kinds have shapes of their own."""
     rank = kind.rank_of(start.tensors)
-    return rank <= slot.rank if start.algorithm in ("lora", "dora") else rank == slot.rank
+    return rank <= slot.rank if kind.takes_lower_ranks else rank == slot.rank
 
 
 def _as_in_file(kind: type[Adapter], slot: Slot, start: ModuleStart) -> Slot:

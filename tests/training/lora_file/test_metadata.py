@@ -186,7 +186,7 @@ def test_networks(settings, module, arguments):
 
 
 def test_every_algorithm_has_a_module():
-    from pack.training.network.fitting import adapters
+    from pack.training.network.kinds.menu import adapters
 
     for name in adapters:
         assert network_entries(NetworkSpec(algorithm=name))["ss_network_module"].startswith(("networks.", "lycoris."))

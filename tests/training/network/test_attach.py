@@ -6,7 +6,7 @@ import torch
 from pack.tests.training.network.models import Cast, CastConv, CastWeights, Convolutions, Tower, part_of, randomise
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
-from pack.training.network.fitting import ALGORITHMS
+from pack.training.network.kinds.menu import ALGORITHMS
 from pack.training.network.spec import NetworkSpec, TargetSpec
 
 EVERYTHING = TargetSpec(preset="all linear + convolution")

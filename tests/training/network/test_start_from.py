@@ -7,8 +7,9 @@ from pack.tests.training.network.models import Tower, part_of, randomise
 from pack.training.errors import SettingsError
 from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.build import build_network, prepare
-from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.start_from import ModuleStart, StartFrom
+from pack.training.network.kinds.menu import ALGORITHMS, adapters
+from pack.training.network.spec import NetworkSpec, StartFrom, TargetSpec
+from pack.training.network.start_from import ModuleStart
 
 ATTENTION = TargetSpec(preset="attention")
 
@@ -20,7 +21,7 @@ def trained(**settings):
     network = build_network(spec, [part], seed=1)
     prepare(network, [part])
     randomise(network)
-    kind = "lora" if spec.algorithm in ("rslora", "lora_fa", "dylora") else spec.algorithm
+    kind = "lora" if adapters.get(spec.algorithm).is_plain_lora else spec.algorithm
     return part, network, {place: ModuleStart(kind, adapter.file_tensors()) for place, adapter in network.items()}
 
 
@@ -35,7 +36,7 @@ def deltas(part, network) -> dict:
     return {place: a.weight_delta(part.module.get_submodule(place[1]).weight) for place, a in network.items()}
 
 
-@pytest.mark.parametrize("algorithm", ["lora", "rslora", "lora_fa", "dylora", "dora", "loha", "lokr", "oft", "boft", "glora", "ia3"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_same_change_in_the_same_modules_with_the_file_s_rank(algorithm):
     part, old, starts = trained(algorithm=algorithm)
     network = started(part, starts, algorithm=algorithm)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.events import StepDone
 from pack.training.network.block_weights import BlockRule, BlockWeights
-from pack.training.network.fitting import adapters
+from pack.training.network.kinds.menu import adapters
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.optim.rules import GroupRule
 from pack.training.optim.schedules import Constant, Schedule

@@ -1,10 +1,10 @@
-"""What every kind of adapter offers. One kind a file; the registry maps its name to its class."""
+"""What every kind of adapter offers. One kind a file, registered under its name; `menu` imports them all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from ...ops import Op
 from ...registry import Registry
 from .dropout import OFF, Dropout
+from .initial import DEFAULT
+from .options import WHERE, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,43 +29,72 @@ class Base:
     bias: Callable[[torch.dtype], Tensor | None] = lambda dtype: None
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """How kohya's scripts would train the same: their --network_module, and the --network_args that choose the kind in it."""
+
+    module: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def lycoris(cls, algo: str, **arguments: Any) -> "Elsewhere":
+        """A kind of LyCORIS, whose network has them all."""
+        return cls("lycoris.kohya", {"algo": algo, **arguments})
+
+
 class Adapter(nn.Module):
     """A trainable change of one op. Parameters are fp32 whatever the base is stored or computed in.
 
     `alpha` and `rank` give the scale, kohya's alpha / rank unless the kind says otherwise. `lr_scale` multiplies the
-    learning rate of its part. What a kind makes use of stands in its class:
+    learning rate of its part. `options` are the kind's own choices, its defaults when none are given. What a kind makes use
+    of stands in its class:
 
-    options_type    the dataclass of its own options, None for a kind without
-    inits           the values of `init` it knows; the first is its default
-    uses_rank, uses_alpha    whether these numbers mean anything to it
-    drops_hidden    whether it has an inner value that dropout and rank_dropout can act on
-    has_norm        whether scale_weight_norms can bound it
-    needs_base      whether `prepare` must be given the base weight before the first step
+    elsewhere           what other programs call it: the metadata of its files
+    rank_in_file        the tensor of a file, and the axis of it, that is as long as the rank
+    options_type        the dataclass of its own options
+    inits               the values of `init` it knows; the first is its default
+    uses_rank           whether rank means anything to it
+    uses_alpha          whether alpha does
+    drops_hidden        whether it has an inner value that dropout and rank_dropout can act on
+    has_norm            whether scale_weight_norms can bound it
+    is_plain_lora       whether its file is a plain LoRA, so that it can go on from any LoRA, and PEFT can hold it
+    takes_lower_ranks   whether the file of a lower rank fits into it
+    depends_on_base     whether its change is a function of the base weight
+    needs_base          whether `prepare` must be given the base weight before the first step
     """
 
     algorithm: ClassVar[str]
-    options_type: ClassVar[type | None] = None
-    inits: ClassVar[tuple[str, ...]] = ("default",)
+    elsewhere: ClassVar[Elsewhere]
+    rank_in_file: ClassVar[tuple[str, int]]
+    options_type: ClassVar[type[Options]] = Options
+    inits: ClassVar[tuple[str, ...]] = (DEFAULT,)
     uses_rank: ClassVar[bool] = True
     uses_alpha: ClassVar[bool] = True
     drops_hidden: ClassVar[bool] = False
     has_norm: ClassVar[bool] = False
-    enabled: bool
-    strength: float
+    is_plain_lora: ClassVar[bool] = False
+    takes_lower_ranks: ClassVar[bool] = False
+    depends_on_base: ClassVar[bool] = False
+    needs_base: bool = False
 
-    def __init__(self, op: Op, rank: int, alpha: float):
+    def __init__(
+        self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Options | None = None
+    ):
         super().__init__()
         self.op = op
         self.rank = rank
         self.alpha = float(alpha)
+        self.init = init
+        self.options = options or self.options_type()
         self.enabled = True
         self.strength = 1.0
         self.lr_scale = 1.0
         self.dropout: Dropout = OFF
+        self.make(generator)
 
-    @property
-    def needs_base(self) -> bool:
-        return False
+    def make(self, generator: torch.Generator) -> None:
+        """Give the adapter its parameters, which start as no change; what is random in them is drawn from `generator`."""
+        raise AssertionError(f"{type(self).__name__} lacks make")
 
     @property
     def scale(self) -> float:
@@ -83,22 +114,19 @@ class Adapter(nn.Module):
         raise AssertionError(f"{type(self).__name__} lacks adapted")
 
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
-        """The change of the weight at strength 1, in the weight's shape, fp32. Kinds that depend on the base need its
-        weight (`depends_on_base`)."""
+        """The change of the weight at strength 1, in the weight's shape, fp32. Kinds that depend on the base need its weight."""
         raise AssertionError(f"{type(self).__name__} lacks weight_delta")
-
-    @property
-    def depends_on_base(self) -> bool:
-        """Whether `weight_delta` is a function of the base weight."""
-        return False
 
     def norm(self) -> Tensor:
         """Frobenius norm of the change, for `has_norm` kinds."""
-        raise AssertionError(f"{type(self).__name__} lacks norm")
+        return self.weight_delta().norm()
 
     def shrink(self, ratio: float) -> None:
-        """Multiply the change by `ratio` in 0..1, for `has_norm` kinds."""
-        raise AssertionError(f"{type(self).__name__} lacks shrink")
+        """Multiply the change by `ratio` in 0..1, for `has_norm` kinds: it is a product of everything that they train."""
+        factors = list(self.parameters())
+        with torch.no_grad():
+            for factor in factors:
+                factor.mul_(ratio ** (1 / len(factors)))
 
     def file_tensors(self) -> dict[str, Tensor]:
         """Suffix -> tensor, as the LoRA file holds them under this module's key ('lora_up.weight', 'alpha')."""
@@ -108,10 +136,34 @@ class Adapter(nn.Module):
         """Take values from a file's tensors, keyed by suffix as `file_tensors` writes them."""
         raise AssertionError(f"{type(self).__name__} lacks load_file_tensors")
 
+    def named_in_file(self, suffix: str = "") -> dict[str, Tensor]:
+        """`file_tensors` of a kind whose parameters are called as in the file."""
+        return {**{name + suffix: parameter.detach() for name, parameter in self.named_parameters()}, "alpha": torch.tensor(self.alpha)}
+
+    def load_named(self, tensors: Mapping[str, Tensor], scaled: Sequence[nn.Parameter], suffix: str = "") -> None:
+        """`load_file_tensors` of such a kind; the file's scale goes into the parameters `scaled`."""
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                parameter.copy_(tensors[name + suffix].reshape(parameter.shape))
+            for parameter in scaled:
+                parameter.mul_(self.rescaling(tensors, self.rank))
+
+    def rescaling(self, tensors: Mapping[str, Tensor], rank: int) -> float:
+        """What the values of a file of `rank` are multiplied by to mean the same here: its scale over ours. The scale of a
+        file is alpha / rank, 1 without alpha."""
+        given = float(tensors["alpha"]) / rank if "alpha" in tensors else 1.0
+        return given / self.scale
+
+    def without_bias(self, y: Tensor, base: Base) -> Tensor:
+        """op(x) before its bias was added."""
+        bias = base.bias(y.dtype)
+        return y if bias is None else y - self.op.per_channel(bias)
+
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
         """The rank that a file's tensors of this kind were trained with."""
-        raise AssertionError(f"{cls.__name__} lacks rank_of")
+        name, axis = cls.rank_in_file
+        return tensors[name].shape[axis]
 
     @classmethod
     def alpha_from_file(cls, alpha: float, rank: int) -> float:
@@ -119,9 +171,20 @@ class Adapter(nn.Module):
         return alpha
 
     @classmethod
-    def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
+    def problem(cls, op: Op, rank: int, init: str, options: Options | None) -> str | None:
         """Why this kind cannot sit on `op` like this, and what to do; None when it can."""
         return None
 
 
-adapters: Registry[type[Adapter]] = Registry("algorithm", "LoRA Network")
+adapters: Registry[type[Adapter]] = Registry("algorithm", WHERE)
+Kind = TypeVar("Kind", bound=type[Adapter])
+
+
+def algorithm(name: str) -> Callable[[Kind], Kind]:
+    """A class is a kind of adapter: the canvas, the specs and the files' settings know it by `name`."""
+
+    def add(kind: Kind) -> Kind:
+        kind.algorithm = name
+        return adapters.register(name)(kind)
+
+    return add

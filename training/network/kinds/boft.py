@@ -3,35 +3,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from ...ops import Op
-from .adapter import Adapter, Base, adapters
+from .adapter import Base, Elsewhere, algorithm
 from .lycoris_algebra import functional, plain
-from .oft import OFT, OFTOptions
+from .oft import OFT
+from .options import Options
 
 
-@adapters.register("boft")
+@algorithm("boft")
 class BOFT(OFT):
     """`rank` is the largest block size; the output channels must be an even block size times a power of two."""
 
-    algorithm = "boft"
+    elsewhere = Elsewhere.lycoris("boft")
 
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Any = None):
-        Adapter.__init__(self, op, rank, alpha)
+    def make(self, generator: torch.Generator) -> None:
         algebra = functional("boft", self.algorithm)
-        self.limit = (options or OFTOptions()).constraint * op.out_features
-        blocks, _ = algebra.weight_gen(torch.empty(op.weight_shape, device="meta"), rank)
+        self.limit = self.options.constraint * self.op.out_features
+        blocks, _ = algebra.weight_gen(torch.empty(self.op.weight_shape, device="meta"), self.rank)
         self.oft_blocks = nn.Parameter(blocks)
         self._rotation = functional("diag_oft", self.algorithm).get_r
         self._diff_weight = plain(algebra.diff_weight)
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         y = base.run(x)
-        return y + self._turned(self._without_bias(y, base)) * self.strength
+        return y + self._turned(self.without_bias(y, base)) * self.strength
 
     def _turned(self, y: Tensor) -> Tensor:
         """R y - y: stage i mixes channels that lie 2^i half-blocks apart. At another strength ComfyUI moves every
@@ -39,7 +37,7 @@ class BOFT(OFT):
         stages, _, size, _ = self.oft_blocks.shape
         factors = self._rotation(self.oft_blocks, None, self.limit)
         factors = torch.lerp(torch.eye(size, device=y.device).expand_as(factors), factors, self.strength).to(y.dtype)
-        last = y if self.op.is_linear else y.movedim(1, -1)
+        last = y.movedim(self.op.channel_axis, -1)
         turned = last
         for i in range(stages):
             stride = 2**i * size // 2
@@ -47,10 +45,10 @@ class BOFT(OFT):
             turned = torch.einsum("bij,...bj->...bi", factors[i], turned)
             turned = turned.flatten(-2).unflatten(-1, (-1, stride, 2)).transpose(-2, -1).flatten(-3)
         turned = turned - last
-        return turned if self.op.is_linear else turned.movedim(-1, 1)
+        return turned.movedim(-1, self.op.channel_axis)
 
     @classmethod
-    def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
+    def problem(cls, op: Op, rank: int, init: str, options: Options | None) -> str | None:
         if _divides(op.out_features, rank):
             return None
         least = next((size for size in range(2, op.out_features + 2, 2) if _divides(op.out_features, size)), None)

@@ -10,39 +10,31 @@ norm counts as a constant in backward (section 4.3 of the paper).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...ops import Op
-from .adapter import Base, adapters
+from .adapter import Base, Elsewhere, algorithm
 from .initial import DEFAULT, ORTHOGONAL
 from .lora import LoRA
 
 _EPS = torch.finfo(torch.float32).eps
 
 
-@adapters.register("dora")
+@algorithm("dora")
 class DoRA(LoRA):
     """`magnitude` (in,) starts as the norms of the base weight, so the start is no change."""
 
-    algorithm = "dora"
+    elsewhere = Elsewhere.lycoris("locon", dora_wd=True, wd_on_output=False)
     inits = (DEFAULT, ORTHOGONAL)
     has_norm = False
+    is_plain_lora = False
+    depends_on_base = needs_base = True
 
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Any = None):
-        super().__init__(op, rank, alpha, generator=generator, init=init)
-        self.magnitude = nn.Parameter(torch.ones(op.in_features))
-        self.register_buffer("base_norm_squared", torch.ones(op.in_features))
-
-    @property
-    def needs_base(self) -> bool:
-        return True
-
-    @property
-    def depends_on_base(self) -> bool:
-        return True
+    def make(self, generator: torch.Generator) -> None:
+        super().make(generator)
+        self.magnitude = nn.Parameter(torch.ones(self.op.in_features))
+        self.register_buffer("base_norm_squared", torch.ones(self.op.in_features))
 
     def prepare(self, base_weight: Tensor) -> None:
         squared = base_weight.square().flatten(2).sum((0, 2)) if base_weight.ndim > 2 else base_weight.square().sum(0)
@@ -52,7 +44,7 @@ class DoRA(LoRA):
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         gain = self.magnitude / self._norm(base.weight(x.dtype))
-        scaled = x * gain.view(-1, *(1,) * len(self.op.kernel)).to(x.dtype)
+        scaled = x * self.op.per_channel(gain).to(x.dtype)
         down, up = (part.to(x.dtype) for part in self.pair())
         y = self.add_product(base.run(scaled), scaled, down, up, self.scale)
         if self.strength == 1:
@@ -74,12 +66,11 @@ class DoRA(LoRA):
         assert base_weight is not None
         moved = base_weight.float() + super().weight_delta()
         lengths = moved.transpose(0, 1).flatten(1).norm(dim=1) + _EPS
-        gain = (self.magnitude.detach() / lengths).view(1, -1, *(1,) * len(self.op.kernel))
+        gain = (self.magnitude.detach() / lengths).view(1, -1, *self.op.ones)
         return moved * gain - base_weight.float()
 
     def file_tensors(self) -> dict[str, Tensor]:
-        shape = (1, -1, *(1,) * len(self.op.kernel))
-        return {**super().file_tensors(), "dora_scale": self.magnitude.detach().view(shape)}
+        return {**super().file_tensors(), "dora_scale": self.magnitude.detach().view(1, -1, *self.op.ones)}
 
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         super().load_file_tensors(tensors)

@@ -8,18 +8,19 @@ file is a plain LoRA: keeping its first b rows and columns and its alpha gives w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...ops import Op
-from .adapter import Base, adapters
+from .adapter import Base, Elsewhere, algorithm
+from .initial import DEFAULT
 from .lora import LoRA
+from .options import Options
 
 
 @dataclass(frozen=True)
-class DyLoRAOptions:
+class DyLoRAOptions(Options):
     """`unit` ranks are trained together; it must divide the rank."""
 
     unit: int = 4
@@ -28,30 +29,28 @@ class DyLoRAOptions:
         return [] if self.unit >= 1 else [f"unit is {self.unit} but must be at least 1."]
 
 
-@adapters.register("dylora")
+@algorithm("dylora")
 class DyLoRA(LoRA):
     """Where no gradient is recorded it is the whole LoRA."""
 
-    algorithm = "dylora"
-    inits = ("default",)
+    elsewhere = Elsewhere("networks.dylora")
+    inits = (DEFAULT,)
     options_type = DyLoRAOptions
-
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Any = None):
-        super().__init__(op, rank, alpha, generator=generator, init=init)
-        self.unit = (options or DyLoRAOptions()).unit
+    options: DyLoRAOptions
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         y = base.run(x)
         if not torch.is_grad_enabled():
             return self.add_branch(y, x)
-        last = self.unit * (1 + self.dropout.draws.integer(self.rank // self.unit, self.dropout.key, "dylora"))
-        first = last - self.unit
+        unit = self.options.unit
+        last = unit * (1 + self.dropout.draws.integer(self.rank // unit, self.dropout.key, "dylora"))
+        first = last - unit
         down = torch.cat((self.down[:first].detach(), self.down[first:last])).to(x.dtype)
         up = torch.cat((self.up[:, :first].detach(), self.up[:, first:last]), dim=1).to(x.dtype)
         return self.add_product(y, x, down, up, self.alpha / last * self.strength)
 
     @classmethod
-    def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
+    def problem(cls, op: Op, rank: int, init: str, options: DyLoRAOptions | None) -> str | None:
         unit = (options or DyLoRAOptions()).unit
         if rank % unit:
             return f"DyLoRA's unit is {unit}, which does not divide rank {rank}. Use a rank that is a multiple of it."

@@ -10,83 +10,70 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...ops import Op
-from .adapter import Adapter, Base, adapters
+from .adapter import Adapter, Base, Elsewhere, algorithm
+from .options import Options
 
 _EPS = torch.finfo(torch.float32).eps
 
 
 @dataclass(frozen=True)
-class IA3Options:
+class IA3Options(Options):
     """`on_input` scales what goes into each layer instead of what comes out."""
 
     on_input: bool = False
 
-    def problems(self) -> list[str]:
-        return []
 
-
-@adapters.register("ia3")
+@algorithm("ia3")
 class IA3(Adapter):
     """`weight` (out,) or (in,) starts at 0: no change."""
 
-    algorithm = "ia3"
+    elsewhere = Elsewhere.lycoris("ia3")
     options_type = IA3Options
-    uses_rank = False
-    uses_alpha = False
+    uses_rank = uses_alpha = False
+    depends_on_base = needs_base = True
+    options: IA3Options
 
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Any = None):
-        super().__init__(op, rank, alpha)
-        self.on_input = (options or IA3Options()).on_input
-        channels = op.in_features if self.on_input else op.out_features
+    def make(self, generator: torch.Generator) -> None:
+        channels = self.op.in_features if self.options.on_input else self.op.out_features
         self.weight = nn.Parameter(torch.zeros(channels))
         self.register_buffer("base_norm", torch.ones(channels))
 
-    @property
-    def needs_base(self) -> bool:
-        return True
-
-    @property
-    def depends_on_base(self) -> bool:
-        return True
-
     def prepare(self, base_weight: Tensor) -> None:
-        channels_first = base_weight.transpose(0, 1) if self.on_input else base_weight
+        channels_first = base_weight.transpose(0, 1) if self.options.on_input else base_weight
         self.base_norm.copy_(channels_first.flatten(1).norm(dim=1))
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
-        gain = (self.strength * self.weight).view(-1, *(1,) * len(self.op.kernel)).to(x.dtype)
-        if self.on_input:
+        gain = self.op.per_channel(self.strength * self.weight).to(x.dtype)
+        if self.options.on_input:
             return base.run(x + x * gain)
         y = base.run(x)
-        bias = base.bias(y.dtype)
-        return y + gain * (y if bias is None else y - bias.view(gain.shape))
+        return y + gain * self.without_bias(y, base)
 
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
         """What a reader of the file makes of `base_weight`: rows or columns of the lengths that the file holds."""
         assert base_weight is not None
         weight = base_weight.float()
-        lengths = (weight.transpose(0, 1) if self.on_input else weight).flatten(1).norm(dim=1) + _EPS
-        shape = (1, -1) if self.on_input else (-1, 1)
-        return weight * (self._lengths() / lengths - 1).view(*shape, *(1,) * len(self.op.kernel))
+        lengths = (weight.transpose(0, 1) if self.options.on_input else weight).flatten(1).norm(dim=1) + _EPS
+        return weight * self._along_the_axis(self._lengths() / lengths - 1)
 
     def _lengths(self) -> Tensor:
         return (1 + self.weight.detach()) * (self.base_norm + _EPS)
 
+    def _along_the_axis(self, values: Tensor) -> Tensor:
+        """`values` (channels,) in the shape that scales the rows or the columns of the weight."""
+        return values.view(*(1, -1) if self.options.on_input else (-1, 1), *self.op.ones)
+
     def file_tensors(self) -> dict[str, Tensor]:
-        op, ones = self.op, (1,) * len(self.op.kernel)
-        shape = (1, -1, *ones) if self.on_input else (-1, 1, *ones)
-        device = self.weight.device
+        op, device = self.op, self.weight.device
         return {
             "lora_down.weight": torch.zeros(1, op.in_features, *op.kernel, device=device),
-            "lora_up.weight": torch.zeros(op.out_features, 1, *ones, device=device),
+            "lora_up.weight": torch.zeros(op.out_features, 1, *op.ones, device=device),
             "alpha": torch.tensor(1.0),
-            "dora_scale": self._lengths().view(shape),
+            "dora_scale": self._along_the_axis(self._lengths()),
         }
 
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...ops import Op
-from .adapter import Adapter, Base, adapters
+from .adapter import Adapter, Base, Elsewhere, algorithm
 from .lycoris_algebra import drawn, functional, plain
+from .options import Options
 
 _PARTS = ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
 
 
 @dataclass(frozen=True)
-class LoKrOptions:
+class LoKrOptions(Options):
     """`factor` is the size of W1 (-1: as square as possible; 4 to 16: smaller W1, larger file). `decompose_both` gives
     W1 low rank too. `full_matrix` keeps W2 whole whatever the rank; alpha then means nothing."""
 
@@ -34,28 +33,26 @@ class LoKrOptions:
         return [f"factor is {self.factor} but must be -1 (as square as possible) or at least 2; 8 is usual."]
 
 
-@adapters.register("lokr")
+@algorithm("lokr")
 class LoKr(Adapter):
     """The second factor of W2 (or W2 itself) is 0 at the start: no change. Names are the file's."""
 
-    algorithm = "lokr"
+    elsewhere = Elsewhere.lycoris("lokr")
     options_type = LoKrOptions
     has_norm = True
+    options: LoKrOptions
 
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Any = None):
-        super().__init__(op, rank, alpha)
-        options = options or LoKrOptions()
+    def make(self, generator: torch.Generator) -> None:
+        options = self.options
         algebra = functional("lokr", self.algorithm)
-        shape = torch.empty(op.weight_shape, device="meta")
-        limit = 10**9 if options.full_matrix else rank
-        w1, w1_a, w1_b, w2, w2_a, w2_b, _ = drawn(
-            algebra.weight_gen, generator, shape, limit, tucker=False, factor=options.factor,
-            decompose_both=options.decompose_both,
+        shape = torch.empty(self.op.weight_shape, device="meta")
+        limit = 10**9 if options.full_matrix else self.rank
+        *parts, _ = drawn(
+            algebra.weight_gen, generator, shape, limit, tucker=False, factor=options.factor, decompose_both=options.decompose_both,
         )
-        for name, value in zip(_PARTS, (w1, w1_a, w1_b, w2, w2_a, w2_b), strict=True):
+        for name, value in zip(_PARTS, parts, strict=True):
             setattr(self, name, None if value is None else nn.Parameter(value))
         self._bypass = plain(algebra.bypass_forward_diff)
-        self._diff_weight = plain(algebra.diff_weight)
 
     @property
     def is_scaled(self) -> bool:
@@ -79,31 +76,16 @@ class LoKr(Adapter):
         w2 = w2.flatten(1) if w2 is not None else w2_a @ w2_b.flatten(1)
         return (torch.kron(w1, w2) * scale).view(self.op.weight_shape)
 
-    def norm(self) -> Tensor:
-        """The norm of a Kronecker product is the product of the norms."""
-        return self.weight_delta().norm()
-
-    def shrink(self, ratio: float) -> None:
-        parameters = list(self.parameters())
-        with torch.no_grad():
-            for parameter in parameters:
-                parameter.mul_(ratio ** (1 / len(parameters)))
-
     def file_tensors(self) -> dict[str, Tensor]:
-        tensors = {name: parameter.detach() for name, parameter in self.named_parameters()}
+        tensors = self.named_in_file()
         if "lokr_w2_b" in tensors:
             tensors["lokr_w2_b"] = tensors["lokr_w2_b"].flatten(1)
         if "lokr_w2" in tensors and len(self.op.kernel) != 2:
             tensors["lokr_w2"] = tensors["lokr_w2"].flatten(1)
-        return {**tensors, "alpha": torch.tensor(self.alpha)}
+        return tensors
 
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        given = float(tensors["alpha"]) / self.rank if "alpha" in tensors else 1.0
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                parameter.copy_(tensors[name].reshape(parameter.shape))
-            if self.is_scaled:
-                next(self.parameters()).mul_(given / self.scale)
+        self.load_named(tensors, [next(self.parameters())] if self.is_scaled else [])
 
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:

@@ -1,26 +1,24 @@
 """LoRA: W' x = W x + (alpha / rank) * up(down(x)), a side branch; W + dW is never made (Hu et al. 2021, eq. 3).
 
-On a convolution `down` keeps the kernel, stride and padding and `up` is 1x1 (kohya's LoCon, Yeh et al. 2023).
+On a convolution `down` keeps the kernel, stride and padding and `up` is 1x1 (kohya's LoCon, Yeh et al. 2023). rsLoRA is the
+same, scaled by alpha / sqrt(rank), so that high ranks do not learn ever slower (Kalajdzievski 2023, eq. 4).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...ops import Op
-from .adapter import Adapter, Base, adapters
+from .adapter import Adapter, Base, Elsewhere, algorithm
 from .initial import DEFAULT, ORTHOGONAL, PISSA, kaiming, orthogonal_pair, principal_pair
+from .options import Options
 
-_CONV = {"conv1d": F.conv1d, "conv2d": F.conv2d, "conv3d": F.conv3d}
 
-
-@adapters.register("lora")
+@algorithm("lora")
 class LoRA(Adapter):
     """down ~ kaiming uniform (a = sqrt 5), up = 0: the adapter starts as no change.
 
@@ -29,21 +27,22 @@ class LoRA(Adapter):
     stays whole, and the file holds the difference as a plain LoRA of twice the rank.
     """
 
-    algorithm = "lora"
+    elsewhere = Elsewhere("networks.lora")
+    rank_in_file = ("lora_down.weight", 0)
     inits = (DEFAULT, ORTHOGONAL, PISSA)
     drops_hidden = True
     has_norm = True
+    is_plain_lora = True
+    takes_lower_ranks = True
 
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Any = None):
-        super().__init__(op, rank, alpha)
-        self.init = init
+    def make(self, generator: torch.Generator) -> None:
         down, up = torch.empty(self.down_shape), torch.zeros(self.up_shape)
-        if init == ORTHOGONAL:
+        if self.init == ORTHOGONAL:
             down, up = orthogonal_pair(self.down_shape, self.up_shape, generator)
         else:
             kaiming(down, generator)
         self._hold(down, up)
-        if init == PISSA:
+        if self.init == PISSA:
             self._seed = generator.initial_seed()
             self.register_buffer("down_start", torch.zeros(self.down_shape))
             self.register_buffer("up_start", torch.zeros(self.up_shape))
@@ -57,10 +56,11 @@ class LoRA(Adapter):
 
     @property
     def up_shape(self) -> tuple[int, ...]:
-        return (self.op.out_features, self.rank, *(1,) * len(self.op.kernel))
+        return (self.op.out_features, self.rank, *self.op.ones)
 
     @property
     def needs_base(self) -> bool:
+        """PiSSA starts from the weight."""
         return self.init == PISSA
 
     def prepare(self, base_weight: Tensor) -> None:
@@ -80,13 +80,11 @@ class LoRA(Adapter):
         return self.add_product(y, x, down, up, self.scale * self.strength)
 
     def add_product(self, y: Tensor, x: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
-        if self.op.is_linear:
-            hidden = self.dropout.apply(F.linear(x, down), -1)
-            added = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, hidden.shape[-1]), up.t(), alpha=scale)
-            return added.view(y.shape)
-        conv = _CONV[self.op.kind]
-        hidden = self.dropout.apply(conv(x, down, None, self.op.stride, self.op.padding, self.op.dilation), 1)
-        return torch.add(y, conv(hidden, up), alpha=scale)
+        hidden = self.dropout.apply(self.op.run(x, down), self.op.channel_axis)
+        if not self.op.is_linear:
+            return torch.add(y, self.op.mix(hidden, up), alpha=scale)
+        added = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, hidden.shape[-1]), up.t(), alpha=scale)
+        return added.view(y.shape)
 
     def pair(self) -> tuple[Tensor, Tensor]:
         """(down, up) of the whole change: of twice the rank when a start is subtracted."""
@@ -104,11 +102,6 @@ class LoRA(Adapter):
         squared = ((up.t() @ up) * (down @ down.t())).sum()
         return squared.clamp_min(0).sqrt().float() * self.scale
 
-    def shrink(self, ratio: float) -> None:
-        with torch.no_grad():
-            self.down.mul_(math.sqrt(ratio))
-            self.up.mul_(math.sqrt(ratio))
-
     @property
     def file_alpha(self) -> float:
         """The alpha with which a reader, who computes alpha / rank, finds our scale."""
@@ -121,13 +114,13 @@ class LoRA(Adapter):
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         down, up = tensors["lora_down.weight"].float(), tensors["lora_up.weight"].float()
         rank = down.shape[0]
-        given = float(tensors["alpha"]) / rank if "alpha" in tensors else 1.0
+        factor = self.rescaling(tensors, rank)
         if self.init == PISSA and rank == 2 * self.rank:
             self._load_start(down[self.rank :], -up[:, self.rank :])
             down, up, rank = down[: self.rank], up[:, : self.rank], self.rank
         with torch.no_grad():
             self.down[:rank].copy_(down.reshape(rank, *self.down.shape[1:]))
-            self.up[:, :rank].copy_(up.reshape(-1, rank, *self.up.shape[2:]) * (given / self.scale))
+            self.up[:, :rank].copy_(up.reshape(-1, rank, *self.up.shape[2:]) * factor)
             self.up[:, rank:].zero_()
 
     def _load_start(self, down: Tensor, up: Tensor) -> None:
@@ -135,21 +128,17 @@ class LoRA(Adapter):
         self.up_start.copy_(up.reshape(self.up_start.shape))
 
     @classmethod
-    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
-        return tensors["lora_down.weight"].shape[0]
-
-    @classmethod
-    def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
+    def problem(cls, op: Op, rank: int, init: str, options: Options | None) -> str | None:
         if init == ORTHOGONAL and rank % 2:
             return f"init 'orthogonal' needs an even rank, but it is {rank}. Set it to {rank + 1}."
         return None
 
 
-@adapters.register("rslora")
+@algorithm("rslora")
 class RsLoRA(LoRA):
     """The file holds alpha * sqrt(rank): readers know only alpha / rank, and so find the right scale."""
 
-    algorithm = "rslora"
+    elsewhere = Elsewhere("networks.lora", {"rs_lora": True})
 
     @property
     def scale(self) -> float:

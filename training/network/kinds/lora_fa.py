@@ -6,32 +6,27 @@ The input of a layer need not be kept for backward, and the optimizer has half t
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...ops import Op
-from .adapter import adapters
+from .adapter import Elsewhere, algorithm
+from .initial import DEFAULT
 from .lora import LoRA
 
 
-@adapters.register("lora_fa")
+@algorithm("lora_fa")
 class LoRAFA(LoRA):
     """down ~ N(0, 2 / (fan in + rank)), kohya's choice; up = 0."""
 
-    algorithm = "lora_fa"
-    inits = ("default",)
+    elsewhere = Elsewhere("networks.lora_fa")
+    inits = (DEFAULT,)
 
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Any = None):
-        super().__init__(op, rank, alpha, generator=generator, init=init)
+    def make(self, generator: torch.Generator) -> None:
+        super().make(generator)
         fan_in = math.prod(self.down_shape[1:])
-        self.down.normal_(0, math.sqrt(2 / (fan_in + rank)), generator=generator)
+        self.down.normal_(0, math.sqrt(2 / (fan_in + self.rank)), generator=generator)
 
     def _hold(self, down: Tensor, up: Tensor) -> None:
         self.register_buffer("down", down)
         self.up = nn.Parameter(up)
-
-    def shrink(self, ratio: float) -> None:
-        with torch.no_grad():
-            self.up.mul_(ratio)

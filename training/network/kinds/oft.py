@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...ops import Op
-from .adapter import Adapter, Base, adapters
+from .adapter import Adapter, Base, Elsewhere, algorithm
 from .lycoris_algebra import functional, plain
+from .options import Options
 
 
 @dataclass(frozen=True)
-class OFTOptions:
+class OFTOptions(Options):
     """`constraint` > 0 bounds the norm of Q by constraint x output channels: smaller turns."""
 
     constraint: float = 0.0
@@ -34,43 +34,37 @@ def block_size(channels: int, largest: int) -> int:
     return next(size for size in range(min(largest, channels), 0, -1) if channels % size == 0)
 
 
-@adapters.register("oft")
+@algorithm("oft")
 class OFT(Adapter):
     """`rank` is the largest block size. B = 0 at the start: no turn. The file's alpha is the bound on the norm of Q."""
 
-    algorithm = "oft"
+    elsewhere = Elsewhere.lycoris("diag-oft")
+    rank_in_file = ("oft_blocks", -1)
     options_type = OFTOptions
     uses_alpha = False
+    depends_on_base = True
+    options: OFTOptions
 
-    def __init__(self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = "default", options: Any = None):
-        super().__init__(op, rank, alpha)
+    def make(self, generator: torch.Generator) -> None:
         algebra = functional("diag_oft", self.algorithm)
-        self.limit = (options or OFTOptions()).constraint * op.out_features
-        size = block_size(op.out_features, rank)
-        self.oft_blocks = nn.Parameter(torch.zeros(op.out_features // size, size, size))
+        channels = self.op.out_features
+        self.limit = self.options.constraint * channels
+        size = block_size(channels, self.rank)
+        self.oft_blocks = nn.Parameter(torch.zeros(channels // size, size, size))
         self._rotation = algebra.get_r
         self._diff_weight = plain(algebra.diff_weight)
 
-    @property
-    def depends_on_base(self) -> bool:
-        return True
-
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         y = base.run(x)
-        return y + self._turned(self._without_bias(y, base)) * self.strength**2
-
-    def _without_bias(self, y: Tensor, base: Base) -> Tensor:
-        bias = base.bias(y.dtype)
-        return y if bias is None else y - bias.view(-1, *(1,) * len(self.op.kernel))
+        return y + self._turned(self.without_bias(y, base)) * self.strength**2
 
     def _turned(self, y: Tensor) -> Tensor:
         """(R - I) y on the channels. ComfyUI applies the strength twice to a rotation, hence its square above."""
         number, size, _ = self.oft_blocks.shape
         turn = self._rotation(self.oft_blocks, None, self.limit) - torch.eye(size, device=y.device)
-        last = y if self.op.is_linear else y.movedim(1, -1)
-        blocks = last.unflatten(-1, (number, size))
+        blocks = y.movedim(self.op.channel_axis, -1).unflatten(-1, (number, size))
         turned = torch.einsum("knm,...kn->...km", turn.to(y.dtype), blocks).flatten(-2)
-        return turned if self.op.is_linear else turned.movedim(-1, 1)
+        return turned.movedim(-1, self.op.channel_axis)
 
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
         assert base_weight is not None
@@ -85,11 +79,10 @@ class OFT(Adapter):
         self.limit = float(tensors.get("alpha", 0.0))
 
     @classmethod
-    def problem(cls, op: Op, rank: int, init: str, options: Any) -> str | None:
+    def problem(cls, op: Op, rank: int, init: str, options: Options | None) -> str | None:
         if block_size(op.out_features, rank) > 1:
             return None
-        return f"OFT cannot split {op.out_features} output channels into blocks of 2 to {rank}. Set rank to one of their divisors, or exclude the layer."
-
-    @classmethod
-    def rank_of(cls, tensors: Mapping[str, Tensor]) -> int:
-        return tensors["oft_blocks"].shape[-1]
+        return (
+            f"OFT cannot split {op.out_features} output channels into blocks of 2 to {rank}. "
+            "Set rank to one of their divisors, or exclude the layer."
+        )

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pack.training.network.fitting import ALGORITHMS, kind_of
-from pack.training.network.kinds.adapter import Base, adapters
+from pack.training.network.fitting import kind_of
+from pack.training.network.kinds.adapter import Base
+from pack.training.network.kinds.menu import adapters
 from pack.training.network.spec import NetworkSpec
 from pack.training.ops import Op
 
@@ -178,10 +179,6 @@ def test_a_smaller_lora_fits_into_a_larger_one():
     large.load_file_tensors(small.file_tensors())
     assert torch.allclose(large.weight_delta(), small.weight_delta(), atol=1e-6)
     assert large.alpha == 1.0
-
-
-def test_the_canvas_offers_every_kind_that_there_is():
-    assert sorted(ALGORITHMS) == sorted(adapters) and ALGORITHMS[0] == "lora"
 
 
 @pytest.mark.parametrize(
