@@ -9,7 +9,7 @@ from pack.training.objective.preservation import BlankCaption, SwappedCaption
 from pack.training.objective.spec import ObjectiveSpec, default_for, resolve
 from pack.training.objective.timesteps import FluxShift, LogitNormal, ModelTable, Uniform, Window
 from pack.training.objective.weights import MinSNR, NoisePredLike, NoWeighting, VPredLike
-from pack.training.specs import describe
+from pack.training.settings import describe
 
 
 def test_defaults_by_parametrisation():
