@@ -13,11 +13,12 @@ def test_untouched_widgets_are_the_default_spec():
 
 
 @pytest.mark.parametrize(
-    "field, name",
-    [(field, name) for field, menu in (("loss", LOSSES), ("timesteps", TIMESTEPS), ("weighting", WEIGHTINGS)) for name in menu],
+    "field, menu", [("loss", LOSSES), ("timesteps", TIMESTEPS), ("weighting", WEIGHTINGS), ("preservation", PRESERVATIONS)]
 )
-def test_every_name_makes_a_choice(field, name):
-    assert getattr(objective_from(Knobs(**{field: name})), field) is not None
+def test_every_name_makes_a_choice_of_its_own(field, menu):
+    words = {"preservation_trigger": "sks", "preservation_class": "woman"}
+    made = [type(getattr(objective_from(Knobs(**{field: name}, **words)), field)) for name in menu]
+    assert len(set(made)) == len(menu.names()) > 4
 
 
 def test_widgets_reach_their_choices():
