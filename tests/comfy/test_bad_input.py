@@ -33,7 +33,7 @@ def runs(comfy) -> set:
 
 def test_a_missing_folder(comfy, run_prompt, sd15_checkpoint):
     text = failure(run_prompt, train_graph(sd15_checkpoint, "no such folder"))
-    assert "Load Dataset" in text and "folder is 'no such folder', which is not" in text
+    assert "Load Dataset: folder 'no such folder' is not a folder below 'input'" in text
 
 
 def test_an_empty_folder(comfy, run_prompt, sd15_checkpoint):

@@ -60,7 +60,7 @@ def test_accumulation_is_a_larger_batch(tmp_path, batch_size, accumulation):
 def test_a_short_group_weighs_each_picture_the_same(tmp_path):
     """5 pictures in groups of 2 x 2: a batch of one picture may share an update with one of two. Loss and gradient are the
     mean over the pictures, reckoned again here one by one: at a rate of nearly nothing the model stays as it is."""
-    optimizer = OptimizerSpec(learning_rate=1e-12, scheduler="constant")
+    optimizer = OptimizerSpec(learning_rate=1e-12)
     ground = bench(tmp_path, samples=pictures(5), batch_size=2, gradient_accumulation=2, steps=4, optimizer=optimizer)
     built = ground.run().built
     groups = [built.trainer.plan.group(step) for step in range(4)]
