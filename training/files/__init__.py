@@ -1,0 +1,6 @@
+"""Files, whatever is in them: what every room may use.
+
+    atomic   a file appears whole or not at all
+    tensors  safetensors files, written tensor by tensor
+    store    tensors on disk by the hash of all that shaped them
+"""
