@@ -46,8 +46,9 @@ class Objective:
 
     def __init__(self, spec: ObjectiveSpec, denoiser: Denoiser):
         self.spec = resolve(spec, denoiser.parametrisation)
-        self._timesteps, self._weighting = self.spec.timesteps, self.spec.weighting
-        assert not isinstance(self._timesteps, AutoTimesteps) and not isinstance(self._weighting, AutoWeighting)
+        timesteps, weighting = self.spec.timesteps, self.spec.weighting
+        assert not isinstance(timesteps, AutoTimesteps) and not isinstance(weighting, AutoWeighting)
+        self._timesteps, self._weighting = timesteps, weighting
         self._denoiser = denoiser
         self._parametrisation = denoiser.parametrisation
         self._sigmas = denoiser.sigmas().detach().float().cpu()
