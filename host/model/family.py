@@ -11,6 +11,7 @@ import comfy.utils
 from torch import nn
 
 from ...training.families import FAMILIES, Family
+from ...training.parts import DIFFUSION_MODEL
 
 
 def family_of(patcher) -> Family:
@@ -33,7 +34,7 @@ def family_of(patcher) -> Family:
 
 def diffusion_file_keys(patcher, family: Family) -> dict[str, str]:
     """Dotted path below diffusion_model -> key in the LoRA file, for every weight that ComfyUI can load one for."""
-    prefix = "diffusion_model."
+    prefix = f"{DIFFUSION_MODEL}."
     if family.file_keys == "diffusers":
         names = comfy.utils.unet_to_diffusers(patcher.model.model_config.unet_config)
         to_native = {
@@ -55,7 +56,7 @@ def diffusion_file_keys(patcher, family: Family) -> dict[str, str]:
 
 def _key(path: str, family: Family, diffusers: dict[str, str]) -> str:
     if family.file_keys == "dotted":
-        return f"diffusion_model.{path}"
+        return f"{DIFFUSION_MODEL}.{path}"
     return diffusers.get(path, "lora_unet_" + path.replace(".", "_"))
 
 
