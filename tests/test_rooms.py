@@ -26,7 +26,7 @@ TRAINING = (
     "objective",
     "optim",
     "memory",
-    "order",
+    "recipe order",
     "drawing",
     "lora_file",
     "record",

@@ -8,7 +8,7 @@ import comfy.lora
 import comfy.utils
 
 from ...training.lora_file.peft import Rows
-from ...training.parts import DIFFUSION_MODEL, Trainable
+from ...training.parts import Trainable
 
 _PREFIXES = ("transformer.", "text_encoder.", "text_encoder_2.")
 
@@ -30,7 +30,7 @@ def _unet(patcher) -> dict[str, list[Rows]]:
     """ComfyUI knows SD's own LoRAs under older names; the models' own are in its checkpoint map."""
     names = comfy.utils.unet_to_diffusers(patcher.model.model_config.unet_config)
     return {
-        f"{DIFFUSION_MODEL}.{native}": [Rows(f"unet.{name.removesuffix('.weight')}")]
+        f"diffusion_model.{native}": [Rows(f"unet.{name.removesuffix('.weight')}")]
         for name, native in names.items() if name.endswith(".weight")
     }
 

@@ -11,7 +11,6 @@ import comfy.utils
 from torch import nn
 
 from ...training.families import FAMILIES, Family
-from ...training.parts import DIFFUSION_MODEL
 
 
 def family_of(patcher) -> Family:
@@ -34,7 +33,7 @@ def family_of(patcher) -> Family:
 
 def diffusion_file_keys(patcher, family: Family) -> dict[str, str]:
     """Dotted path below diffusion_model -> key in the LoRA file, for every weight that ComfyUI can load one for."""
-    prefix = f"{DIFFUSION_MODEL}."
+    prefix = "diffusion_model."
     if family.file_keys == "diffusers":
         names = comfy.utils.unet_to_diffusers(patcher.model.model_config.unet_config)
         to_native = {
@@ -56,7 +55,7 @@ def diffusion_file_keys(patcher, family: Family) -> dict[str, str]:
 
 def _key(path: str, family: Family, diffusers: dict[str, str]) -> str:
     if family.file_keys == "dotted":
-        return f"{DIFFUSION_MODEL}.{path}"
+        return f"diffusion_model.{path}"
     return diffusers.get(path, "lora_unet_" + path.replace(".", "_"))
 
 

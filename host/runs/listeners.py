@@ -21,10 +21,8 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
     """Samples, log.jsonl and run.json; TensorBoard when asked for. Samples carry the graph, as ComfyUI's own pictures do."""
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
-    listeners: list[Listener] = [
-        SampleFiles(folder, {name: value for name, value in graph.items() if value}), JsonlLog(folder),
-        RunJson(folder, wiring.workflow, wiring.prompt, wiring.node_id),
-    ]
+    listeners = [SampleFiles(folder, {name: value for name, value in graph.items() if value}), JsonlLog(folder),
+                 RunJson(folder, wiring.workflow, wiring.prompt, wiring.node_id)]
     return [*listeners, TensorBoardLog(folder)] if wiring.run.tensorboard else listeners
 
 
