@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..training.objective.setting import Widget
+from ..training.objective.widget import Widget
 
 CATEGORY = "LoRA Canvas"
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ..registry import near_names
-from .setting import Widget, setting
+from .widget import Widget, setting
 
 THRESHOLD_SCHEDULES = ("constant", "exponential", "snr")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .setting import Widget, setting
+from .widget import Widget, setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

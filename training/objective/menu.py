@@ -10,9 +10,9 @@ from ..registry import Registry, near_names
 from . import loss, preservation, timesteps, weights
 from .mask import MaskedLoss
 from .noise import NoiseSpec
-from .setting import Widget, settings_from, widgets_of
 from .spec import WHERE, ObjectiveSpec
 from .timesteps import Window
+from .widget import Widget, settings_from, widgets_of
 
 LOSSES: Registry[type[loss.Loss]] = Registry("loss", WHERE)
 LOSSES.register("l2")(loss.L2)

@@ -12,8 +12,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
-from .setting import Widget, setting
 from .timesteps import positive
+from .widget import Widget, setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .setting import Widget, setting
 from .timesteps import positive
+from .widget import Widget, setting
 
 _WEIGHT = Widget("preservation_weight", 1.0, least=0.01, most=100.0, step=0.05,
     tooltip="How strongly preservation holds. 1 is usual. Too high: your subject is hardly learned.")

@@ -9,10 +9,10 @@ from .loss import L2, Loss
 from .mask import MaskedLoss
 from .noise import NoiseSpec
 from .preservation import Preservation
-from .setting import Widget, setting
 from .target import check_parametrisation
 from .timesteps import AutoTimesteps, FluxShift, ModelTable, Shift, Timesteps, Uniform, Window
 from .weights import AutoWeighting, CosMapWeighting, MinSNR, NoisePredLike, NoWeighting, VPredLike, Weighting
+from .widget import Widget, setting
 
 WHERE = "Training Objective"
 

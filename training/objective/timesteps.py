@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .setting import Widget, setting
+from .widget import Widget, setting
 
 _SCALE = Widget("sigmoid_scale", 1.0, least=0.01, most=10.0, step=0.1,
     tooltip="For timesteps sigmoid, shift and flux_shift: 1 is usual. Smaller keeps to the middle; larger goes to both ends.")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .setting import Widget, setting
 from .target import native_scale, noise_fraction, signal_to_noise
 from .timesteps import positive
+from .widget import Widget, setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,9 +9,9 @@ from pack.training.events import StepDone
 from pack.training.objective.loss import SmoothL1
 from pack.training.objective.menu import LOSSES, PRESERVATIONS, TIMESTEPS, WEIGHTINGS, objective_from, widgets
 from pack.training.objective.preservation import SwappedCaption
-from pack.training.objective.setting import Widget, setting
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.objective.timesteps import Shift, Window
+from pack.training.objective.widget import Widget, setting
 from pack.training.specs import RunSpec
 
 
