@@ -54,10 +54,12 @@ def test_unknown_names_are_named_together():
 
 #: What must be chosen for a setting to count, where that is not the default.
 COUNTS_WITH = {
-    "huber_c": {"loss": "huber"}, "huber_schedule": {"loss": "log_cosh"}, "min_snr_gamma": {"weighting": "min_snr"}, "p2_gamma": {"weighting": "p2"},
-    "v_pred_like_strength": {"weighting": "v_pred_like"}, "logit_mean": {"timesteps": "logit_normal"}, "logit_std": {"timesteps": "logit_normal"},
-    "sigmoid_scale": {"timesteps": "sigmoid"}, "shift": {"timesteps": "shift"}, "mode_scale": {"timesteps": "mode"},
-    "random_strength": {"noise_offset": 0.1}, "preservation_weight": {"preservation": "blank_caption"}, "preservation_trigger": {"preservation": "class", "preservation_class": "b"},
+    "huber_c": {"loss": "huber"}, "huber_schedule": {"loss": "log_cosh"},
+    "min_snr_gamma": {"weighting": "min_snr"}, "p2_gamma": {"weighting": "p2"}, "v_pred_like_strength": {"weighting": "v_pred_like"},
+    "logit_mean": {"timesteps": "logit_normal"}, "logit_std": {"timesteps": "logit_normal"}, "sigmoid_scale": {"timesteps": "sigmoid"},
+    "shift": {"timesteps": "shift"}, "mode_scale": {"timesteps": "mode"}, "random_strength": {"noise_offset": 0.1},
+    "preservation_weight": {"preservation": "blank_caption"},
+    "preservation_trigger": {"preservation": "class", "preservation_class": "b"},
     "preservation_class": {"preservation": "class", "preservation_trigger": "a"},
 }
 
