@@ -121,6 +121,7 @@ pictures: browser
 
 lint: setup-test
 	$(PY) -m ruff check .
+	$(PY) -m basedpyright --pythonpath "$$($(PY) -c 'import sys; print(sys.executable)')"
 
 clean:
 	rm -rf .cache .pytest_cache .ruff_cache .hypothesis demo/output

@@ -18,16 +18,16 @@ from benchmarks.meter import Meter
 class Branch(nn.Module):
     """A frozen linear or convolution with a branch of rank r beside it."""
 
-    def __init__(self, base: nn.Module, rank: int):
+    def __init__(self, base: nn.Linear | nn.Conv2d, rank: int):
         super().__init__()
-        self.base, self.is_linear = base, isinstance(base, nn.Linear)
+        self.base = base
         out, inner, *kernel = base.weight.shape
         self.down = nn.Parameter(torch.randn(rank, inner, *kernel) * 0.01)
         self.up = nn.Parameter(torch.zeros(out, rank, *[1] * len(kernel)))
 
     def forward(self, x):
         y = self.base(x)
-        if self.is_linear:
+        if isinstance(self.base, nn.Linear):
             return y + F.linear(F.linear(x, self.down), self.up)
         return y + F.conv2d(F.conv2d(x, self.down, None, self.base.stride, self.base.padding), self.up)
 

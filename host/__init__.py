@@ -1,12 +1,15 @@
 """ComfyUI as the engine sees it: the only room that imports comfy, folder_paths, server and execution.
 
-    borrow      the loaded model lent to autograd for a while, and given back unchanged
-    attention, inplace   what ComfyUI's kernels do that autograd cannot follow, set right meanwhile
-    weights     the base weights as they act in the forward
-    denoiser    the model as a function of noisy latents, noise level and conditions
-    text, images   captions and pictures through the graph's own CLIP and VAE
-    family      which family the model is, and its names in a LoRA file
-    session     all of the above for one run;  sampler: previews with ComfyUI's own samplers
+    lend        the loaded models lent to autograd for a while, and given back unchanged
+    model       ComfyUI's models as the engine asks for them: denoiser, encoders, sampler, names and refusals
+    lora        LoRA files in and out: checked with ComfyUI's loader, started from, saved, tested
+    runs        where runs lie, which are live, and what listens to them
+    panel       the live panel's routes and messages
+    captioning  Auto Caption: its models, their device, Cancel
+    session     a run's hold on the models: load, lend, give back, load again
+    wiring      what is connected to the Train LoRA node
     train       what the Train LoRA node calls
-    paths, compat, panel, routes   folders, version differences, the live panel
+    startup     what the pack tells ComfyUI when it is imported
+    progress    the bar of the node that is running
+    compat      what differs between ComfyUI versions
 """

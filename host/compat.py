@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import comfy.model_management as model_management
 import torch
-from torch import nn
 
 
 def training_flag() -> list[tuple[object, str, object]]:
@@ -14,7 +13,7 @@ def training_flag() -> list[tuple[object, str, object]]:
     return []
 
 
-def set_execution_device(text_encoders: nn.Module, device: torch.device) -> None:
+def set_execution_device(text_encoders, device: torch.device) -> None:
     """Newer encoders compute where they are told to, since the weights of a paged model lie elsewhere."""
     if any(hasattr(encoder, "execution_device") for encoder in text_encoders.children()):
         text_encoders.set_clip_options({"execution_device": device})

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..training.families import Family
 from ..training.parts import Trainable
+from ..training.specs import DTYPES
 from . import compat
 from .lend import attention, inplace
 from .lend.borrow import attributes, borrowed
@@ -18,8 +19,6 @@ from .lend.paged import settled
 from .model.denoiser import ComfyDenoiser
 from .model.family import family_of
 from .model.parts import trainable_parts
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Session:

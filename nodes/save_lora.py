@@ -3,8 +3,8 @@
 from comfy_api.latest import io, ui
 
 from ..host.lora.save import FORMATS, KOHYA, SaveSpec, save_lora
-from ..training.lora_file.file import DTYPES
 from ..training.lora_file.privacy import EVERYTHING, LEVELS
+from ..training.specs import DTYPES
 from .widgets import CATEGORY, advanced, extra
 
 

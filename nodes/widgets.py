@@ -1,5 +1,9 @@
 """Small helpers for schemas that work the same on every ComfyUI version."""
 
+from comfy_api.latest import io
+
+from ..training.objective.widget import Widget
+
 CATEGORY = "LoRA Canvas"
 
 
@@ -19,3 +23,18 @@ def extra(inp):
 def lines(text: str) -> tuple[str, ...]:
     """The lines of a text widget that hold something, without surrounding blanks."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def input_of(widget: Widget):
+    """The input that shows a setting: folded away unless it is a basic one."""
+    given = {"default": widget.default, "tooltip": widget.tooltip}
+    if widget.options:
+        made = io.Combo.Input(widget.name, options=list(widget.options), **given)
+    elif isinstance(widget.default, str):
+        made = io.String.Input(widget.name, **given)
+    elif isinstance(widget.default, bool):
+        made = io.Boolean.Input(widget.name, **given)
+    else:
+        kind = io.Int if isinstance(widget.default, int) else io.Float
+        made = kind.Input(widget.name, min=widget.least, max=widget.most, step=widget.step, **given)
+    return made if widget.basic else advanced(made)

@@ -1,15 +1,27 @@
 """The engine: plain Python and torch, importing nothing of ComfyUI.
 
-The way of the data, one folder a stage:
-
     data        folder -> samples, captions, buckets, caches, batch order
     captioning  taggers and captioners that write the captions
     network     adapters, their targets, attaching them, file keys
     objective   timesteps, noise, target, loss, weights
     optim       optimizers, schedules, EMA
-    memory      frozen ops, checkpointing, what a run will cost
+    memory      what a run will cost, and costs
     run         build (the only composition root), loop, step, state, control
-    output      LoRA file and metadata, training state, previews, logs: listeners of events
-
-What every room may know: `errors`, `registry`, `events`, `protocols`, `specs`.
+    lora_file   the LoRA file: tensors, metadata, hashes
+    record      what a run leaves to be read later: listeners of its events
+    drawing     charts, grids and contact sheets
+    files       atomic writing, safetensors, the store of the caches
+    order       everything a run is made of
+    specs       the records that belong to a run as a whole
+    events      what a run says while it goes on
+    protocols   what the engine needs of its host
+    families    what a family of models is called and made of
+    parts       a part that can be trained, its sections and blocks
+    patterns    how people name modules
+    ops         which modules can carry an adapter
+    registry    names with errors that suggest the one that was meant
+    seeds       one seed from several
+    errors      errors that name every problem and what to do
+    wording     lists and plurals in sentences
+    version     the pack's version
 """

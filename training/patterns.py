@@ -33,7 +33,7 @@ def matching(pattern: str, names: Sequence[str], sections: Sequence[Section] = (
         return _by_expression(pattern, names)
     found = _SECTION.match(pattern)
     section = next((section for section in sections if found and section.name == found["name"]), None)
-    if section is not None:
+    if found and section:
         return _by_number(pattern, section, found["numbers"], names)
     if "*" in pattern or "?" in pattern:
         chosen = {name for name in names if fnmatchcase(name, pattern)}

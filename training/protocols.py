@@ -67,20 +67,25 @@ class Denoiser(Protocol):
 
     def sampling_bytes(self, latent_shape: Sequence[int]) -> float:
         """What one pass over latents of this shape (B, C, H, W) takes beside the weights, without gradient."""
+        ...
 
     def to_model_space(self, latents: "torch.Tensor") -> "torch.Tensor":
         """VAE latents (B, C, H, W) scaled and shifted as the model expects them."""
+        ...
 
     def sigmas(self) -> "torch.Tensor":
         """The noise levels of the model's discrete steps, ascending: (1000,) for SD; a table for flow too."""
+        ...
 
     def add_noise(self, x0: "torch.Tensor", noise: "torch.Tensor", sigma: "torch.Tensor") -> "torch.Tensor":
         """Noisy latents x_t of clean x0 (B, ...) at noise levels sigma (B,), in ComfyUI's scaling."""
+        ...
 
     def denoise(
         self, x_t: "torch.Tensor", sigma: "torch.Tensor", conditions: Sequence[Condition]
     ) -> "torch.Tensor":
         """The model's estimate D(x_t; sigma) of x0, fp32, one condition a sample, differentiable."""
+        ...
 
 
 class ImageEncoder(Protocol):
@@ -91,23 +96,31 @@ class ImageEncoder(Protocol):
 
     def encode(self, pixels: "torch.Tensor") -> "torch.Tensor":
         """(B, h, w, 3) in 0..1 -> latents (B, C, H, W), fp32 on the CPU; may be an inference tensor."""
+        ...
 
 
-class TextEncoder(Protocol):
-    """The text encoders. `identity` covers weights, applied LoRAs and CLIP-skip."""
+class CaptionEncoder(Protocol):
+    """Captions, once each. `identity` covers weights, applied LoRAs and CLIP-skip."""
 
     identity: str
 
     def encode(self, text: str) -> TextCondition:
         """The caption, taken literally, without gradient; the tensors may be inference tensors."""
+        ...
+
+
+class TextEncoder(CaptionEncoder, Protocol):
+    """The text encoders."""
 
     def encode_trainable(self, text: str, frozen: TextCondition | None = None) -> TextCondition:
         """The same with gradient, on the device: for training adapters on the text encoders. `frozen` is what
         `frozen(...)` made of the caption: those encoders are not run again."""
+        ...
 
-    def frozen(self, trained: Collection[str]) -> "TextEncoder | None":
+    def frozen(self, trained: Collection[str]) -> CaptionEncoder | None:
         """The encoders that are not named in `trained`, whose outputs stay the same all through a run; None when all
         of them are. Its `encode` gives '<encoder>.out' and more for each, only for `encode_trainable`."""
+        ...
 
     def count_tokens(self, text: str) -> int: ...
 
@@ -117,6 +130,7 @@ class Sampler(Protocol):
 
     def sample(self, spec: "SamplingSpec", prompt: str, seed: int) -> "torch.Tensor":
         """(1, h, w, 3) in 0..1, on the CPU."""
+        ...
 
 
 class WeightAccess(Protocol):
@@ -124,12 +138,16 @@ class WeightAccess(Protocol):
 
     def weight(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor":
         """The module's weight in `dtype` on the compute device; may be the stored tensor itself."""
+        ...
 
     def bias(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor | None":
         """The module's bias in `dtype` on the compute device; None when it has none."""
+        ...
 
     def can_recast(self, module: "nn.Module") -> bool:
         """Whether the module's forward may ever make a copy of its weight."""
+        ...
 
     def recasts(self, module: "nn.Module") -> bool:
         """Whether it makes one now (another dtype, another device, a patch)."""
+        ...

@@ -1,0 +1,8 @@
+"""What makes ComfyUI's loaded weights fit for autograd while a run lasts.
+
+    borrow     every tensor replaced by a normal one on the same storage, and put back
+    attention  an attention with a backward, whatever ComfyUI was launched with
+    inplace    `x += y` that writes into nothing while gradients are on
+    weights    the base weights as they act in the forward
+    paged      weights that ComfyUI moves to the device for one layer only
+"""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -62,7 +63,8 @@ def alias(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callable[[], None]]) -> None:
-    for table, wrap in ((module._parameters, True), (module._buffers, False), (vars(module), False)):
+    tables: list[tuple[dict[str, Any], bool]] = [(module._parameters, True), (module._buffers, False), (vars(module), False)]
+    for table, wrap in tables:
         for name, tensor in list(table.items()):
             if not _is_plain(tensor) or name in _COMFYUI_S_OWN:
                 continue
@@ -70,12 +72,12 @@ def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callab
                 made = alias(tensor)
                 aliases[id(tensor)] = nn.Parameter(made, requires_grad=False) if wrap else made
                 # ComfyUI notes things on its tensors: the dtype that a weight is meant to be loaded in.
-                aliases[id(tensor)].__dict__.update(vars(tensor))
+                vars(aliases[id(tensor)]).update(vars(tensor))
             table[name] = aliases[id(tensor)]
             undo.append(_put_back(table, name, tensor))
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> TypeGuard[torch.Tensor]:
     """Subclasses (ComfyUI's quantised tensors) are never saved by autograd: the frozen op handles them."""
     return type(value) in (torch.Tensor, nn.Parameter) and value.layout == torch.strided
 

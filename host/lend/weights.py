@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import comfy.ops
 import torch
 from torch import nn
@@ -40,35 +42,34 @@ class ComfyWeights:
 
     def recasts(self, module: nn.Module) -> bool:
         """True where the forward multiplies by a copy of the stored weight."""
-        weight = module.weight
+        layer: Any = module  # ComfyUI's, which has more than torch knows of
+        weight = layer.weight
         plain = type(weight) in (torch.Tensor, nn.Parameter)
         return (
             not plain
             or weight.dtype != self.dtype
             or weight.device != self.device
-            or len(module.weight_function) > 0
-            or hasattr(module, PAGE)
+            or len(layer.weight_function) > 0
+            or hasattr(layer, PAGE)
         )
 
 
-def fetched(module: nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
     """(weight, bias) of one of ComfyUI's layers as they act in its forward, ours to keep; `dtype` None leaves the stored one.
 
     What the cast gives may lie in a buffer that ComfyUI uses again for the next layer, or in a page that it may take away
     (dynamic VRAM): that is copied before it is given back.
     """
-    dtype = dtype or getattr(module.weight, "_model_dtype", module.weight.dtype)
+    wanted: torch.dtype = dtype or getattr(module.weight, "_model_dtype", module.weight.dtype)
     with torch.no_grad():
-        weight, bias, held = comfy.ops.cast_bias_weight(module, device=device, dtype=dtype, bias_dtype=dtype, offloadable=True)
+        weight, bias, held = comfy.ops.cast_bias_weight(module, device=device, dtype=wanted, bias_dtype=wanted, offloadable=True)
         try:
-            return _kept(weight, dtype, _is_lent(held)), _kept(bias, dtype, _is_lent(held))
+            return _kept(weight, wanted, _is_lent(held)), None if bias is None else _kept(bias, wanted, _is_lent(held))
         finally:
             comfy.ops.uncast_bias_weight(module, weight, bias, held)
 
 
-def _kept(tensor: torch.Tensor | None, dtype: torch.dtype, lent: bool) -> torch.Tensor | None:
-    if tensor is None:
-        return None
+def _kept(tensor: torch.Tensor, dtype: torch.dtype, lent: bool) -> torch.Tensor:
     if type(tensor) not in (torch.Tensor, nn.Parameter):  # quantised
         return tensor.dequantize().to(dtype)
     return tensor.clone() if lent else tensor

@@ -13,11 +13,12 @@ import folder_paths
 import torch
 
 from ...training.errors import SettingsError
-from ...training.lora_file.file import DTYPES, read_lora, unused_path, write_lora
+from ...training.lora_file.file import read_lora, unused_path, write_lora
 from ...training.lora_file.metadata import dated, with_trigger_words
 from ...training.lora_file.modelspec import thumbnail
 from ...training.lora_file.peft import WHERE, largest_difference, peft_tensors
 from ...training.lora_file.privacy import EVERYTHING, MINIMUM, at_level
+from ...training.specs import DTYPES
 from ..model.hashes import sha256_of
 from .verify import read_back_tensors
 

@@ -6,7 +6,7 @@ CLIP-L beside it is trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import comfy.model_management as model_management
@@ -59,13 +59,13 @@ def _recording(name: str, module: nn.Module, tensors: dict[str, torch.Tensor]):
 @contextmanager
 def replayed(modules: Encoders, recorded: TextCondition | None) -> Iterator[None]:
     """Every encoder that `recorded` has outputs of gives these, instead of being run."""
-    tensors = recorded.tensors if recorded else {}
+    tensors: Mapping[str, torch.Tensor] = recorded.tensors if recorded else {}
     changes = [(module, METHOD, _playing(name, tensors)) for name, module in modules if f"{name}.out" in tensors]
     with attributes(changes):
         yield
 
 
-def _playing(name: str, tensors: dict[str, torch.Tensor]):
+def _playing(name: str, tensors: Mapping[str, torch.Tensor]):
     device, start = model_management.intermediate_device(), f"{name}.extra."
     own = {key: value.to(device) for key, value in tensors.items() if key.startswith(f"{name}.")}
     extra = {key.removeprefix(start): value for key, value in own.items() if key.startswith(start)}

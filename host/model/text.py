@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -76,7 +77,7 @@ def _without_embeddings(tokenizer) -> Iterator[None]:
             entry.embedding_directory = folder
 
 
-def _tokenizers(tokenizer) -> Iterator[object]:
+def _tokenizers(tokenizer) -> Iterator[Any]:
     yield tokenizer
     for value in vars(tokenizer).values():
         if hasattr(value, "tokenize_with_weights"):

@@ -1,0 +1,8 @@
+"""Runs inside ComfyUI: where they lie, which are live, what listens.
+
+    paths         the folders that ComfyUI gives us
+    folder_rules  which folders a graph may name
+    run_folders   where runs lie on disk, and which of their files may be read
+    registry      which runs are training right now
+    listeners     a run's files, ComfyUI's log, and what the node gives on
+"""

@@ -30,9 +30,7 @@ class Walked:
     parametrisation: str
     keys: str
     text_encoders: tuple[str, ...]
-    adapters: int
     default_targets: int
-    untouched: int
     recomputed_blocks: int
     losses: tuple[float, ...]
     checkpointing_error: float
@@ -61,9 +59,9 @@ def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
     trained = patcher.clone()
     trained.add_patches(patches, 1.0)
     return Walked(
-        parametrisation=session.denoiser.parametrisation, keys=_key_form(network), adapters=len(network),
+        parametrisation=session.denoiser.parametrisation, keys=_key_form(network),
         text_encoders=tuple(name for name, _ in session.family.text_encoder_prefixes),
-        default_targets=len(_network(session, ATTENTION_AND_FEED_FORWARD)), untouched=len(network) - len(plain) // 2,
+        default_targets=len(_network(session, ATTENTION_AND_FEED_FORWARD)),
         recomputed_blocks=sum(1 for _ in units(patcher.model.diffusion_model)), losses=losses,
         checkpointing_error=_largest(recomputed, plain), out_of_place_error=out_of_place, batch_error=batch_error,
         file_error=bench.file_error(trained), unmapped=len(unmapped), sampled=_sampled(comfy, trained, tiny),

@@ -33,12 +33,12 @@ def runs(comfy) -> set:
 
 def test_a_missing_folder(comfy, run_prompt, sd15_checkpoint):
     text = failure(run_prompt, train_graph(sd15_checkpoint, "no such folder"))
-    assert "no such folder" in text and "folder" in text
+    assert "Load Dataset: folder 'no such folder' is not a folder below 'input'" in text
 
 
 def test_an_empty_folder(comfy, run_prompt, sd15_checkpoint):
     (comfy.base / "input" / "empty").mkdir()
-    assert "empty" in failure(run_prompt, train_graph(sd15_checkpoint, "empty"))
+    assert "no usable picture in 'empty'" in failure(run_prompt, train_graph(sd15_checkpoint, "empty"))
 
 
 def test_broken_pictures_and_a_missing_caption_are_named_together(comfy, run_prompt, sd15_checkpoint, folder):
@@ -58,6 +58,7 @@ def test_the_rest_is_used_when_the_user_says_so(comfy, run_prompt, sd15_checkpoi
     result = run_prompt(train_graph(sd15_checkpoint, folder.name, run_name="rest", steps=1, skip_bad_pictures=True))
     told = [r for data in result.events_named("lora_canvas.run") for r in data["records"]]
     assert [r["step"] for r in told if r["event"] == "step"] == [1]
+    assert any(r["text"].startswith("2 pictures with repeats") for r in told if r["event"] == "message" and r["topic"] == "length")
 
 
 @pytest.mark.parametrize(

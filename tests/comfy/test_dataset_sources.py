@@ -117,7 +117,7 @@ def test_merged_configured_previewed_and_examined(comfy, pictures, loader):
     merged, report = result.value("5"), result.value("5", 1)
     assert [s.name for s in merged.samples] == ["a.png", "b.png", "image 1"] and report.startswith("3 pictures")
     captions = result.value("7")
-    assert result.outputs["7"]["text"] == (captions,) or result.outputs["7"]["text"] == [captions]
+    assert list(result.outputs["7"]["text"]) == [captions]
     assert "a.png (" in captions and "image 1 (1 different texts)" in captions and "photo, grn  [" in captions
     lines = [line for line in captions.splitlines() if "aaa" in line]
     assert len(lines) == 3 and all("photo, " in line and line.rstrip("]").split("[")[1].endswith(" tokens") for line in lines)

@@ -167,7 +167,6 @@ def test_start_is_no_change(comfy, ops, name):
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e4m3fn], ids=["fp32", "bf16", "fp8"])
 def test_gradients_reach_every_parameter_and_no_base_weight(ops, name, dtype):
-    """... and are those of the merged weight: a step along them changes the loss by what they promise."""
     model, part, network = wired(ops, name, dtype)
     randomise(network)
     before = [p.detach().clone() for p in model.parameters()]

@@ -73,7 +73,8 @@ def test_v_prediction_with_zero_terminal_snr(comfy, run_prompt, checkpoint, fold
 
 def test_v_prediction_checkpoint_as_it_is(comfy, run_prompt, checkpoint, folder):
     result = run_prompt(train_graph(checkpoint("sdxl-short-vpred"), folder, run_name="vpred", steps=2))
-    assert all(math.isfinite(step["loss"]) for step in steps_of(result))
+    assert [math.isfinite(step["loss"]) for step in steps_of(result)] == [True, True]
+    assert result.value("train", 2).metadata["modelspec.prediction_type"] == "v"
 
 
 def test_zero_terminal_snr_is_refused_where_the_model_has_none(comfy, run_prompt, checkpoint, folder):

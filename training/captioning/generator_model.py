@@ -31,7 +31,9 @@ def load(folder: Path, dtype: "torch.dtype") -> tuple:
     _refuse_own_code(folder, transformers)
     only = {"local_files_only": True, "trust_remote_code": False}
     name = "dtype" if _version(transformers) >= (4, 56) else "torch_dtype"
-    model_class = getattr(transformers, "AutoModelForImageTextToText", None) or transformers.AutoModelForVision2Seq
+    model_class = getattr(transformers, "AutoModelForImageTextToText", None)
+    if model_class is None:
+        model_class = transformers.AutoModelForVision2Seq  # pyright: ignore[reportAttributeAccessIssue]  the name before 4.46
     try:
         processor = transformers.AutoProcessor.from_pretrained(folder, **only)
         model, report = model_class.from_pretrained(folder, output_loading_info=True, **{name: dtype}, **only)

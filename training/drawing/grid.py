@@ -33,7 +33,7 @@ def labelled_grid(cells: Sequence[Sequence[torch.Tensor]], rows: Sequence[tuple[
     return to_tensor(sheet)
 
 
-def _shortened(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _shortened(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """The text, cut with dots where it does not fit."""
     text = " ".join(text.split())
     if pen.textlength(text, font=font) <= width:

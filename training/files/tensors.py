@@ -53,4 +53,4 @@ def pieces(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> 
 
 
 def _raw(tensor: torch.Tensor) -> memoryview:
-    return memoryview(tensor.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy().data

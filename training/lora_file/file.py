@@ -13,8 +13,6 @@ from ..files.tensors import write_tensors
 from .hashes import with_hashes
 from .peft import Rows
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
 
 class TrainedLora(dict):
     """The tensors of a LoRA file by key, with the metadata that belongs to them: what a LORA_MODEL socket carries.

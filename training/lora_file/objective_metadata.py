@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..families import Family
-from ..objective import loss, timesteps, weights
+from ..objective import timesteps, weights
+from ..objective.loss import Thresholded
+from ..objective.menu import LOSSES
 from ..objective.noise import NoiseSpec
 from ..objective.spec import ObjectiveSpec, resolve
-
-_LOSSES = {loss.L2: "l2", loss.L1: "l1", loss.Huber: "huber", loss.SmoothL1: "smooth_l1", loss.LogCosh: "log_cosh"}
 
 
 def objective_entries(spec: ObjectiveSpec, parametrisation: str, family: Family) -> dict[str, Any]:
@@ -24,8 +24,8 @@ def objective_entries(spec: ObjectiveSpec, parametrisation: str, family: Family)
 
 
 def _loss(spec: ObjectiveSpec) -> dict[str, Any]:
-    entries = {"ss_loss_type": _LOSSES[type(spec.loss)]}
-    if hasattr(spec.loss, "c"):
+    entries: dict[str, Any] = {"ss_loss_type": next(name for name in LOSSES if LOSSES.get(name) is type(spec.loss))}
+    if isinstance(spec.loss, Thresholded):
         entries |= {"ss_huber_c": spec.loss.c, "ss_huber_schedule": spec.loss.schedule, "ss_huber_scale": 1.0}
     return entries
 

@@ -1,7 +1,6 @@
-"""What a run costs and how it costs less.
+"""What a run costs, before it starts and while it runs.
 
-    frozen          a frozen op that keeps no cast copy of its weight for backward
-    checkpointing   recompute blocks in backward instead of keeping what is inside them
-    plan            what a run will need, before it starts
-    meter           what the run holds now, and held at most
+    plan      what a run will need, before it starts
+    meter     what the run holds now, and held at most
+    spilling  noticing that the card is full and the driver has begun to swap
 """

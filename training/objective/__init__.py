@@ -7,7 +7,8 @@
     weights       min-SNR, debiased and other weights by noise level
     mask          which part of a picture counts
     preservation  holding the base model's behaviour (the same weights with the adapter off)
+    widget        a setting of a choice and the widget that sets it, as one field
     spec          ObjectiveSpec: all choices together, checked at birth
-    menu          the names of the choices on the canvas
+    menu          the names of the choices on the canvas, and the spec that its widgets describe
     objective     Objective: what the loop calls
 """

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from ..registry import near_names
+from .widget import Widget, setting
 
 THRESHOLD_SCHEDULES = ("constant", "exponential", "snr")
-ThresholdSchedule = Literal["constant", "exponential", "snr"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,11 +41,14 @@ class L1:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Thresholded:
+class Thresholded:
     """`c` > 0 is the threshold; `schedule` how it changes with the noise level (see `threshold`)."""
 
-    c: float = 0.1
-    schedule: ThresholdSchedule = "snr"
+    c: float = setting(Widget("huber_c", 0.1, least=0.0001, most=10.0, step=0.01,
+        tooltip="For huber, smooth_l1 and log_cosh: errors above this count less. 0.1 is usual. Lower forgives more, and blurs."))
+    schedule: str = setting(Widget("huber_schedule", "snr", options=THRESHOLD_SCHEDULES,
+        tooltip="For huber, smooth_l1 and log_cosh: how huber_c changes with the noise level. 'snr' (best tested) and 'exponential' "
+                "forgive more at high noise; 'constant' is the same everywhere."))
 
     def problems(self) -> list[str]:
         found = [] if self.c > 0 else [f"huber_c is {self.c} but must be above 0 (0.1 is usual)."]
@@ -58,7 +60,7 @@ class _Thresholded:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Huber(_Thresholded):
+class Huber(Thresholded):
     """Pseudo-Huber 2c (sqrt(d^2 + c^2) - c): d^2 for small, 2c|d| for large errors (arXiv:2403.16728)."""
 
     def elementwise(self, d: Tensor, position: Tensor, fraction: Tensor) -> Tensor:
@@ -67,7 +69,7 @@ class Huber(_Thresholded):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SmoothL1(_Thresholded):
+class SmoothL1(Thresholded):
     """2 (sqrt(d^2 + c^2) - c): d^2 / c for small, 2|d| for large errors."""
 
     def elementwise(self, d: Tensor, position: Tensor, fraction: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ class SmoothL1(_Thresholded):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LogCosh(_Thresholded):
+class LogCosh(Thresholded):
     """2 c^2 log cosh(d / c): d^2 for small, 2c|d| for large errors, as Huber but smoother."""
 
     def elementwise(self, d: Tensor, position: Tensor, fraction: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .widget import Widget, setting
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MaskedLoss:
@@ -17,9 +19,13 @@ class MaskedLoss:
     normalise             divide by the mask's mean, so that a small mask is not a small loss
     """
 
-    unmasked_weight: float = 0.0
-    unmasked_probability: float = 0.0
-    normalise: bool = True
+    unmasked_weight: float = setting(Widget("unmasked_weight", 0.0, least=0.0, most=1.0, step=0.05,
+        tooltip="For pictures with a mask: how much the part outside it still counts. 0: not at all; 0.1 keeps backgrounds sane; 1: the "
+                "mask does nothing."))
+    unmasked_probability: float = setting(Widget("unmasked_probability", 0.0, least=0.0, most=1.0, step=0.05,
+        tooltip="For pictures with a mask: how often the whole picture is trained all the same. 0: never; 0.1 is usual."))
+    normalise: bool = setting(Widget("normalise_mask", True,
+        tooltip="A small masked part is learned as strongly as a large one. Off: a small part counts little, as in kohya's scripts."))
 
     def problems(self) -> list[str]:
         return [

@@ -1,9 +1,8 @@
-"""The names of the choices, as the canvas and files show them, and how each is made from the node's widgets."""
+"""The names of the choices, as the canvas and files show them, and the objective that the node's widgets describe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SettingsError, raise_problems
@@ -11,121 +10,106 @@ from ..registry import Registry, near_names
 from . import loss, preservation, timesteps, weights
 from .mask import MaskedLoss
 from .noise import NoiseSpec
-from .spec import ObjectiveSpec
+from .spec import WHERE, ObjectiveSpec
+from .timesteps import Window
+from .widget import Widget, settings_from, widgets_of
 
-WHERE = "Training Objective"
+LOSSES: Registry[type[loss.Loss]] = Registry("loss", WHERE)
+LOSSES.register("l2")(loss.L2)
+LOSSES.register("l1")(loss.L1)
+LOSSES.register("huber")(loss.Huber)
+LOSSES.register("smooth_l1")(loss.SmoothL1)
+LOSSES.register("log_cosh")(loss.LogCosh)
 
+TIMESTEPS: Registry[type[timesteps.Timesteps]] = Registry("timesteps", WHERE)
+TIMESTEPS.register("auto")(timesteps.AutoTimesteps)
+TIMESTEPS.register("uniform")(timesteps.Uniform)
+TIMESTEPS.register("sigmoid")(timesteps.Sigmoid)
+TIMESTEPS.register("logit_normal")(timesteps.LogitNormal)
+TIMESTEPS.register("shift")(timesteps.Shift)
+TIMESTEPS.register("flux_shift")(timesteps.FluxShift)
+TIMESTEPS.register("mode")(timesteps.Mode)
+TIMESTEPS.register("cosmap")(timesteps.CosMap)
+TIMESTEPS.register("model_table")(timesteps.ModelTable)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Knobs:
-    """The node's widgets under their own names; which of them count depends on the choices."""
+WEIGHTINGS: Registry[type[weights.Weighting]] = Registry("weighting", WHERE)
+WEIGHTINGS.register("auto")(weights.AutoWeighting)
+WEIGHTINGS.register("none")(weights.NoWeighting)
+WEIGHTINGS.register("min_snr")(weights.MinSNR)
+WEIGHTINGS.register("debiased")(weights.Debiased)
+WEIGHTINGS.register("p2")(weights.P2)
+WEIGHTINGS.register("v_pred_like")(weights.VPredLike)
+WEIGHTINGS.register("noise_pred_like")(weights.NoisePredLike)
+WEIGHTINGS.register("cosmap")(weights.CosMapWeighting)
 
-    loss: str = "l2"
-    timesteps: str = "auto"
-    weighting: str = "auto"
-    noise_offset: float = 0.0
-    huber_c: float = 0.1
-    huber_schedule: str = "snr"
-    min_snr_gamma: float = 5.0
-    p2_gamma: float = 1.0
-    v_pred_like_strength: float = 0.1
-    logit_mean: float = 0.0
-    logit_std: float = 1.0
-    sigmoid_scale: float = 1.0
-    shift: float = 3.0
-    mode_scale: float = 1.29
-    min_timestep: int = 0
-    max_timestep: int = 1000
-    stratified: bool = False
-    adaptive_offset: float = 0.0
-    multires_iterations: int = 0
-    multires_discount: float = 0.3
-    input_perturbation: float = 0.0
-    random_strength: bool = False
-    unmasked_weight: float = 0.0
-    unmasked_probability: float = 0.0
-    normalise_mask: bool = True
-    prior_weight: float = 1.0
-    preservation: str = "none"
-    preservation_weight: float = 1.0
-    preservation_trigger: str = ""
-    preservation_class: str = ""
-    zero_terminal_snr: bool = False
-    guidance: float = -1.0
+PRESERVATIONS: Registry[type[preservation.Preservation] | None] = Registry("preservation", WHERE)
+PRESERVATIONS.register("none")(None)
+PRESERVATIONS.register("regularisation")(preservation.OnRegularisation)
+PRESERVATIONS.register("outside_mask")(preservation.OutsideMask)
+PRESERVATIONS.register("class")(preservation.SwappedCaption)
+PRESERVATIONS.register("blank_caption")(preservation.BlankCaption)
 
+_MENUS: dict[str, Registry] = {"loss": LOSSES, "timesteps": TIMESTEPS, "weighting": WEIGHTINGS, "preservation": PRESERVATIONS}
 
-LOSSES: Registry[Callable[[Knobs], loss.Loss]] = Registry("loss", WHERE)
-LOSSES.register("l2")(lambda k: loss.L2())
-LOSSES.register("l1")(lambda k: loss.L1())
-LOSSES.register("huber")(lambda k: loss.Huber(c=k.huber_c, schedule=k.huber_schedule))
-LOSSES.register("smooth_l1")(lambda k: loss.SmoothL1(c=k.huber_c, schedule=k.huber_schedule))
-LOSSES.register("log_cosh")(lambda k: loss.LogCosh(c=k.huber_c, schedule=k.huber_schedule))
-
-TIMESTEPS: Registry[Callable[[Knobs], timesteps.Timesteps]] = Registry("timesteps", WHERE)
-TIMESTEPS.register("auto")(lambda k: timesteps.AutoTimesteps())
-TIMESTEPS.register("uniform")(lambda k: timesteps.Uniform())
-TIMESTEPS.register("sigmoid")(lambda k: timesteps.Sigmoid(scale=k.sigmoid_scale))
-TIMESTEPS.register("logit_normal")(lambda k: timesteps.LogitNormal(mean=k.logit_mean, std=k.logit_std))
-TIMESTEPS.register("shift")(lambda k: timesteps.Shift(k=k.shift, scale=k.sigmoid_scale))
-TIMESTEPS.register("flux_shift")(lambda k: timesteps.FluxShift(scale=k.sigmoid_scale))
-TIMESTEPS.register("mode")(lambda k: timesteps.Mode(scale=k.mode_scale))
-TIMESTEPS.register("cosmap")(lambda k: timesteps.CosMap())
-TIMESTEPS.register("model_table")(lambda k: timesteps.ModelTable())
-
-WEIGHTINGS: Registry[Callable[[Knobs], weights.Weighting]] = Registry("weighting", WHERE)
-WEIGHTINGS.register("auto")(lambda k: weights.AutoWeighting())
-WEIGHTINGS.register("none")(lambda k: weights.NoWeighting())
-WEIGHTINGS.register("min_snr")(lambda k: weights.MinSNR(gamma=k.min_snr_gamma))
-WEIGHTINGS.register("debiased")(lambda k: weights.Debiased())
-WEIGHTINGS.register("p2")(lambda k: weights.P2(gamma=k.p2_gamma))
-WEIGHTINGS.register("v_pred_like")(lambda k: weights.VPredLike(strength=k.v_pred_like_strength))
-WEIGHTINGS.register("noise_pred_like")(lambda k: weights.NoisePredLike())
-WEIGHTINGS.register("cosmap")(lambda k: weights.CosMapWeighting())
-
-PRESERVATIONS: Registry[Callable[[Knobs], preservation.Preservation | None]] = Registry("preservation", WHERE)
-PRESERVATIONS.register("none")(lambda k: None)
-PRESERVATIONS.register("regularisation")(lambda k: preservation.OnRegularisation(weight=k.preservation_weight))
-PRESERVATIONS.register("outside_mask")(lambda k: preservation.OutsideMask(weight=k.preservation_weight))
-PRESERVATIONS.register("class")(
-    lambda k: preservation.SwappedCaption(
-        trigger=k.preservation_trigger, class_words=k.preservation_class, weight=k.preservation_weight
-    )
+#: The order in which saved workflows have the widgets' values; what is not named here is new, and comes behind.
+_ORDER = (
+    "loss", "timesteps", "weighting", "noise_offset", "huber_c", "huber_schedule", "min_snr_gamma", "p2_gamma", "v_pred_like_strength",
+    "logit_mean", "logit_std", "sigmoid_scale", "shift", "mode_scale", "min_timestep", "max_timestep", "stratified", "adaptive_offset",
+    "multires_iterations", "multires_discount", "input_perturbation", "random_strength", "unmasked_weight", "unmasked_probability",
+    "normalise_mask", "prior_weight", "preservation", "preservation_weight", "preservation_trigger", "preservation_class",
+    "zero_terminal_snr", "guidance",
 )
-PRESERVATIONS.register("blank_caption")(lambda k: preservation.BlankCaption(weight=k.preservation_weight))
-
-_MENUS = {"loss": LOSSES, "timesteps": TIMESTEPS, "weighting": WEIGHTINGS, "preservation": PRESERVATIONS}
 
 
-def objective_from(knobs: Knobs) -> ObjectiveSpec:
-    """The spec that the widgets describe. Raises SettingsError that names every problem."""
-    raise_problems(SettingsError, WHERE, _unknown_names(knobs))
-    chosen: dict[str, Any] = {name: menu.get(getattr(knobs, name))(knobs) for name, menu in _MENUS.items()}
-    return ObjectiveSpec(
-        **chosen,
-        window=timesteps.Window(minimum=knobs.min_timestep, maximum=knobs.max_timestep),
-        stratified=knobs.stratified,
-        noise=NoiseSpec(
-            offset=knobs.noise_offset,
-            adaptive_offset=knobs.adaptive_offset,
-            multires_iterations=knobs.multires_iterations,
-            multires_discount=knobs.multires_discount,
-            input_perturbation=knobs.input_perturbation,
-            random_strength=knobs.random_strength,
-        ),
-        masked_loss=MaskedLoss(
-            unmasked_weight=knobs.unmasked_weight,
-            unmasked_probability=knobs.unmasked_probability,
-            normalise=knobs.normalise_mask,
-        ),
-        prior_weight=knobs.prior_weight,
-        zero_terminal_snr=knobs.zero_terminal_snr,
-        guidance=None if knobs.guidance == -1 else knobs.guidance,
+def _choices() -> tuple[Widget, ...]:
+    return (
+        Widget("loss", "l2", options=tuple(LOSSES), basic=True,
+            tooltip="How an error is counted. 'l2' is what every model was trained with. 'smooth_l1' or 'huber' forgive single odd "
+                    "pictures or damaged regions; 'l1' and they learn more slowly. When in doubt: l2."),
+        Widget("timesteps", "auto", options=tuple(TIMESTEPS), basic=True,
+            tooltip="Which noise levels are practised most. High noise shapes composition, low noise shapes detail. 'auto': all equally "
+                    "for SD1.5 and SDXL, and the resolution-dependent shift for FLUX and other flow models. 'sigmoid' and 'logit_normal' "
+                    "practise the middle; 'shift' more noise; 'model_table' follows a ModelSampling node before this one."),
+        Widget("weighting", "auto", options=tuple(WEIGHTINGS), basic=True,
+            tooltip="How much each noise level counts. 'auto': min-SNR with gamma 5 for SD1.5 and SDXL (learns faster and more evenly), "
+                    "none for flow models. 'debiased' strengthens composition; 'p2' detail counts less; 'noise_pred_like' is for "
+                    "v-prediction models."),
+        Widget("preservation", "none", options=tuple(PRESERVATIONS),
+            tooltip="Keeps what the base model can do, by comparing with itself without the LoRA; no second model is loaded. "
+                    "'regularisation': on your regularisation pictures. 'outside_mask': around your masked subject. 'class': so that "
+                    "'woman' does not turn into your person. 'blank_caption': without any prompt. The last two nearly double the time of a "
+                    "step."),
     )
 
 
-def _unknown_names(knobs: Knobs) -> list[str]:
+def widgets() -> list[Widget]:
+    """The node's widgets: the choices, and every setting of each of them, in the order of workflows."""
+    kinds = [kind for menu in _MENUS.values() for kind in map(menu.get, menu) if kind is not None]
+    settings = [widget for kind in (*kinds, Window, NoiseSpec, MaskedLoss, ObjectiveSpec) for _, widget in widgets_of(kind)]
+    by_name = {widget.name: widget for widget in (*_choices(), *settings)}
+    known = [by_name.pop(name) for name in _ORDER]
+    return [*known, *by_name.values()]
+
+
+def objective_from(values: Mapping[str, Any]) -> ObjectiveSpec:
+    """The spec that the widgets describe; what is left out has its default. Raises SettingsError that names every problem."""
+    values = {widget.name: widget.default for widget in widgets()} | dict(values)
+    raise_problems(SettingsError, WHERE, _unknown_names(values))
+    chosen = {name: _made(menu.get(values[name]), values) for name, menu in _MENUS.items()}
+    own = settings_from(ObjectiveSpec, values)
+    return ObjectiveSpec(**{
+        **chosen, **own, "guidance": None if own["guidance"] == -1 else own["guidance"],
+        "window": _made(Window, values), "noise": _made(NoiseSpec, values), "masked_loss": _made(MaskedLoss, values),
+    })
+
+
+def _made(kind: type | None, values: Mapping[str, Any]) -> Any:
+    return None if kind is None else kind(**settings_from(kind, values))
+
+
+def _unknown_names(values: Mapping[str, Any]) -> list[str]:
     return [
-        f"unknown {name} '{getattr(knobs, name)}'. {near_names(getattr(knobs, name), menu.names())}"
+        f"unknown {name} '{values[name]}'. {near_names(values[name], menu.names())}"
         for name, menu in _MENUS.items()
-        if getattr(knobs, name) not in menu
+        if values[name] not in menu
     ]

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
 from .timesteps import positive
+from .widget import Widget, setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +29,21 @@ class NoiseSpec:
     random_strength       offset and input_perturbation are scaled by a random number in [0, 1) each time
     """
 
-    offset: float = 0.0
-    adaptive_offset: float = 0.0
-    multires_iterations: int = 0
-    multires_discount: float = 0.3
-    input_perturbation: float = 0.0
-    random_strength: bool = False
+    offset: float = setting(Widget("noise_offset", 0.0, least=0.0, most=1.0, step=0.01, basic=True,
+        tooltip="Lets SD1.5 and SDXL learn very dark and very bright pictures. 0: off; 0.03-0.05 is usual. Too high: contrast becomes "
+                "harsh and colours drift. Leave it 0 for FLUX and v-prediction models."))
+    adaptive_offset: float = setting(Widget("adaptive_offset", 0.0, least=-1.0, most=1.0, step=0.005,
+        tooltip="Adds this times each picture's own brightness to noise_offset. 0: off; about noise_offset / 10 is usual."))
+    multires_iterations: int = setting(Widget("multires_iterations", 0, least=0, most=16,
+        tooltip="Coarse noise at so many sizes, another way to learn dark and bright pictures. 0: off; 6-10 is usual. Not together with "
+                "noise_offset."))
+    multires_discount: float = setting(Widget("multires_discount", 0.3, least=0.01, most=0.99, step=0.05,
+        tooltip="How strong the coarse noise is: 0.1-0.3 is usual; 0.8 is strong."))
+    input_perturbation: float = setting(Widget("input_perturbation", 0.0, least=0.0, most=1.0, step=0.01,
+        tooltip="Disturbs the noisy picture a little, which makes training sturdier. 0: off; 0.1 is the paper's value. Too high: soft "
+                "pictures."))
+    random_strength: bool = setting(Widget("random_strength", False,
+        tooltip="Draws noise_offset and input_perturbation anew each time, between 0 and the values above."))
 
     def problems(self) -> list[str]:
         found = positive("multires_discount", self.multires_discount)

@@ -12,9 +12,10 @@ from ..errors import SettingsError
 from ..protocols import Denoiser
 from .mask import masked_means
 from .noise import NoiseSpec, draw_noise, uniform
-from .spec import ObjectiveSpec, resolve
+from .spec import WHERE, ObjectiveSpec, resolve
 from .target import native_scale, noise_fraction, per_sample, perturbed_target, snap
-from .timesteps import Place, stratify
+from .timesteps import AutoTimesteps, Given, stratify
+from .weights import AutoWeighting
 
 TERMINAL_SIGMA = 1000.0
 """ComfyUI's zero-terminal-SNR table ends at 4519, ordinary tables at 14.6."""
@@ -45,6 +46,9 @@ class Objective:
 
     def __init__(self, spec: ObjectiveSpec, denoiser: Denoiser):
         self.spec = resolve(spec, denoiser.parametrisation)
+        timesteps, weighting = self.spec.timesteps, self.spec.weighting
+        assert not isinstance(timesteps, AutoTimesteps) and not isinstance(weighting, AutoWeighting)
+        self._timesteps, self._weighting = timesteps, weighting
         self._denoiser = denoiser
         self._parametrisation = denoiser.parametrisation
         self._sigmas = denoiser.sigmas().detach().float().cpu()
@@ -59,12 +63,12 @@ class Objective:
         `strata[i]` is the (k, K) of item i: the k-th of K items of one update; used when the spec is stratified.
         """
         patch = self._denoiser.patch
-        place = Place(tokens=(x0.shape[-2] // patch) * (x0.shape[-1] // patch), sigmas=self._sigmas)
+        given = Given(tokens=(x0.shape[-2] // patch) * (x0.shape[-1] // patch), sigmas=self._sigmas)
         generators = [_generator(seed) for seed in seeds]
         u = torch.tensor([uniform(generator) for generator in generators], dtype=torch.float64)
         if self.spec.stratified and strata is not None:
             u = torch.stack([stratify(u[i], stratum) for i, stratum in enumerate(strata)])
-        position = self.spec.window.apply(self.spec.timesteps.quantile(u, place))
+        position = self.spec.window.apply(self._timesteps.quantile(u, given))
         return self._noise(x0, position, generators, self.spec.noise)
 
     def noise_at(self, x0: Tensor, positions: Sequence[float], seeds: Sequence[int]) -> Noising:
@@ -157,7 +161,7 @@ class Objective:
         return self.spec.loss.elementwise(error, per_sample(noising.position, error), per_sample(fraction, error))
 
     def _weighted(self, means: Tensor, noising: Noising, weights: Tensor | None) -> Tensor:
-        means = means * self.spec.weighting.weight(noising.sigma, self._parametrisation).to(means)
+        means = means * self._weighting.weight(noising.sigma, self._parametrisation).to(means)
         return means if weights is None else means * weights.to(means)
 
 
@@ -175,4 +179,4 @@ def _require_zero_terminal_snr(parametrisation: str, largest_sigma: float) -> No
             f"zero_terminal_snr is on, but the model's noisiest step has sigma {largest_sigma:.1f}, which is not pure "
             "noise. Put a ModelSamplingDiscrete node with zsnr switched on between the loader and Train LoRA."
         )
-    raise SettingsError("Training Objective", [problem])
+    raise SettingsError(WHERE, [problem])

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .timesteps import positive
+from .widget import Widget, setting
+
+_WEIGHT = Widget("preservation_weight", 1.0, least=0.01, most=100.0, step=0.05,
+    tooltip="How strongly preservation holds. 1 is usual. Too high: your subject is hardly learned.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +20,7 @@ class OnRegularisation:
     """Regularisation pictures are trained towards what the base model makes of them, instead of the pictures
     themselves: no drift, and their quality does not matter."""
 
-    weight: float = 1.0
+    weight: float = setting(_WEIGHT)
 
     def problems(self) -> list[str]:
         return positive("preservation_weight", self.weight)
@@ -26,7 +30,7 @@ class OnRegularisation:
 class OutsideMask:
     """Outside the mask the picture is trained towards what the base model makes of it, instead of not at all."""
 
-    weight: float = 0.5
+    weight: float = setting(_WEIGHT, 0.5)
 
     def problems(self) -> list[str]:
         return positive("preservation_weight", self.weight)
@@ -37,9 +41,11 @@ class SwappedCaption:
     """Beside each training picture, its noisy latents are denoised with another caption, which must stay as the base
     model has it: with `trigger` replaced by `class_words` ("photo of sks" -> "photo of a woman")."""
 
-    trigger: str
-    class_words: str
-    weight: float = 1.0
+    trigger: str = setting(Widget("preservation_trigger", "",
+        tooltip="For preservation class: the trigger word in your captions."))
+    class_words: str = setting(Widget("preservation_class", "",
+        tooltip="For preservation class: what replaces the trigger word, for example 'woman' or 'dog'."))
+    weight: float = setting(_WEIGHT)
 
     def problems(self) -> list[str]:
         found = positive("preservation_weight", self.weight)
@@ -57,7 +63,7 @@ class SwappedCaption:
 class BlankCaption:
     """The same with an empty caption: what the model does unprompted must stay."""
 
-    weight: float = 1.0
+    weight: float = setting(_WEIGHT)
 
     def problems(self) -> list[str]:
         return positive("preservation_weight", self.weight)

@@ -12,6 +12,9 @@ from .preservation import Preservation
 from .target import check_parametrisation
 from .timesteps import AutoTimesteps, FluxShift, ModelTable, Shift, Timesteps, Uniform, Window
 from .weights import AutoWeighting, CosMapWeighting, MinSNR, NoisePredLike, NoWeighting, VPredLike, Weighting
+from .widget import Widget, setting
+
+WHERE = "Training Objective"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,14 +29,21 @@ class ObjectiveSpec:
     loss: Loss = field(default_factory=L2)
     timesteps: Timesteps = field(default_factory=AutoTimesteps)
     window: Window = field(default_factory=Window)
-    stratified: bool = False
+    stratified: bool = setting(Widget("stratified", False,
+        tooltip="Spreads the noise levels of one update evenly, for a steadier loss. Helps when batch_size x gradient_accumulation is 4 or "
+                "more; does nothing for 1."))
     weighting: Weighting = field(default_factory=AutoWeighting)
     noise: NoiseSpec = field(default_factory=NoiseSpec)
     masked_loss: MaskedLoss = field(default_factory=MaskedLoss)
-    prior_weight: float = 1.0
+    prior_weight: float = setting(Widget("prior_weight", 1.0, least=0.0, most=10.0, step=0.05,
+        tooltip="How much regularisation pictures count. 1: as much as yours; lower: they hold the model back less. 0 ignores them."))
     preservation: Preservation | None = None
-    zero_terminal_snr: bool = False
-    guidance: float | None = None
+    zero_terminal_snr: bool = setting(Widget("zero_terminal_snr", False,
+        tooltip="For v-prediction models whose noisiest step is pure noise (NoobAI v-pred and the like): checks that the model really is "
+                "set up so, with ComfyUI's ModelSamplingDiscrete and zsnr, before training starts."))
+    guidance: float | None = setting(Widget("guidance", -1.0, least=-1.0, most=100.0, step=0.1,
+        tooltip="For FLUX dev and other models with a guidance input: the value that they are told while training. -1: the model's own, "
+                "which is 1 for FLUX. Higher (3.5) only for a LoRA that will be used at that guidance alone. Others ignore it."), None)
 
     def __post_init__(self) -> None:
         parts = (self.loss, self.timesteps, self.window, self.weighting, self.noise, self.masked_loss, self.preservation)
@@ -42,7 +52,7 @@ class ObjectiveSpec:
             problems.append(f"prior_weight is {self.prior_weight} but must be at least 0 (1: like any other picture).")
         if self.guidance is not None and not 0 <= self.guidance <= 100:
             problems.append(f"guidance is {self.guidance} but must lie between 0 and 100, or be -1 for the model's own (1 for FLUX).")
-        raise_problems(SettingsError, "Training Objective", problems)
+        raise_problems(SettingsError, WHERE, problems)
 
     def warnings(self, parametrisation: str) -> list[str]:
         """What is allowed but rarely meant, on a model of this parametrisation."""
@@ -77,7 +87,7 @@ def resolve(spec: ObjectiveSpec, parametrisation: str) -> ObjectiveSpec:
         spec = replace(spec, weighting=NoWeighting() if flow else MinSNR())
     if isinstance(spec.weighting, VPredLike) and parametrisation != "epsilon":
         problem = f"weighting 'v_pred_like' is for epsilon models, but this one predicts {parametrisation}. Use 'auto'."
-        raise SettingsError("Training Objective", [problem])
+        raise SettingsError(WHERE, [problem])
     return spec
 
 

@@ -13,9 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .widget import Widget, setting
+
+_SCALE = Widget("sigmoid_scale", 1.0, least=0.01, most=10.0, step=0.1,
+    tooltip="For timesteps sigmoid, shift and flux_shift: 1 is usual. Smaller keeps to the middle; larger goes to both ends.")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Given:
     """What a distribution may depend on: latent `tokens` (2 x 2 latent pixels each in FLUX) and the model's own
     `sigmas`, ascending (N,)."""
 
@@ -38,7 +43,7 @@ class Uniform:
     def problems(self) -> list[str]:
         return []
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
         return u
 
 
@@ -50,13 +55,15 @@ class LogitNormal:
     end, so its `logit_mean` has the opposite sign.
     """
 
-    mean: float = 0.0
-    std: float = 1.0
+    mean: float = setting(Widget("logit_mean", 0.0, least=-5.0, most=5.0, step=0.1,
+        tooltip="For timesteps logit_normal: 0 centres on middle noise; above 0 practises more noise, below 0 less."))
+    std: float = setting(Widget("logit_std", 1.0, least=0.01, most=10.0, step=0.1,
+        tooltip="For timesteps logit_normal: 1 is usual. Smaller keeps to the centre; larger goes to both ends."))
 
     def problems(self) -> list[str]:
         return [] if self.std > 0 else [f"logit_std is {self.std} but must be above 0 (1 is usual)."]
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
         return normal_quantile(u).mul(self.std).add(self.mean).sigmoid()
 
 
@@ -64,12 +71,12 @@ class LogitNormal:
 class Sigmoid:
     """p = sigmoid(scale * N(0, 1)): mostly middle noise levels, as FLUX trainers do."""
 
-    scale: float = 1.0
+    scale: float = setting(_SCALE)
 
     def problems(self) -> list[str]:
         return positive("sigmoid_scale", self.scale)
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
         return normal_quantile(u).mul(self.scale).sigmoid()
 
 
@@ -77,14 +84,15 @@ class Sigmoid:
 class Shift:
     """Sigmoid, moved towards noise: p = k p0 / (1 + (k - 1) p0). k = 1 changes nothing; 3 is usual."""
 
-    k: float = 3.0
-    scale: float = 1.0
+    k: float = setting(Widget("shift", 3.0, least=0.01, most=100.0, step=0.1,
+        tooltip="For timesteps shift: 3 is usual, 1 is none. Higher practises more noise: composition over detail."))
+    scale: float = setting(_SCALE)
 
     def problems(self) -> list[str]:
         return positive("shift", self.k) + positive("sigmoid_scale", self.scale)
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
-        return shift(Sigmoid(scale=self.scale).quantile(u, place), self.k)
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
+        return shift(Sigmoid(scale=self.scale).quantile(u, given), self.k)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +104,7 @@ class FluxShift:
 
     base_shift: float = 0.5
     max_shift: float = 1.15
-    scale: float = 1.0
+    scale: float = setting(_SCALE)
 
     def problems(self) -> list[str]:
         return positive("sigmoid_scale", self.scale)
@@ -104,8 +112,8 @@ class FluxShift:
     def k(self, tokens: int) -> float:
         return math.exp(self.base_shift + (tokens - 256) * (self.max_shift - self.base_shift) / (4096 - 256))
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
-        return shift(Sigmoid(scale=self.scale).quantile(u, place), self.k(place.tokens))
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
+        return shift(Sigmoid(scale=self.scale).quantile(u, given), self.k(given.tokens))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +123,8 @@ class Mode:
     s > 0 prefers the middle, s < 0 the ends, 0 is uniform.
     """
 
-    scale: float = 1.29
+    scale: float = setting(Widget("mode_scale", 1.29, least=-1.0, most=1.75, step=0.05,
+        tooltip="For timesteps mode: 1.29 prefers the middle, 0 is uniform, below 0 prefers both ends."))
 
     def problems(self) -> list[str]:
         # The curve is monotone, so a distribution, only up to 2 / (pi - 2).
@@ -123,7 +132,7 @@ class Mode:
             return []
         return [f"mode_scale is {self.scale} but must lie between -1 and 1.75 (1.29 is usual)."]
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
         v = 1 - u
         return 1 - v - self.scale * (torch.cos(math.pi * v / 2) ** 2 - 1 + v)
 
@@ -135,7 +144,7 @@ class CosMap:
     def problems(self) -> list[str]:
         return []
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
         return 1 - 1 / (torch.tan(math.pi * u / 2) + 1)
 
 
@@ -149,11 +158,11 @@ class ModelTable:
     def problems(self) -> list[str]:
         return []
 
-    def quantile(self, u: Tensor, place: Place) -> Tensor:
-        if float(place.sigmas[-1]) > 1.0 + 1e-6:
+    def quantile(self, u: Tensor, given: Given) -> Tensor:
+        if float(given.sigmas[-1]) > 1.0 + 1e-6:
             return u
-        index = (u * len(place.sigmas)).long().clamp(max=len(place.sigmas) - 1)
-        return place.sigmas.to(device=u.device, dtype=u.dtype)[index]
+        index = (u * len(given.sigmas)).long().clamp(max=len(given.sigmas) - 1)
+        return given.sigmas.to(device=u.device, dtype=u.dtype)[index]
 
 
 Timesteps = AutoTimesteps | Uniform | LogitNormal | Sigmoid | Shift | FluxShift | Mode | CosMap | ModelTable
@@ -163,8 +172,12 @@ Timesteps = AutoTimesteps | Uniform | LogitNormal | Sigmoid | Shift | FluxShift 
 class Window:
     """Only noise levels in [minimum, maximum) thousandths; the distribution is squeezed into the window."""
 
-    minimum: int = 0
-    maximum: int = 1000
+    minimum: int = setting(Widget("min_timestep", 0, least=0, most=999,
+        tooltip="Noise levels below this are not trained, of 1000. 0 trains all. 200-400 learns composition and leaves fine texture as it "
+                "is."))
+    maximum: int = setting(Widget("max_timestep", 1000, least=1, most=1000,
+        tooltip="Noise levels from this on are not trained. 1000 trains all. 500 learns detail and texture only, and leaves composition as "
+                "it is."))
 
     def problems(self) -> list[str]:
         if 0 <= self.minimum < self.maximum <= 1000:

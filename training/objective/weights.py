@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .target import native_scale, noise_fraction, signal_to_noise
 from .timesteps import positive
+from .widget import Widget, setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +40,8 @@ class NoWeighting:
 class MinSNR:
     """min(SNR, gamma) / c2 (arXiv:2303.09556, eq. 8): epsilon min(SNR, g) / SNR, v min(SNR, g) / (SNR + 1)."""
 
-    gamma: float = 5.0
+    gamma: float = setting(Widget("min_snr_gamma", 5.0, least=0.01, most=1000.0, step=0.5,
+        tooltip="For weighting min_snr: 5 is the paper's value. Lower evens the noise levels out more; above 20 it does nothing."))
 
     def problems(self) -> list[str]:
         return positive("min_snr_gamma", self.gamma)
@@ -70,7 +72,8 @@ class Debiased:
 class P2:
     """(1 + SNR)^-gamma (perception prioritised, arXiv:2204.00227, eq. 8 with k = 1)."""
 
-    gamma: float = 1.0
+    gamma: float = setting(Widget("p2_gamma", 1.0, least=0.01, most=10.0, step=0.1,
+        tooltip="For weighting p2: 0.5 or 1. Higher pays less attention to fine detail."))
 
     def problems(self) -> list[str]:
         return positive("p2_gamma", self.gamma)
@@ -83,7 +86,8 @@ class P2:
 class VPredLike:
     """1 + strength (SNR + 1) / SNR: adds the loss a v model would have had (kohya's `v_pred_like_loss`)."""
 
-    strength: float = 0.1
+    strength: float = setting(Widget("v_pred_like_strength", 0.1, least=0.001, most=10.0, step=0.05,
+        tooltip="For weighting v_pred_like on epsilon models: how much of a v-prediction loss is added. 0.1 is a start."))
 
     def problems(self) -> list[str]:
         return positive("v_pred_like_strength", self.strength)

@@ -59,16 +59,13 @@ class JsonlLog:
             return
         if isinstance(event, RunStarted):
             keep_until(self._path, event.start_step)
-            self._open()
             self._write(record(event), *self._take_early())
         elif isinstance(event, RunEnded):
-            self._open()
             self._write(*self._take_early(), record(event))
             self._close()
             self._ended = True
         elif self._ended:
             # What is found out about the files once the run is over.
-            self._open()
             self._write(record(event))
             self._close()
         elif self._file is None:
@@ -76,20 +73,22 @@ class JsonlLog:
         else:
             self._write(record(event))
 
-    def _open(self) -> None:
+    def _opened(self) -> IO[str]:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Line buffering hands every record to the system at once: a killed run loses none.
             self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        return self._file
 
     def _take_early(self) -> list[dict[str, Any]]:
         early, self._early = self._early, []
         return early
 
     def _write(self, *entries: dict[str, Any]) -> None:
+        file = self._opened()
         for entry in entries:
-            self._file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
+            file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def _close(self) -> None:
-        self._file.close()
+        self._opened().close()
         self._file = None

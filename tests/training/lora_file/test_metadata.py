@@ -59,10 +59,14 @@ def order(tmp_path, family="sd15", parametrisation="epsilon", **changes):
 
 
 @pytest.fixture
-def metadata(tmp_path):
-    made = order(tmp_path, optimizer=OptimizerSpec(learning_rate=2e-4, schedule=Schedule(Cosine(), warmup_percent=10.0)),
+def ordered(tmp_path):
+    return order(tmp_path, optimizer=OptimizerSpec(learning_rate=2e-4, schedule=Schedule(Cosine(), warmup_percent=10.0)),
                  model_facts={"hash": "e1441589", "clip_skip": 2}, network=NetworkSpec(rank=8, alpha=4.0))
-    return _metadata(made)
+
+
+@pytest.fixture
+def metadata(ordered):
+    return _metadata(ordered)
 
 
 def _metadata(made):
@@ -120,9 +124,10 @@ def test_nothing_of_this_machine(metadata, tmp_path):
     assert str(tmp_path) not in text and "/tmp" not in text and "\\\\" not in text
 
 
-def test_no_dates_and_the_same_again(tmp_path, metadata):
-    assert not [key for key in metadata if "date" in key.removeprefix("ss_dataset") and key == "modelspec.date"] and "ss_training_started_at" not in metadata
+def test_no_dates_and_the_same_again(ordered, metadata):
     told = dated(1000.5)
+    assert not told.keys() & metadata.keys()
+    assert _metadata(ordered) == metadata
     assert told["ss_training_started_at"] == "1000.5" and float(told["ss_training_finished_at"]) > 1.7e9 and "T" in told["modelspec.date"]
 
 
@@ -194,7 +199,7 @@ def test_every_algorithm_has_a_module():
 
 def test_privacy(metadata):
     hidden = at_level(metadata, NO_NAMES)
-    assert "character" not in json.dumps({k: v for k, v in hidden.items() if k != "modelspec.trigger_phrase"}).replace('"class_tokens"', "")
+    assert "character" in json.dumps(metadata) and "character" not in json.dumps(hidden)
     assert json.loads(hidden["ss_tag_frequency"]) == {"dataset 1": {"fox": 2, "tree": 1, "snow": 1, "a fox": 1}, "dataset 2": {"animal": 1}}
     assert json.loads(hidden["ss_dataset_dirs"]).keys() == {"dataset 1"} and json.loads(hidden["ss_reg_dataset_dirs"]).keys() == {"dataset 2"}
     least = at_level(metadata, MINIMUM)

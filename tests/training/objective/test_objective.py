@@ -203,10 +203,15 @@ def test_preservation_outside_the_mask_counts_only_there():
 
 
 def test_video_latents_work():
-    objective = Objective(EVERYTHING, FakeDenoiser("flow"))
-    x0 = torch.randn(2, 4, 3, 8, 8)
+    """(B, C, T, H, W): a mask (B, 1, H, W) holds for every frame. Wrong by 0.1 inside it and by 9 outside."""
+    x0 = torch.randn(2, 4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    assert Objective(EVERYTHING, FakeDenoiser("flow")).noise(x0, [1, 2]).x_t.shape == x0.shape
+    objective = Objective(PLAIN, FakeDenoiser("flow"))
     noising = objective.noise(x0, [1, 2])
-    assert objective.losses(x0, x0, noising, mask=torch.ones(2, 1, 8, 8)).shape == (2,)
+    mask = torch.zeros(2, 1, 8, 8)
+    mask[..., :4] = 1
+    wrong = torch.where(mask.bool()[:, :, None], 0.1, 9.0)
+    torch.testing.assert_close(objective.losses(x0 + wrong, x0, noising, mask), (0.1 / noising.sigma) ** 2, rtol=1e-3, atol=0)
 
 
 def test_unknown_parametrisation_is_a_model_error():

@@ -8,7 +8,7 @@ from diffusers.training_utils import compute_loss_weighting_for_sd3, compute_snr
 from pack.training.objective.objective import Objective
 from pack.training.objective.spec import ObjectiveSpec, default_for
 from pack.training.objective.target import signal_to_noise
-from pack.training.objective.timesteps import FluxShift, Place, Sigmoid
+from pack.training.objective.timesteps import FluxShift, Given, Sigmoid
 from pack.training.objective.weights import CosMapWeighting
 
 from .fakes import FakeDenoiser, sd_sigmas
@@ -52,10 +52,10 @@ def test_min_snr_loss_as_diffusers_scripts_compute_it(parametrisation):
 def test_flux_shift_is_the_schedulers_dynamic_shift():
     flow = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
     u = torch.tensor([0.1, 0.4, 0.9], dtype=torch.float64)
-    place = Place(tokens=2304, sigmas=torch.ones(1))
+    given = Given(tokens=2304, sigmas=torch.ones(1))
     mu = 0.5 + (2304 - 256) * (1.15 - 0.5) / (4096 - 256)
-    expected = flow.time_shift(mu, 1.0, Sigmoid().quantile(u, place))
-    torch.testing.assert_close(FluxShift().quantile(u, place), expected)
+    expected = flow.time_shift(mu, 1.0, Sigmoid().quantile(u, given))
+    torch.testing.assert_close(FluxShift().quantile(u, given), expected)
 
 
 def test_cosmap_weighting():

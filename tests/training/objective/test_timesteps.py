@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pack.training.objective.timesteps import (
     CosMap,
     FluxShift,
+    Given,
     LogitNormal,
     Mode,
     ModelTable,
-    Place,
     Shift,
     Sigmoid,
     Uniform,
@@ -24,12 +24,12 @@ from pack.training.objective.timesteps import (
 
 from .fakes import sd_sigmas
 
-PLACE = Place(tokens=4096, sigmas=(torch.arange(1, 1001) / 1000).float())
+GIVEN = Given(tokens=4096, sigmas=(torch.arange(1, 1001) / 1000).float())
 ALL = (Uniform(), LogitNormal(), Sigmoid(), Shift(), FluxShift(), Mode(), CosMap(), ModelTable())
 
 
-def at(choice, u: float, place: Place = PLACE) -> float:
-    return choice.quantile(torch.tensor([u], dtype=torch.float64), place).item()
+def at(choice, u: float, given: Given = GIVEN) -> float:
+    return choice.quantile(torch.tensor([u], dtype=torch.float64), given).item()
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_cosmap_by_hand():
 
 def test_model_table_reads_the_flow_table_and_is_uniform_on_discrete_models():
     table = shift((torch.arange(1, 1001) / 1000).float(), 3.0)
-    assert at(ModelTable(), 0.499, Place(tokens=1, sigmas=table)) == pytest.approx(0.75)
-    assert at(ModelTable(), 0.3, Place(tokens=1, sigmas=sd_sigmas())) == pytest.approx(0.3)
+    assert at(ModelTable(), 0.499, Given(tokens=1, sigmas=table)) == pytest.approx(0.75)
+    assert at(ModelTable(), 0.3, Given(tokens=1, sigmas=sd_sigmas())) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("choice", ALL, ids=lambda c: type(c).__name__)
@@ -87,7 +87,7 @@ def test_every_quantile_function_rises_within_0_and_1(choice, u):
 
 def test_sigmoid_has_the_mass_of_a_normal():
     u = torch.rand(200_000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    p = Sigmoid().quantile(u, PLACE)
+    p = Sigmoid().quantile(u, GIVEN)
     # P(sigmoid(N) < 0.25) = P(N < -ln 3) = 0.13597
     assert (p < 0.25).double().mean().item() == pytest.approx(0.13597, abs=3e-3)
 

@@ -1,7 +1,5 @@
 """The TensorBoard log, with a writer that remembers; once with the real one."""
 
-
-import pytest
 import torch
 
 from pack.training.events import PreviewReady, RunEnded, Validated
@@ -43,7 +41,6 @@ def test_what_is_logged(tmp_path, started, step):
 
 
 def test_the_real_writer_leaves_an_event_file(tmp_path, started, step):
-    pytest.importorskip("tensorboard")
     log = TensorBoardLog(tmp_path)
     for event in (started(tmp_path), step(1), ended()):
         log(event)

@@ -12,6 +12,7 @@ from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.events import Emitter, Event
+from pack.training.network.attach import attached
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.schedules import Constant, Schedule
@@ -20,6 +21,7 @@ from pack.training.order import Order
 from pack.training.parts import Trainable
 from pack.training.protocols import TextCondition
 from pack.training.recipe import Recipe
+from pack.training.run.build import Built
 from pack.training.run.carry_out import Result, carry_out
 from pack.training.run.control import Control
 from pack.training.specs import PreviewSpec, RunSpec
@@ -204,6 +206,14 @@ class Bench:
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
             training=nothing, returned=nothing, reserve=lambda size: None, model_identity="tiny model",
         )
+
+    def losses_with_and_without(self, built: Built) -> tuple[float, float]:
+        """The mean loss of the draws of the first eight updates, with the adapters and without."""
+        draws = [draw for step in range(8) for batch in built.trainer.plan.group(step) for draw in batch]
+        with torch.no_grad(), attached(built.network, list(self.order().parts), checkpointing=False):
+            after = float(built.trainer.stepper.losses(draws).mean())
+            with built.network.disabled():
+                return after, float(built.trainer.stepper.losses(draws).mean())
 
     def file(self) -> bytes:
         return (self.folder / f"{self.folder.name}.safetensors").read_bytes()

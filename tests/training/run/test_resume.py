@@ -1,5 +1,6 @@
 """A run that was cut off goes on as if it never had been: the same file, byte for byte."""
 
+import math
 import os
 import signal
 import subprocess
@@ -97,6 +98,9 @@ def test_more_steps_and_another_rate_are_allowed(tmp_path):
     cut.run()
     other = ground(tmp_path, OptimizerSpec(learning_rate=3e-3), steps=STEPS + 5)
     assert other.run(cut.folder / "state" / "state.safetensors").step == STEPS + 5
+    rates = [event.learning_rates["diffusion_model"] for event in other.recorder.of(StepDone)]
+    # A cosine over 25 steps, the first of them (5 %) for warm-up.
+    assert rates == pytest.approx([3e-3 * 0.5 * (1 + math.cos(math.pi * (step - 1) / 24)) for step in range(CUT, STEPS + 5)])
 
 
 @pytest.mark.parametrize(

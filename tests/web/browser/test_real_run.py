@@ -1,4 +1,7 @@
-"""The shipped workflow, opened and run as a user does it: a real training on a tiny SD1.5, watched and steered."""
+"""The shipped workflow, opened and run as a user does it, watched and steered: buttons, steps, status and files.
+
+The training is real, but the tiny SD1.5 is random: samples are looked at for their number, and what they show is noise.
+"""
 
 import pytest
 from playwright.sync_api import expect
@@ -36,7 +39,7 @@ def test_the_shipped_workflow_watched_and_steered(frontend, start_server, open_p
         panel.expect_status("training", timeout=120_000)
         panel.wait_for_step(25)
         expect(panel.thumbnails).to_have_count(4)
-        page.screenshot(path=screenshots / f"real-{frontend}.png")
+        page.screenshot(path=screenshots / f"steered-{frontend}.png")
 
         panel.press("save")
         expect(panel.root.locator(".lora-canvas-file").first).to_contain_text("checkpoint", timeout=60_000)
