@@ -33,7 +33,7 @@ def problems(base: Path) -> list[str]:
 def lora_problems(path: Path) -> list[str]:
     """What is wrong with a LoRA file in kohya's layout."""
     with safe_open(path, framework="pt") as file:
-        weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118  not a dictionary
+        weights = {key: file.get_tensor(key).float() for key in file.keys()}
         steps = (file.metadata() or {}).get("ss_steps")
     stems = {key.removesuffix(UP) for key in weights if key.endswith(UP)}
     found = [f"{path} lacks {stem}{part}" for stem in sorted(stems) for part in (DOWN, ALPHA) if stem + part not in weights]

@@ -21,7 +21,7 @@ def complete(comfyui: Path) -> list[str]:
 
 def _add(module: str, place: str) -> bool:
     name = distribution(module)
-    print(f"ComfyUI's {place} imports {module}, which its requirements did not bring: installing {name}", flush=True)
+    print(f"ComfyUI's {place} imports {module}, which is not here: installing {name}", flush=True)
     if not _python("-m", "pip", "--disable-pip-version-check", "install", "-c", str(PINNED), name):
         print(f"There is no {name} that fits this Python and torch: going on without it.", flush=True)
         return False
