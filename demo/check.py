@@ -22,11 +22,11 @@ def problems(base: Path) -> list[str]:
     found = [problem for path in loras for problem in lora_problems(path)]
     if not loras:
         found.append(f"there is no LoRA in {base / 'models' / 'loras'}")
-    for folder, pattern in (("output", "*.png"), ("output/lora_canvas", "*/samples/*.png")):
-        pictures = sorted((base / folder).glob(pattern))
+    for what, pattern in (("with the LoRA", "*.png"), ("of the training", "*/samples/*.png")):
+        pictures = sorted((base / "output" / "lora_canvas").glob(pattern))
         found += [f"{path} is of one colour" for path in pictures if deviation(path) < PLAIN]
         if not pictures:
-            found.append(f"there is no picture {pattern} in {base / folder}")
+            found.append(f"there is no picture {what} ({pattern}) in {base / 'output' / 'lora_canvas'}")
     return found
 
 

@@ -28,7 +28,7 @@ def picture(path, colours=2):
 def base(tmp_path):
     """The folder that ComfyUI ran in, after a demo that went well."""
     lora(tmp_path / "models" / "loras" / "lcfox.safetensors")
-    picture(tmp_path / "output" / "lcfox_00001_.png")
+    picture(tmp_path / "output" / "lora_canvas" / "test_00001_.png")
     picture(tmp_path / "output" / "lora_canvas" / "lcfox" / "samples" / "step_0001_0.png")
     return tmp_path
 
@@ -39,7 +39,7 @@ def test_all_is_well(base):
 
 def test_nothing_there(tmp_path):
     told = "\n".join(problems(tmp_path))
-    assert "no LoRA" in told and "no picture *.png" in told and "no picture */samples/*.png" in told
+    assert "no LoRA" in told and "no picture with the LoRA" in told and "no picture of the training" in told
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_a_lora_that_is_none(base, change, complaint):
 
 
 def test_a_picture_of_one_colour(base):
-    picture(path := base / "output" / "lcfox_00002_.png", colours=1)
+    picture(path := base / "output" / "lora_canvas" / "test_00002_.png", colours=1)
     assert problems(base) == [f"{path} is of one colour"]
