@@ -81,8 +81,7 @@ def summary(found: list[dict], seconds: float, processes: int) -> list[str]:
     said = ", ".join(f"{counts[result]} {result}" for result in RESULTS if counts[result] or result in SHOWN_ALWAYS)
     return [
         "",
-        f"The {len(slow)} slowest files:",
-        *(f"  {taken:7.1f} s  {file}" for taken, file in slow),
+        *(f"{taken:7.1f} s  {file}" for taken, file in slow),
         *(f"SKIPPED [{count}] {why}" for why, count in skips.items()),
         *(f"{result.upper()} {test} - {first_line(why)}" for (test, result), why in told.items() if result in BAD),
         f"=== {said} in {seconds:.0f} s, {processes} process{'es' * (processes > 1)} ===",
@@ -98,9 +97,7 @@ def exit_code(found: list[dict], last: int) -> int:
     counts = Counter(result for _, result in results(found))
     if any(counts[result] for result in BAD):
         return FAILED
-    if last in (PASSED, NOTHING):
-        return PASSED if counts else NOTHING
-    return last
+    return PASSED if last == NOTHING and counts else last
 
 
 if __name__ == "__main__":
