@@ -86,9 +86,14 @@ def file_of(nodeid: str) -> str:
 
 
 def events(record: Path) -> list[dict]:
-    """What has been written down so far; a line that a crash cut off is left out."""
-    lines = record.read_text(encoding="utf-8").splitlines(keepends=True) if record.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    """What has been written down so far."""
+    found = []
+    for line in record.read_text(encoding="utf-8").splitlines() if record.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue  # a crash cut it off
+    return found
 
 
 def main(record: str, limit: str, *arguments: str) -> int:

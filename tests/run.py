@@ -57,7 +57,8 @@ def _goes_on(record: Path, before: int, code: int) -> bool:
     file, why = file_of(at), f"the process ended with {death(code)} in {file_of(at)}"
     known = {event["done"] for event in found if "done" in event}
     with record.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps({"test": at, "result": "failed", "why": why}) + "\n" + json.dumps({"done": file}) + "\n")
+        for event in ({"test": at, "result": "failed", "why": why}, {"done": file}):
+            lines.write(f"\n{json.dumps(event)}\n")
     # Dead in a file that it was to pass over: another process would fare no better.
     return last.get("left", file not in known)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pack.tests.child import events
+
 RUNNER = Path(__file__).with_name("run.py")
 GOOD = "def test_good():\n    pass\n"
 FILES = {
@@ -96,3 +98,10 @@ def test_plain_arguments(run):
 def test_nothing_to_run_is_said(run):
     assert run(["test_a_good"], "-k", "nothing_is_called_this")[0] == 5
     assert run([], "no_such_file.py")[0] == 4
+
+
+def test_a_line_that_a_crash_cut_off_is_passed_over(tmp_path):
+    record = tmp_path / "record.jsonl"
+    record.write_text('{"at": "a.py"}\n{"at": "b.p\n{"done": "a.py"}\n\n')
+    assert events(record) == [{"at": "a.py"}, {"done": "a.py"}]
+    assert events(tmp_path / "none.jsonl") == []
