@@ -9,7 +9,7 @@
 #
 # Variables, on the command line or in the environment:
 #   COMFYUI_PATH  an existing ComfyUI to use instead of unpacking one
-#   PYTHON        the interpreter of that ComfyUI (its environment gets the pack's own requirements, nothing else)
+#   PYTHON        the interpreter of that ComfyUI (it gets the pack's own requirements, for `make test` the tests' too, nothing else)
 #   VENV          where to keep the environment made here (default .venv)
 #   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: a tiny random one)
 #   PYTEST_ARGS   for the tests: paths, -k, -m and whatever else pytest takes
