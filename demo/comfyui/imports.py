@@ -37,7 +37,7 @@ def imported(comfyui: Path) -> dict[str, str]:
         inside = path.relative_to(comfyui)
         if inside.parts[0] in APART or inside.parts[0].startswith("."):
             continue
-        for name, line in unguarded(ast.parse(path.read_text(encoding="utf-8")).body):
+        for name, line in unguarded(ast.parse(path.read_bytes()).body):
             top = name.split(".")[0]
             if top not in own and top not in sys.stdlib_module_names:
                 found.setdefault(top, f"{inside.as_posix()}:{line}")
