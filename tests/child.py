@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -15,12 +16,13 @@ import pytest
 
 
 class Watcher:
-    """A pytest plugin: passes over the files that are done, and stops between two files when the process has grown too large."""
+    """A pytest plugin: passes over files that are done, and stops between two files when the process has grown too large."""
 
     def __init__(self, record: Path, limit: float):
         self._record, self._limit = record, limit
         self._done = {event["done"] for event in events(record) if "done" in event}
-        self._started = 0.0
+        self._waiting: Counter[str] = Counter()  # tests to come, by file
+        self._seconds: dict[str, float] = {}  # of files that have begun and are not done
         self.left = False
 
     def note(self, **event) -> None:
@@ -52,13 +54,21 @@ class Watcher:
         if report.outcome != "passed":
             self._tell(report, "error" if report.failed else "skipped")
 
+    def pytest_collection_finish(self, session) -> None:
+        self._waiting = Counter(file_of(item.nodeid) for item in session.items)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item, nextitem):
+        file, started = file_of(item.nodeid), time.monotonic()
         self.note(at=item.nodeid)
-        self._started = self._started or time.monotonic()
         answer = yield
-        if nextitem is None or file_of(nextitem.nodeid) != file_of(item.nodeid):
-            self._end_file(item, nextitem)
+        self._waiting[file] -= 1
+        self._seconds[file] = self._seconds.get(file, 0.0) + time.monotonic() - started
+        if not self._waiting[file]:
+            self.note(done=file, seconds=self._seconds.pop(file))
+        # pytest may take the tests of several files in turns, for a fixture that is expensive to make.
+        if nextitem is not None and not self._seconds:
+            self._stop_when_full(item.session)
         return answer
 
     def pytest_runtest_logreport(self, report) -> None:
@@ -66,13 +76,11 @@ class Watcher:
         if category:
             self._tell(report, category)
 
-    def _end_file(self, item, nextitem) -> None:
-        self.note(done=file_of(item.nodeid), seconds=time.monotonic() - self._started)
-        self._started = 0.0
+    def _stop_when_full(self, session) -> None:
         grown = psutil.Process().memory_info().rss / 1e9
-        if nextitem is not None and grown > self._limit and not item.session.shouldfail:
+        if grown > self._limit and not session.shouldfail:
             self.left = True
-            item.session.shouldstop = f"{grown:.1f} GB of memory are in use: the rest runs in a fresh process"
+            session.shouldstop = f"{grown:.1f} GB of memory are in use: the rest runs in a fresh process"
 
     def _tell(self, report, result: str) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else getattr(report, "wasxfail", "")

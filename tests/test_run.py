@@ -25,6 +25,14 @@ FILES = {
     "test_j_last": GOOD + "import pytest\n@pytest.mark.xfail(reason='known')\ndef test_known():\n    assert False\n",
 }
 
+#: pytest takes the tests of these two in turns: first all of the one world, then all of the other.
+IN_TURNS = {
+    "conftest": "import pytest\n@pytest.fixture(scope='session', params=['first', 'second'])\ndef world(request):\n    return request.param\n",
+    "test_m_one": "def test_one(world):\n    pass\n",
+    "test_m_two": "def test_two(world):\n    pass\n",
+    "test_n_alone": GOOD,
+}
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
@@ -34,7 +42,7 @@ def run(tmp_path, monkeypatch):
     def start(names, *arguments: str, memory: str = "6") -> tuple[int, list[str]]:
         (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider -ra\n")
         for name in names:
-            (tmp_path / f"{name}.py").write_text(FILES[name])
+            (tmp_path / f"{name}.py").write_text((FILES | IN_TURNS)[name])
         monkeypatch.setenv("TEST_MEMORY_GB", memory)
         answer = subprocess.run([sys.executable, RUNNER, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert "Traceback" not in answer.stderr
@@ -76,6 +84,11 @@ def test_a_full_process_makes_place_for_a_fresh_one(run):
     code, lines = run(["test_a_good", "test_f_skip", "test_j_last"], memory="0.001")
     assert (code, closing(lines), processes(lines)) == (0, "3 passed, 0 failed, 2 skipped, 1 xfailed", 3)
     assert sum("of memory are in use" in line for line in lines) == 2
+
+
+def test_files_in_turns_are_both_run_whole(run):
+    code, lines = run(IN_TURNS, memory="0.001")
+    assert (code, closing(lines), processes(lines)) == (0, "5 passed, 0 failed, 0 skipped", 2)
 
 
 def test_named_files_are_not_run_twice(run):
