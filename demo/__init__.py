@@ -1,4 +1,16 @@
 """The demo: a real ComfyUI, a tiny base model, drawn pictures, and the shipped workflow run on them.
 
 `python -m demo.run` puts the repository's root on `sys.path`; that process only talks to ComfyUI over HTTP.
+
+    run         `make demo` from start to end
+    stage       what ComfyUI is given (model, pictures, a workflow fit for a CPU), and what it left behind
+    progress    the screen while it runs: nodes, bars, messages
+    check       looks at the files that a demo left: a LoRA that says something, pictures that show something
+    grid        one picture of all sample pictures
+    pictures    the data set: twelve captioned pictures
+    fox         the mascot in them
+    scenes      the backgrounds behind it
+    comfyui/    a ComfyUI to talk to
+    tiny/       the tiny models
+    shipped/    the makers of what is shipped
 """

@@ -9,13 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from .client import ComfyClient, PromptRefused
+from .comfyui.client import ComfyClient, PromptRefused
+from .comfyui.server import ComfyServer, ServerFailed
+from .comfyui.workflow import WorkflowError, find
 from .progress import Display
-from .server import ComfyServer, ServerFailed
-from .stage import ROOT, WORKFLOW, load_workflow, make_quick, place_checkpoint, place_pictures, prompt_of, results
-from .workflow import WorkflowError, find
+from .stage import BASE, ROOT, WORKFLOW, load_workflow, make_quick, place_checkpoint, place_pictures, prompt_of, results
 
-BASE = ROOT / "demo" / "output" / "comfyui"
 # ComfyUI may be silent this long (s): loading a real checkpoint, encoding on a slow disk.
 PATIENCE = 1800.0
 STEPS_TINY, STEPS_REAL = 160, 60

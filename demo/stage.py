@@ -7,12 +7,13 @@ import json
 import shutil
 from pathlib import Path
 
-from . import checkpoints
+from .comfyui.workflow import find, to_api
 from .grid import sample_grid
 from .pictures import DATASET
-from .workflow import find, to_api
+from .tiny import checkpoints
 
 ROOT = Path(__file__).resolve().parents[1]
+BASE = ROOT / "demo" / "output" / "comfyui"  # the demo's own
 WORKFLOW = ROOT / "workflows" / "Train SD1.5 LoRA.json"
 FOLDER = "lcfox"
 PROMPTS = (

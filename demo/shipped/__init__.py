@@ -1,8 +1,20 @@
-"""What is shipped, one idea a file: workflows (name -> function that makes a canvas) and blueprints (name -> function that makes a file)."""
+"""The makers of what is shipped: workflows (name -> function that makes a canvas) and blueprints (name -> function that makes a file).
+
+    training             Train SD1.5, SDXL and FLUX
+    small                the smaller workflows, one task each
+    one_node             the whole training as one node
+    notes                what the notes on the workflows say
+    models               the models that the workflows ask for
+    canvas               places nodes and writes the workflow format
+    blueprint            folds a canvas into one node
+    make_workflows       writes workflows/ and subgraphs/
+    make_pictures        takes the workflows' pictures
+    make_family_table    writes README's table of models
+"""
 
 from collections.abc import Callable
 
-from ..canvas import Canvas
+from .canvas import Canvas
 from .one_node import NAME, train_in_one_node
 from .small import (
     caption_a_folder,

@@ -1,7 +1,7 @@
 """The whole training as one node, for a first LoRA: it stands in the node library under Subgraph Blueprints."""
 
-from ..blueprint import blueprint, door
-from ..canvas import Canvas
+from .blueprint import blueprint, door
+from .canvas import Canvas
 
 COLUMN = 400
 NAME = "Train a LoRA (one node)"

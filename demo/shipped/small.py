@@ -1,7 +1,7 @@
 """The smaller workflows: one task each."""
 
-from ..canvas import Canvas, Placed
 from . import models
+from .canvas import Canvas, Placed
 from .notes import CAPTION_NOTE, COMPARE_NOTE, GRAPH_NOTE, KINDS_NOTE, RESUME_NOTE, START_NOTE
 
 COLUMN = 400

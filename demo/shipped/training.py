@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..canvas import Canvas, Column, Placed
 from . import models
+from .canvas import Canvas, Column, Placed
 from .notes import FLUX_NOTE, SD15_NOTE, SDXL_NOTE
 
 Socket = tuple[Placed, str]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from pack.demo import checkpoints
+from pack.demo.tiny import checkpoints
 from pack.tests.comfy.inprocess import Comfy, start
 from pack.tests.comfy.short_text import honour_short_text
 
@@ -32,7 +32,7 @@ def run_prompt(comfy) -> Callable:
 
 @pytest.fixture(scope="session")
 def checkpoint(comfy, cache_folder) -> Callable[[str], str]:
-    """`checkpoint(kind)` gives the file name, in models/checkpoints, of a tiny checkpoint (kinds: demo/checkpoints.py)."""
+    """`checkpoint(kind)` gives the file name, in models/checkpoints, of a tiny checkpoint (kinds: demo/tiny/checkpoints.py)."""
 
     def link(kind: str) -> str:
         path = checkpoints.make(kind, cache_folder / "checkpoints")

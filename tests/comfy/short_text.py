@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from types import ModuleType
 
-from pack.demo.checkpoints import SHORT_TEXT_KEY
+from pack.demo.tiny.checkpoints import SHORT_TEXT_KEY
 
 
 def text_options(path: Path) -> dict:

@@ -81,7 +81,7 @@ def test_the_vae_keeps_a_picture(comfy, checkpoint, kind):
 
 def test_the_same_kind_is_the_same_file(tmp_path):
     """On one machine and with as many threads: sums are not the same in another order."""
-    from pack.demo import checkpoints
+    from pack.demo.tiny import checkpoints
 
     first, second = (checkpoints.make("sd15", tmp_path / name).read_bytes() for name in ("a", "b"))
     assert first == second

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from pack.demo.make_family_table import FACTS
+from pack.demo.shipped.make_family_table import FACTS
 from pack.tests.comfy import tiny_models
 from pack.tests.comfy.family_walk import walk
 from pack.tests.comfy.tiny_models import TRAINED, Tiny

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pack.demo.comfyui.workflow import to_api
 from pack.demo.shipped import BLUEPRINTS, WORKFLOWS
-from pack.demo.workflow import to_api
 from pack.tests.comfy.graphs import place_pictures
 from pack.tests.comfy.object_info import object_info
 
@@ -31,7 +31,7 @@ def test_there_is_a_file_for_each_and_nothing_else():
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_file_is_what_the_maker_makes_today(info, name):
-    """Run `python -m demo.make_workflows` after a node has changed."""
+    """Run `python -m demo.shipped.make_workflows` after a node has changed."""
     assert load(ROOT / "workflows" / f"{name}.json") == json.loads(json.dumps(WORKFLOWS[name](info).workflow()))
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pack.demo import checkpoints
-from pack.demo.client import ComfyClient
-from pack.demo.server import ComfyServer
+from pack.demo.comfyui.client import ComfyClient
+from pack.demo.comfyui.server import ComfyServer
+from pack.demo.tiny import checkpoints
 
 
 @pytest.fixture(scope="session")

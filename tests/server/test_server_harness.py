@@ -2,7 +2,7 @@
 
 import pytest
 
-from pack.demo.client import PromptRefused
+from pack.demo.comfyui.client import PromptRefused
 
 
 def sampling(name: str, steps: int) -> dict:

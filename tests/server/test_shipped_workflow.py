@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from pack.demo.comfyui.workflow import find
 from pack.demo.stage import load_workflow, make_quick, place_checkpoint, place_pictures, prompt_of, results
-from pack.demo.workflow import find
 
 STEPS, SIDE = 4, 128
 
@@ -14,7 +14,7 @@ STEPS, SIDE = 4, 128
 @pytest.fixture(scope="module")
 def finished(comfy_server):
     """The prompt, its events and its history, after a run of a few steps."""
-    from pack.demo.client import ComfyClient
+    from pack.demo.comfyui.client import ComfyClient
 
     base, workflow = comfy_server.base, load_workflow()
     with ComfyClient(comfy_server.address) as client:

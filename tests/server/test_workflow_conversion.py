@@ -5,8 +5,8 @@ from importlib import resources
 
 import pytest
 
-from pack.demo.client import ComfyClient, PromptRefused
-from pack.demo.workflow import find, to_api
+from pack.demo.comfyui.client import ComfyClient, PromptRefused
+from pack.demo.comfyui.workflow import find, to_api
 
 TEMPLATES = ("default", "lora", "image2image", "lora_multiple", "inpaint_example", "hiresfix_latent_workflow")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from pack.demo.browser import SETTINGS, launch, wait_until_ready
-from pack.demo.server import ComfyServer
+from pack.demo.comfyui.browser import SETTINGS, launch, wait_until_ready
+from pack.demo.comfyui.server import ComfyServer
 
 FAKE_PACK = Path(__file__).parents[1] / "fake_pack"
 FRONTENDS = ("bundled", "newest")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from pack.demo.browser import wait_until_ready
+from pack.demo.comfyui.browser import wait_until_ready
 from pack.tests.web.browser.panel_page import add_node, open_bottom, open_sidebar, queue_over_api, run_canvas
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ The training is real, but the tiny SD1.5 is random: samples are looked at for th
 import pytest
 from playwright.sync_api import expect
 
-from pack.demo.browser import wait_until_ready
+from pack.demo.comfyui.browser import wait_until_ready
 from pack.demo.stage import PROMPTS, load_workflow, place_checkpoint, place_pictures
 from pack.tests.web.browser import panel_page
 from pack.tests.web.browser.conftest import FRONTENDS

@@ -5,7 +5,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FACTS = ROOT / "docs" / "families.json"
 START, END = "<!-- families:start -->", "<!-- families:end -->"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pack.demo.make_family_table import END, FACTS, START, table, with_table
+from pack.demo.shipped.make_family_table import END, FACTS, START, table, with_table
 
 FOUND = {
     "trained": [

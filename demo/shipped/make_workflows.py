@@ -1,4 +1,4 @@
-"""Writes the workflows and the blueprint that are shipped: `python -m demo.make_workflows`, with COMFYUI_PATH set.
+"""Writes the workflows and the blueprint that are shipped: `python -m demo.shipped.make_workflows`, with COMFYUI_PATH set.
 
 They are made from the running pack's own schemas, so every socket and widget exists; run it again after a node changes.
 """
@@ -9,11 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .client import ComfyClient
-from .server import ComfyServer
-from .shipped import BLUEPRINTS, WORKFLOWS
+from ..comfyui.client import ComfyClient
+from ..comfyui.server import ComfyServer
+from . import BLUEPRINTS, WORKFLOWS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:

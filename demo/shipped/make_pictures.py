@@ -10,10 +10,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from .browser import SETTINGS, launch, wait_until_ready
-from .server import ComfyServer
+from ..comfyui.browser import SETTINGS, launch, wait_until_ready
+from ..comfyui.server import ComfyServer
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BARE = SETTINGS | {
     "Comfy.Graph.CanvasInfo": False, "Comfy.Graph.CanvasMenu": False, "Comfy.Minimap.Visible": False, "LiteGraph.Canvas.MinFontSizeForLOD": 0,
 }
