@@ -85,8 +85,8 @@ class Display:
             mean = sum(self._losses) / len(self._losses) if self._losses else float("nan")
             self._show("Training", self._step, record["total_steps"], f"loss {mean:.3f}")
         elif kind == "progress":
-            phase = PHASES.get(record["phase"], record["phase"])
-            if self._label == "Training":
+            phase: str = PHASES.get(record["phase"]) or record["phase"]
+            if self._bar is not None and self._label == "Training":
                 self._bar.show(self._step, f"{phase.lower()}, {record['done']} of {record['total']}")
             else:
                 self._show(phase, record["done"], record["total"])
@@ -96,7 +96,7 @@ class Display:
             self.close()
 
     def _show(self, label: str, done: float, total: float, note: str = "") -> None:
-        if label != self._label:
+        if self._bar is None or label != self._label:
             self.close()
             self._label, self._bar = label, Bar(label, total, self._out)
         self._bar.show(done, note)

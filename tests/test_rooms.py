@@ -104,7 +104,7 @@ def inside(folder: Path) -> set[str]:
 def named(folder: Path) -> set[str]:
     """What the folder's docstring names: the first word of every line indented by four."""
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")), clean=False) or ""
-    return set(re.findall(r"^    (\w+)  ", text, flags=re.M))
+    return set(re.findall(r"^    (\w+)/?  ", text, flags=re.M))
 
 
 def misnamed(folder: Path) -> dict[str, set[str]]:

@@ -11,13 +11,16 @@
     record      what a run leaves to be read later: listeners of its events
     drawing     charts, grids and contact sheets
     files       atomic writing, safetensors, the store of the caches
-    order       everything a run is made of
+    recipe      what the user set: what is to be trained, and how
+    order       the recipe, with everything that the host lends
     specs       the records that belong to a run as a whole
+    settings    how specs are described, and compared when a run is resumed
     events      what a run says while it goes on
     protocols   what the engine needs of its host
     families    what a family of models is called and made of
     parts       a part that can be trained, its sections and blocks
     patterns    how people name modules
+    rules       lines of a pattern and its settings
     ops         which modules can carry an adapter
     registry    names with errors that suggest the one that was meant
     seeds       one seed from several

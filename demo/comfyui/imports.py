@@ -58,7 +58,7 @@ def unguarded(statements: list[ast.stmt]) -> Iterator[tuple[str, int]]:
         if isinstance(statement, ast.Import):
             yield from ((alias.name, statement.lineno) for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom):
-            if statement.level == 0:
+            if statement.level == 0 and statement.module:
                 yield statement.module, statement.lineno
         elif isinstance(statement, ast.Try):
             if not any(map(_catches_absence, statement.handlers)):

@@ -1,5 +1,7 @@
 """The smaller workflows: one task each."""
 
+from typing import Any
+
 from . import models
 from .canvas import Canvas, Placed
 from .notes import CAPTION_NOTE, COMPARE_NOTE, GRAPH_NOTE, KINDS_NOTE, RESUME_NOTE, START_NOTE
@@ -62,7 +64,7 @@ def compare_kinds(info: dict) -> Canvas:
              ("dylora", "LoRACanvasDyLoRAOptions"))
     for number, (algorithm, options) in enumerate(kinds):
         column = canvas.column(460 + number * 460, COLUMN)
-        sockets = {"options": column.add(options).out("options")} if options else {}
+        sockets: dict[str, Any] = {"options": column.add(options).out("options")} if options else {}
         network = column.add("LoRACanvasLoRANetwork", {"algorithm": algorithm}, **sockets)
         blocks = column.add("LoRACanvasBlockWeights", network=network.out("network"), model=loader.out("MODEL"))
         column.add("PreviewAny", room=300, title=f"What {algorithm} trains", source=blocks.out("report"))

@@ -14,7 +14,7 @@
     items         Dataset -> Items: one picture at one size and crop, and its pixels
     latents       the cache of the items' latents
     texts         the cache of the captions' encodings
-    batches       the seeded, resumable order
-
-Inside lie two rooms: `folder` (a folder of pictures and captions -> Dataset) and `advice` (what is said of a dataset).
+    batches       the seeded, resumable sequence of draws
+    folder/       a folder of pictures and captions -> Dataset
+    advice/       what is said of a dataset before training
 """

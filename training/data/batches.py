@@ -8,7 +8,7 @@ spans two epochs, so the last of an epoch may be short (kohya's sd-scripts count
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,7 +37,7 @@ class BatchPlan:
 
     def __init__(
         self,
-        buckets: Sequence[Hashable],
+        buckets: Sequence[tuple[int, int]],
         repeats: Sequence[int],
         *,
         batch_size: int,
@@ -55,9 +55,9 @@ class BatchPlan:
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / accumulation)
         self._epoch = lru_cache(maxsize=2)(self._make_epoch)
 
-    def bucket_counts(self) -> dict[Hashable, int]:
+    def bucket_counts(self) -> dict[tuple[int, int], int]:
         """Draws an epoch in each bucket, in order of first appearance."""
-        counts: dict[Hashable, int] = {}
+        counts: dict[tuple[int, int], int] = {}
         for bucket, repeats in zip(self._buckets, self._repeats, strict=True):
             counts[bucket] = counts.get(bucket, 0) + repeats
         return counts
@@ -79,7 +79,7 @@ class BatchPlan:
             for repeat in range(repeats)
         ]
         generator = torch.Generator().manual_seed(mix_seed("order", self.seed, epoch))
-        by_bucket: dict[Hashable, list[Draw]] = {}
+        by_bucket: dict[tuple[int, int], list[Draw]] = {}
         for index in torch.randperm(len(draws), generator=generator).tolist():
             by_bucket.setdefault(self._buckets[draws[index].item], []).append(draws[index])
         batches = [

@@ -97,7 +97,6 @@ def placed(size: Size, resized: Size, bucket: Size, focus: tuple[float, float] =
     if focus == (0.5, 0.5):
         crop = (spare[0] // 2, spare[1] // 2)
     else:
-        crop = tuple(
-            min(max(int(focus[i] * resized[i] - bucket[i] / 2 + 0.5), 0), spare[i]) for i in (0, 1)
-        )
+        left, top = (min(max(int(focus[i] * resized[i] - bucket[i] / 2 + 0.5), 0), spare[i]) for i in (0, 1))
+        crop = (left, top)
     return Placement(resized, PixelGeometry(original=size, crop=crop, target=bucket))

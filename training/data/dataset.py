@@ -27,25 +27,32 @@ class Picture(Protocol):
     @property
     def file(self) -> "Path | None":
         """Where it lies on disk; None for what the graph made."""
+        ...
 
     @property
     def encoded(self) -> "Mapping[str, torch.Tensor] | None":
         """'latent' (C, ..., H, W) and maybe 'mask' (H, W), where the graph has encoded it already: it is used as it is."""
+        ...
 
     def size(self) -> Size:
         """(width, height) after EXIF rotation. Raises DatasetError that names the file."""
+        ...
 
     def has_alpha(self) -> bool:
         """Whether something of it may be transparent. Raises DatasetError that names the file."""
+        ...
 
     def digest(self) -> str:
         """A hash of the content: an edited file has another."""
+        ...
 
     def pixels(self) -> "np.ndarray":
         """(h, w, 4) uint8 RGBA, EXIF rotation applied. Raises DatasetError that names the file."""
+        ...
 
     def small_pixels(self, side: int) -> "np.ndarray":
         """`pixels`, maybe reduced, but to no less than `side` pixels a side: for looking at, and much faster."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

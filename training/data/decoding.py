@@ -174,7 +174,7 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
             profile = ImageCms.getOpenProfile(BytesIO(icc))
             if image.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(profile).lower():
                 return image
-            return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile: plain conversion, as every viewer does
     return image.convert("RGB")

@@ -56,7 +56,7 @@ def make_items(dataset: Dataset) -> tuple[Item, ...]:
     drafts = [draft for sample in dataset.samples for draft in _drafts(sample)]
     homes = _merged_buckets(drafts)
     return tuple(
-        _item(sample, spec, placement, homes.get((spec, area, placement.geometry.target)))
+        _item(sample, spec, placement, homes.get((spec, area, placement.geometry.target)) if spec else None)
         for sample, spec, area, placement in drafts
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import groupby
@@ -111,15 +111,18 @@ class LatentCache:
             self._keys[item] = latent_key(item, self._encoder.identity)
         return self._keys[item]
 
-    def _entry(self, item: Item) -> Tensors:
+    def _entry(self, item: Item) -> Mapping[str, torch.Tensor]:
         if item.sample.picture.encoded is not None:
             return item.sample.picture.encoded
-        key = self._key(item)
-        entry = self._memory.get(key) or (self._store.get(key) if self._store else None)
+        entry = self._kept(self._key(item))
         if entry is None:
             self._encode([(item, loaded) for loaded in _load([item])])
-            entry = self._memory.get(key) or self._store.get(key)
+            entry = self._kept(self._key(item))
+            assert entry is not None, "what was just encoded is kept, or the store would have raised"
         return entry
+
+    def _kept(self, key: str) -> Tensors | None:
+        return self._memory.get(key) or (self._store.get(key) if self._store else None)
 
     def _missing(self, items: Iterable[Item], bad: "dict[Sample, str]", check: Callable[[], None]) -> list[Item]:
         """The variants without a cache entry, each content once; pictures that cannot be read go to `bad`."""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .decoding import Header, decoded, failure, read_header
 
@@ -34,7 +34,9 @@ class FilePicture:
     known: Header | None = None
     index: DigestIndex | None = field(default=None, compare=False, repr=False)
 
-    encoded: ClassVar[None] = None
+    @property
+    def encoded(self) -> None:
+        return None
 
     def header(self) -> Header:
         """Size and alpha from the header alone. Raises DatasetError."""

@@ -13,7 +13,7 @@ from ..protocols import TextCondition
 from .encoded import plain
 
 if TYPE_CHECKING:
-    from ..protocols import TextEncoder
+    from ..protocols import CaptionEncoder
 
 WHERE = "Train LoRA"
 FORMAT = 1
@@ -22,7 +22,7 @@ FORMAT = 1
 class TextCache:
     """Conditions by text. With a `folder` they live there and are read when asked for; else in memory."""
 
-    def __init__(self, encoder: "TextEncoder", folder: Path | None = None, *, size_limit: int = 20 * GIGABYTE):
+    def __init__(self, encoder: "CaptionEncoder", folder: Path | None = None, *, size_limit: int = 20 * GIGABYTE):
         self._encoder = encoder
         self._store = TensorStore(folder, size_limit) if folder else None
         self._memory: dict[str, TextCondition] = {}

@@ -13,6 +13,5 @@
     checkpointing   which blocks are recomputed in backward
     files           Network <-> the tensors of a LoRA file
     report          what would be trained, block by block, for people
-
-kinds/ has the kinds of adapter.
+    kinds/          the kinds of adapter, one file each
 """

@@ -38,7 +38,8 @@ def carry_out(order: Order, control: Control, emit: Emitter, state: Path | None 
 
 def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None) -> Result:
     started = time.monotonic()
-    built, first_step, reason, error, path = None, 0, "failed", None, None
+    built: Built | None = None
+    first_step, reason, error, path = 0, "failed", None, None
     try:
         built = build(order, control, emit)
         first_step = _resume(order, built, state)
@@ -46,6 +47,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         with order.training(), attached(built.network, list(order.parts), checkpointing=order.recipe.run.gradient_checkpointing):
             reason = train(built.trainer)
         path = built.checkpoints.save_end(built.trainer)
+        return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
     except control.interrupts:
         reason = "cancelled"
         path = _save_what_was_learned(built, first_step)
@@ -57,7 +59,6 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     finally:
         emit(RunEnded(reason=reason, step=built.trainer.step if built else 0, total_steps=built.trainer.total_steps if built else 0,
                       lora_path=path, seconds=time.monotonic() - started, error=error))
-    return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
 
 
 def _resume(order: Order, built: Built, state: Path | None) -> int:

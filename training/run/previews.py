@@ -27,7 +27,7 @@ class Previews(Companion):
         wished = trainer.control.take(PREVIEW)
         if self._spec is None or trainer.step == self._done_at:
             return
-        if wished or self._due(trainer):
+        if wished or _due(self._spec, trainer):
             self.sample(trainer, self._spec)
 
     def sample(self, trainer: Trainer, spec: PreviewSpec) -> None:
@@ -45,11 +45,12 @@ class Previews(Companion):
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
         trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))
 
-    def _due(self, trainer: Trainer) -> bool:
-        spec, step = self._spec, trainer.step
-        if step == 0:
-            return spec.at_start
-        if step == trainer.total_steps:
-            return spec.at_end
-        epochs = spec.every_n_epochs * trainer.plan.steps_per_epoch
-        return bool((spec.every_n_steps and step % spec.every_n_steps == 0) or (epochs and step % epochs == 0))
+
+def _due(spec: PreviewSpec, trainer: Trainer) -> bool:
+    step = trainer.step
+    if step == 0:
+        return spec.at_start
+    if step == trainer.total_steps:
+        return spec.at_end
+    epochs = spec.every_n_epochs * trainer.plan.steps_per_epoch
+    return bool((spec.every_n_steps and step % spec.every_n_steps == 0) or (epochs and step % epochs == 0))

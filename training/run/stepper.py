@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.batches import Draw
 from ..network.network import Network
 from ..objective.objective import Noising, Objective
-from ..objective.preservation import OnRegularisation, OutsideMask
+from ..objective.preservation import OnRegularisation, OutsideMask, Preservation
 from ..protocols import Condition, Denoiser
 from ..seeds import mix_seed
 from .feed import Feed
@@ -52,13 +52,13 @@ class Stepper:
         denoised = self._denoiser.denoise(noising.x_t, noising.sigma, conditions)
         masks, weights = self.feed.masks(draws), self.feed.weights(draws)
         losses = self._objective.losses(denoised, x0, noising, masks, weights)
-        if self._objective.spec.preservation is None:
-            return losses
-        return self._preserved(losses, _Seen(draws, denoised, noising, conditions, masks, weights))
-
-    def _preserved(self, losses: Tensor, seen: _Seen) -> Tensor:
-        """(B,) losses with the spec's preservation in them."""
         preservation = self._objective.spec.preservation
+        if preservation is None:
+            return losses
+        return self._preserved(losses, _Seen(draws, denoised, noising, conditions, masks, weights), preservation)
+
+    def _preserved(self, losses: Tensor, seen: _Seen, preservation: Preservation) -> Tensor:
+        """(B,) losses with the spec's preservation in them."""
         if isinstance(preservation, OnRegularisation):
             return self._on_regularisation(losses, seen)
         if isinstance(preservation, OutsideMask):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -97,7 +97,7 @@ class Updater:
         finally:
             self._mode.train()
 
-    def _overflowed(self, named: list[tuple[str, Tensor]]) -> None:
+    def _overflowed(self, named: Sequence[tuple[str, Tensor]]) -> None:
         if not self.scaler.is_enabled():
             require_finite_gradients(named)
             raise NonFiniteError(

@@ -85,7 +85,7 @@ def _size_findings(dataset: Dataset) -> Iterator[str]:
         if enlargement(item) > BLURRED_BY:
             enlarged[item.sample.name] = max(enlargement(item), enlarged.get(item.sample.name, 0))
     if enlarged:
-        worst = sorted(enlarged, key=enlarged.get, reverse=True)
+        worst = sorted(enlarged, key=lambda name: enlarged[name], reverse=True)
         yield (f"{count(len(worst), 'picture')} too small for the resolution: {some(f'{n} ({enlarged[n]:.1f} times)' for n in worst)}. "
                "Enlarging teaches blur: use larger originals, lower the resolution, or switch no_upscale on in Bucket Config.")
     training = [s for s in dataset.samples if s.role == TRAINING]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ...errors import DatasetError
 from ..dataset import Sample
@@ -79,7 +79,7 @@ def _filled(sample: Sample, headers: dict[Path, Header], index: FileIndex | None
 
 def _files(sample: Sample) -> list[FilePicture]:
     """The picture, and the mask where there is one: a scan makes files of both."""
-    return [picture for picture in (sample.picture, sample.mask) if picture is not None]
+    return [cast(FilePicture, picture) for picture in (sample.picture, sample.mask) if picture is not None]
 
 
 def _check_whole(picture: FilePicture) -> None:
