@@ -35,7 +35,8 @@ def main(rounds: int = 3, steps: int = 8) -> None:
             for checkpointing in (False, True):
                 found = measure(kind, checkpointing, steps)
                 kept = found["others"] <= MOST_OTHERS
-                print(f"round {number + 1}  {title:6} checkpointing {checkpointing!s:5} {found['seconds']:.2f} s  {found['extra_mib']:.0f} MiB"
+                print(f"round {number + 1}  {title:6} checkpointing {checkpointing!s:5} "
+                      f"{found['seconds']:.2f} s  {found['extra_mib']:.0f} MiB"
                       f"{'' if kept else '  (dropped: the cores were shared)'}", flush=True)
                 results.setdefault((title, checkpointing), []).extend([found] if kept else [])
     if not any(results.values()):
@@ -98,8 +99,8 @@ def as_table(results: dict[tuple[str, bool], list[dict]]) -> str:
             continue
         middle = {key: statistics.median(entry[key] for entry in entries) for key in ("seconds", "extra_mib", "weights", "trained")}
         lines.append(
-            f"| {title} | {middle['weights'] / 1e6:.1f}M | {int(middle['trained']):,} | {'on' if checkpointing else 'off'} | {len(entries)} "
-            f"| {middle['seconds']:.2f} | {middle['extra_mib']:.0f} |"
+            f"| {title} | {middle['weights'] / 1e6:.1f}M | {int(middle['trained']):,} | {'on' if checkpointing else 'off'} "
+            f"| {len(entries)} | {middle['seconds']:.2f} | {middle['extra_mib']:.0f} |"
         )
     return "\n".join(lines) + "\n"
 

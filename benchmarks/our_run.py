@@ -77,7 +77,8 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
             run=RunSpec(steps=steps, gradient_checkpointing=checkpointing),
         )
         order = Order(
-            recipe=recipe, folder=Path(folder) / "run", cache_folder=None, denoiser=session.denoiser, parts=session.parts(), image_encoder=Encoded(work.latent),
+            recipe=recipe, folder=Path(folder) / "run", cache_folder=None, denoiser=session.denoiser,
+            parts=session.parts(), image_encoder=Encoded(work.latent),
             text_encoder=Encoded(TextCondition(tensors=work.text)), sampler=None,
             training=session.training, returned=session.returned, reserve=session.reserve, model_identity="benchmark",
         )

@@ -1,7 +1,8 @@
 """`make bench`: every contestant in a process of its own, in interleaved rounds, and the table in results.md.
 
 Run it on an otherwise idle machine: two torch processes on two cores slow each other down many times. Rounds in which
-others took more than a tenth of a core are dropped. `python benchmarks/run.py [rounds] [steps] [name ...]` runs some, and leaves results.md alone.
+others took more than a tenth of a core are dropped. `python benchmarks/run.py [rounds] [steps] [name ...]` runs some, and
+leaves results.md alone.
 """
 
 from __future__ import annotations
@@ -78,7 +79,10 @@ def as_table(results: dict[str, list[dict]]) -> str:
     for name, row in medians.items():
         core = medians.get("core, checkpointing" if "checkpointing" in name else "core")
         against = [f"{row[key] / core[key]:.2f}" if core else "-" for key in ("seconds", "extra_mib")]
-        lines.append(f"| {name} | {len(results[name])} | {row['seconds']:.2f} | {against[0]} | {row['extra_mib']:.0f} | {against[1]} | {int(row['trained']):,} |")
+        lines.append(
+            f"| {name} | {len(results[name])} | {row['seconds']:.2f} | {against[0]} "
+            f"| {row['extra_mib']:.0f} | {against[1]} | {int(row['trained']):,} |"
+        )
     return "\n".join(lines) + "\n"
 
 

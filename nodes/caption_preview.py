@@ -24,7 +24,8 @@ class CaptionPreview(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 Dataset.Input("dataset", tooltip="From Load Dataset or Caption Config."),
-                io.Clip.Input("clip", optional=True, tooltip="The CLIP that will be trained with, to count tokens. Leave it out for texts only."),
+                io.Clip.Input("clip", optional=True,
+                    tooltip="The CLIP that will be trained with, to count tokens. Leave it out for texts only."),
                 io.String.Input("picture", default="", tooltip=(
                     "Which picture: its number from 1, or a part of its file name. Empty: the first of each folder.")),
                 io.Int.Input("draws", default=5, min=1, max=200, tooltip=(

@@ -17,7 +17,8 @@ class DyLoRAOptions(io.ComfyNode):
             description="For algorithm dylora: how many ranks are trained together. Connect it to options on LoRA Network.",
             inputs=[
                 io.Int.Input("unit", default=4, min=1, max=1024,
-                    tooltip="The LoRA can later be cut to any multiple of this rank. It must divide rank. 4 is usual; smaller needs more steps."),
+                    tooltip="The LoRA can later be cut to any multiple of this rank. "
+                            "It must divide rank. 4 is usual; smaller needs more steps."),
             ],
             outputs=[sockets.Kind.Output(display_name="options")],
         )

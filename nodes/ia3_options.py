@@ -17,7 +17,8 @@ class IA3Options(io.ComfyNode):
             description="For algorithm ia3: which side of each layer is scaled. Connect it to options on LoRA Network.",
             inputs=[
                 io.Boolean.Input("on_input", default=False,
-                    tooltip="Off: what comes out of a layer is scaled; ComfyUI loads it. On: what goes in; every program that knows DoRA loads it."),
+                    tooltip="Off: what comes out of a layer is scaled; ComfyUI loads it. "
+                            "On: what goes in; every program that knows DoRA loads it."),
             ],
             outputs=[sockets.Kind.Output(display_name="options")],
         )

@@ -21,9 +21,10 @@ class LoRANetwork(io.ComfyNode):
             description="The shape of the LoRA: how large it is, and which parts of the model it changes. The defaults suit a first LoRA.",
             inputs=[
                 io.Combo.Input("algorithm", options=list(ALGORITHMS), default="lora",
-                    tooltip="The kind of adapter. 'lora' is the standard: it loads everywhere, and so do rslora (steadier at high ranks), lora_fa (less memory) and "
-                            "dylora (can be cut to lower ranks later). dora often looks closer to the subject but trains slower. lokr and loha make small files. "
-                            "oft and boft turn what is there and keep the style; ia3 is tiny. Others than lora need a newer program to load."),
+                    tooltip="The kind of adapter. 'lora' is the standard: it loads everywhere, and so do rslora (steadier "
+                            "at high ranks), lora_fa (less memory) and dylora (can be cut to lower ranks later). "
+                            "dora often looks closer to the subject but trains slower. lokr and loha make small files. oft and "
+                            "boft turn what is there and keep the style; ia3 is tiny. Others than lora need a newer program to load."),
                 io.Int.Input("rank", default=16, min=1, max=1024,
                     tooltip="How much the LoRA can hold (kohya: network dim). 8-16 for a character or object, 16-32 for a style. "
                             "Too high: a large file that memorises your pictures. Too low: details are missing."),
@@ -31,16 +32,17 @@ class LoRANetwork(io.ComfyNode):
                     tooltip="Scales the LoRA by alpha / rank. Equal to rank: no scaling; half of it is gentler. Never above rank. "
                             "When you change it, the learning rate acts differently."),
                 io.Combo.Input("targets", options=list(PRESETS), default=PRESETS[0],
-                    tooltip="Which layers are trained. 'attention + feed-forward' is what kohya trains and the best start. 'attention' alone "
-                            "makes smaller files and changes less. The 'all' choices also train input and output layers."),
+                    tooltip="Which layers are trained. 'attention + feed-forward' is what kohya trains and the best start. 'attention' "
+                            "alone makes smaller files and changes less. The 'all' choices also train input and output layers."),
                 advanced(io.Int.Input("conv_rank", default=0, min=0, max=1024,
                     tooltip="Also trains 3x3 convolutions (LoCon) with this rank. 0: off. 4-8 helps styles and textures on SD1.5 and SDXL; "
                             "FLUX has none. Higher: larger files, and overfits sooner.")),
                 advanced(io.Float.Input("conv_alpha", default=1.0, min=0.01, max=1024.0, step=0.5,
                     tooltip="Alpha of the convolutions; only read when conv_rank is above 0. Usual: equal to conv_rank, or half.")),
                 advanced(io.String.Input("include", default="", multiline=True,
-                    tooltip="More modules to train, one pattern a line: a part of a module's name, a whole name with * and ?, or a regular expression "
-                            "between slashes. Example: time_embed. Text encoders' names begin with the encoder's: clip_l, t5xxl. Empty is right for most.")),
+                    tooltip="More modules to train, one pattern a line: a part of a module's name, "
+                            "a whole name with * and ?, or a regular expression between slashes. Example: time_embed. "
+                            "Text encoders' names begin with the encoder's: clip_l, t5xxl. Empty is right for most.")),
                 advanced(io.String.Input("exclude", default="", multiline=True,
                     tooltip="Modules to leave alone, one pattern a line: also numbered blocks, such as down 0-3 or double 10-18. "
                             "A pattern that matches nothing is an error.")),
@@ -52,10 +54,12 @@ class LoRANetwork(io.ComfyNode):
                 advanced(io.Float.Input("module_dropout", default=0.0, min=0.0, max=0.95, step=0.05,
                     tooltip="Switches off whole layers of the LoRA at random. 0 is usual; 0.1-0.3 against overfitting.")),
                 advanced(io.Combo.Input("init", options=[DEFAULT, ORTHOGONAL, PISSA], default=DEFAULT,
-                    tooltip="What the LoRA starts as. 'default' is right for most. 'orthogonal' learns a little faster at first (even ranks). 'pissa' starts "
-                            "from the model's strongest directions: learns fast, but the file is twice as large and the start takes minutes on large models.")),
+                    tooltip="What the LoRA starts as. 'default' is right for most. "
+                            "'orthogonal' learns a little faster at first (even ranks). 'pissa' starts from the model's strongest "
+                            "directions: learns fast, but the file is twice as large and the start takes minutes on large models.")),
                 advanced(io.Float.Input("scale_weight_norms", default=0.0, min=0.0, max=1000.0, step=0.1,
-                    tooltip="Keeps every layer's change below this size after each step, against overbaking. 0: off. 1 is usual; lower is stricter.")),
+                    tooltip="Keeps every layer's change below this size after each step, against overbaking. "
+                            "0: off. 1 is usual; lower is stricter.")),
                 sockets.Kind.Input("options", optional=True,
                     tooltip="What only one algorithm has: from LoKr Options, OFT Options, DyLoRA Options or IA3 Options."),
             ],

@@ -22,7 +22,8 @@ class SamplePreview(io.ComfyNode):
                     tooltip="One prompt a line; each makes one picture. Use your trigger word, and settings your pictures do not show: "
                             "that tells whether the LoRA is still flexible. 2-4 prompts are enough; each costs time."),
                 io.Int.Input("every_n_steps", default=250, min=0, max=1000000,
-                    tooltip="How often pictures are made. 0: only at the start and the end. 100-500 is usual; more often slows training down."),
+                    tooltip="How often pictures are made. 0: only at the start and the end. "
+                            "100-500 is usual; more often slows training down."),
                 io.Combo.Input("sampler_name", options=SAMPLERS, default="euler",
                     tooltip="As on your KSampler. 'euler' is a safe choice for every model."),
                 io.Combo.Input("scheduler", options=SCHEDULERS, default="normal",
@@ -45,7 +46,8 @@ class SamplePreview(io.ComfyNode):
                     tooltip="Also before the first step: the base model without the LoRA, to compare with.")),
                 advanced(io.Boolean.Input("at_end", default=True, tooltip="Also after the last step.")),
                 advanced(io.Float.Input("lora_strength", default=1.0, min=-10.0, max=10.0, step=0.05,
-                    tooltip="The LoRA's strength in these pictures, as on a LoraLoader. 1 is right; a LoRA that only looks good at 0.6 is overtrained.")),
+                    tooltip="The LoRA's strength in these pictures, as on a LoraLoader. "
+                            "1 is right; a LoRA that only looks good at 0.6 is overtrained.")),
             ],
             outputs=[sockets.Preview.Output(display_name="preview")],
         )

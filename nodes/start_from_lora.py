@@ -16,17 +16,21 @@ class StartFromLoRA(io.ComfyNode):
             node_id="LoRACanvasStartFromLoRA",
             display_name="Start From LoRA",
             category=CATEGORY,
-            description="Goes on training a LoRA that exists, in any format that ComfyUI loads, into a new file. Put it between LoRA Network and "
-                        "Train LoRA. To train on top of a LoRA without changing it, apply it with a LoRA loader in front of Train LoRA instead.",
+            description="Goes on training a LoRA that exists, in any format that ComfyUI loads, into a new file. "
+                        "Put it between LoRA Network and Train LoRA. "
+                        "To train on top of a LoRA without changing it, apply it with a LoRA loader in front of Train LoRA instead.",
             inputs=[
                 sockets.Network.Input("network", tooltip="From LoRA Network. Its algorithm must be that of the file: lora for most."),
-                extra(io.Combo.Input("lora_name", options=lora_names(), default=NO_FILE, tooltip="The file to go on from, from models/loras or from a run.")),
+                extra(io.Combo.Input("lora_name", options=lora_names(), default=NO_FILE,
+                    tooltip="The file to go on from, from models/loras or from a run.")),
                 extra(io.Boolean.Input("rank_from_file", default=True,
-                    tooltip="On: the same layers with the file's ranks and alphas, whatever LoRA Network says. Off: the network's rank and targets; "
-                            "the file's rank must not be larger.")),
+                    tooltip="On: the same layers with the file's ranks and alphas, whatever LoRA Network says. "
+                            "Off: the network's rank and targets; the file's rank must not be larger.")),
                 extra(io.Boolean.Input("drop_others", default=False,
-                    tooltip="On: what this run cannot train is left out, such as the text encoder's part while text_encoder_lr is 0. Off: that is an error.")),
-                io.LoraModel.Input("lora", optional=True, tooltip="A LoRA from another Train LoRA instead of a file. Then lora_name must be none."),
+                    tooltip="On: what this run cannot train is left out, such as the text "
+                            "encoder's part while text_encoder_lr is 0. Off: that is an error.")),
+                io.LoraModel.Input("lora", optional=True,
+                    tooltip="A LoRA from another Train LoRA instead of a file. Then lora_name must be none."),
             ],
             outputs=[sockets.Network.Output(display_name="network")],
         )

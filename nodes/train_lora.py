@@ -22,48 +22,64 @@ class TrainLoRA(io.ComfyNode):
                         "Cancel keeps what was learned so far. The outputs carry the LoRA already applied: wire them into a KSampler.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("model", tooltip="The model to train on, from any loader. LoRAs that are already applied to it stay applied while training."),
+                io.Model.Input("model",
+                    tooltip="The model to train on, from any loader. LoRAs that are already applied to it stay applied while training."),
                 io.Vae.Input("vae", tooltip="The VAE that belongs to the model: it turns your pictures into latents, once."),
                 sockets.Dataset.Input("dataset", tooltip="Your pictures and captions, from Load Dataset or Bucket Config."),
                 sockets.Network.Input("network", tooltip="The shape of the LoRA, from LoRA Network."),
                 sockets.Optimizer.Input("optimizer", tooltip="How it learns, from Optimizer."),
-                io.Clip.Input("clip", optional=True, tooltip="The CLIP that belongs to the model: it reads your captions. Its CLIP-skip and LoRAs count. "
-                              "It is trained too when text_encoder_lr on the Optimizer node is above 0."),
-                sockets.Objective.Input("objective", optional=True, tooltip="What counts as an error, from Training Objective. Leave it out for good defaults."),
-                sockets.Preview.Input("preview", optional=True, tooltip="Pictures to make while training, from Sample Preview. Leave it out to train without."),
-                io.String.Input("run_name", default="my_lora", tooltip="Names the run's folder and its files. A name that exists gets a counter: nothing is overwritten."),
+                io.Clip.Input("clip", optional=True,
+                    tooltip="The CLIP that belongs to the model: it reads your captions. Its CLIP-skip and LoRAs count. "
+                            "It is trained too when text_encoder_lr on the Optimizer node is above 0."),
+                sockets.Objective.Input("objective", optional=True,
+                    tooltip="What counts as an error, from Training Objective. Leave it out for good defaults."),
+                sockets.Preview.Input("preview", optional=True,
+                    tooltip="Pictures to make while training, from Sample Preview. Leave it out to train without."),
+                io.String.Input("run_name", default="my_lora",
+                    tooltip="Names the run's folder and its files. A name that exists gets a counter: nothing is overwritten."),
                 io.Int.Input("steps", default=1500, min=1, max=10000000,
-                    tooltip="How many updates. 1000-2000 for 20 pictures; styles and large sets want more. Too many: it copies your pictures. "
-                            "Save checkpoints on the way and keep the best."),
+                    tooltip="How many updates. 1000-2000 for 20 pictures; styles and large sets want more. "
+                            "Too many: it copies your pictures. Save checkpoints on the way and keep the best."),
                 io.Int.Input("batch_size", default=1, min=1, max=1024,
-                    tooltip="Pictures seen at once. 1 needs the least memory; 2-4 learns more evenly if memory allows. Double it: raise the learning rate a little."),
+                    tooltip="Pictures seen at once. 1 needs the least memory; 2-4 learns more evenly if memory allows. "
+                            "Double it: raise the learning rate a little."),
                 io.Int.Input("gradient_accumulation", default=1, min=1, max=1024,
-                    tooltip="Collects this many batches before each update: the effect of a larger batch without its memory, but each step takes as many times longer. 1 is usual."),
+                    tooltip="Collects this many batches before each update: the effect of a larger batch "
+                            "without its memory, but each step takes as many times longer. 1 is usual."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
                     tooltip="The same seed and settings give the same file, byte for byte. Another seed trains anew from another start."),
                 io.Combo.Input("precision", options=["auto", *PRECISIONS], default="auto",
-                    tooltip="What the model computes in while training. 'auto' takes what your card does best. bf16 is fast and safe on RTX 30 and newer; "
-                            "fp16 for older cards; fp32 is exact but slow and large."),
+                    tooltip="What the model computes in while training. 'auto' takes what your card does best. "
+                            "bf16 is fast and safe on RTX 30 and newer; fp16 for older cards; fp32 is exact but slow and large."),
                 io.Boolean.Input("gradient_checkpointing", default=True,
-                    tooltip="Saves most of the memory for about a third more time, with the same result. Switch it off when memory is plentiful."),
+                    tooltip="Saves most of the memory for about a third more time, with the same result. "
+                            "Switch it off when memory is plentiful."),
                 io.Int.Input("save_every_n_steps", default=500, min=0, max=10000000,
-                    tooltip="Writes a complete LoRA every so many steps, so that you can pick the best. 0: only at the end. They can be loaded while training goes on."),
-                io.String.Input("resume", default="", tooltip="Empty: a new run. 'latest', or the name of a run: goes on exactly where it stopped. Steps may be raised and "
-                                "learning rates changed; pictures, network and model must be the same."),
+                    tooltip="Writes a complete LoRA every so many steps, so that you can pick the best. "
+                            "0: only at the end. They can be loaded while training goes on."),
+                io.String.Input("resume", default="",
+                    tooltip="Empty: a new run. 'latest', or the name of a run: goes on exactly where it stopped. "
+                            "Steps may be raised and learning rates changed; pictures, network and model must be the same."),
                 advanced(io.Int.Input("epochs", default=0, min=0, max=1000000,
                     tooltip="Whole passes over the repeated pictures, instead of steps. 0: steps count. 10-20 is usual.")),
-                advanced(io.Int.Input("save_every_n_epochs", default=0, min=0, max=100000, tooltip="Also saves after every so many epochs. 0: off.")),
-                advanced(io.Float.Input("save_every_n_minutes", default=0.0, min=0.0, max=100000.0, step=1.0, tooltip="Also saves after so many minutes. 0: off.")),
-                advanced(io.Int.Input("keep_last", default=0, min=0, max=100000, tooltip="Keeps only this many of the newest checkpoints of the run. 0: keeps all.")),
+                advanced(io.Int.Input("save_every_n_epochs", default=0, min=0, max=100000,
+                    tooltip="Also saves after every so many epochs. 0: off.")),
+                advanced(io.Float.Input("save_every_n_minutes", default=0.0, min=0.0, max=100000.0, step=1.0,
+                    tooltip="Also saves after so many minutes. 0: off.")),
+                advanced(io.Int.Input("keep_last", default=0, min=0, max=100000,
+                    tooltip="Keeps only this many of the newest checkpoints of the run. 0: keeps all.")),
                 advanced(io.Int.Input("validate_every_n_steps", default=0, min=0, max=1000000,
-                    tooltip="Looks every so many steps at held-out pictures (validation_fraction on Load Dataset) with fixed noise, keeps the best "
-                            "checkpoint, and warns when the LoRA starts to copy. 100-250 is usual; costs a few seconds each. 0: off.")),
+                    tooltip="Looks every so many steps at held-out pictures (validation_fraction on Load Dataset) "
+                            "with fixed noise, keeps the best checkpoint, and warns when the LoRA starts to copy. "
+                            "100-250 is usual; costs a few seconds each. 0: off.")),
                 advanced(io.Boolean.Input("skip_bad_pictures", default=False,
                     tooltip="Trains on the rest when some pictures cannot be read. Off: the run does not start, and names them.")),
                 advanced(io.Boolean.Input("cache_to_disk", default=False,
-                    tooltip="Keeps encoded pictures and captions on disk between runs: the next run on the same data starts at once. Off: they stay in memory.")),
+                    tooltip="Keeps encoded pictures and captions on disk between runs: the "
+                            "next run on the same data starts at once. Off: they stay in memory.")),
                 advanced(io.Boolean.Input("tensorboard", default=False,
-                    tooltip="Also writes a TensorBoard log into the run's folder, for those who compare runs there. The panel needs none.")),
+                    tooltip="Also writes a TensorBoard log into the run's folder, for those who compare runs there. "
+                            "The panel needs none.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),
@@ -82,7 +98,10 @@ class TrainLoRA(io.ComfyNode):
                 **settings) -> io.NodeOutput:
         run = RunSpec(precision=None if precision == "auto" else precision, **settings)
         workflow = (cls.hidden.extra_pnginfo or {}).get("workflow")
-        recipe = Recipe(dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(), run=run, preview=preview)
+        recipe = Recipe(
+            dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(),
+            run=run, preview=preview,
+        )
         wiring = Wiring(model=model, clip=clip, vae=vae, recipe=recipe, node_id=str(cls.hidden.unique_id), workflow=workflow,
                         prompt=cls.hidden.prompt)
         return trained_outputs(train_lora(wiring))

@@ -1,4 +1,5 @@
-"""The runner of the test suite on small throw-away files: what fails, crashes, fills the memory or is skipped is told, and the rest runs."""
+"""The runner of the test suite on small throw-away files: what fails, crashes, fills the memory or is skipped is told,
+and the rest runs."""
 
 import subprocess
 import sys
@@ -21,13 +22,15 @@ FILES = {
     ),
     "test_g_whole": "import pytest\npytest.skip('not on this planet', allow_module_level=True)\n",
     "test_h_broken": "import a_module_that_is_not_there\n",
-    "test_i_setup": "import pytest\n@pytest.fixture\ndef broken():\n    raise OSError('no disk')\ndef test_needs(broken):\n    pass\n" + GOOD,
+    "test_i_setup": "import pytest\n@pytest.fixture\ndef broken():\n    raise OSError('no disk')\n"
+                    "def test_needs(broken):\n    pass\n" + GOOD,
     "test_j_last": GOOD + "import pytest\n@pytest.mark.xfail(reason='known')\ndef test_known():\n    assert False\n",
 }
 
 #: pytest takes the tests of these two in turns: first all of the one world, then all of the other.
 IN_TURNS = {
-    "conftest": "import pytest\n@pytest.fixture(scope='session', params=['first', 'second'])\ndef world(request):\n    return request.param\n",
+    "conftest": "import pytest\n@pytest.fixture(scope='session', params=['first', 'second'])\n"
+                "def world(request):\n    return request.param\n",
     "test_m_one": "def test_one(world):\n    pass\n",
     "test_m_two": "def test_two(world):\n    pass\n",
     "test_n_alone": GOOD,

@@ -7,7 +7,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync")
 #: A first visit opens the template browser, and the models of the shipped workflows are not here.
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False}
 READY = "window.app?.extensionManager?.sidebarTab?.sidebarTabs?.some(tab => tab.id === 'lora-canvas') && app.graph"

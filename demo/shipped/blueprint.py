@@ -49,7 +49,8 @@ def blueprint(canvas: Canvas, description: str, inputs: list[Door], outputs: lis
     }
     shown = [entry for entry in entries if "value" in entry]
     one = {
-        "id": 1, "type": identity, "pos": [0, 0], "size": [width, 30 * len(entries) + 90], "flags": {}, "order": 0, "mode": 0, "title": name,
+        "id": 1, "type": identity, "pos": [0, 0], "size": [width, 30 * len(entries) + 90],
+        "flags": {}, "order": 0, "mode": 0, "title": name,
         "inputs": [_socket(entry) for entry in entries],
         "outputs": [{"name": leaving["name"], "type": leaving["type"], "links": []} for leaving in exits],
         "properties": {"proxyWidgets": [["-1", entry["name"]] for entry in shown], "cnr_id": "lora-canvas", "ver": "0.1.0"},

@@ -15,7 +15,8 @@ from ..comfyui.server import ComfyServer
 
 ROOT = Path(__file__).resolve().parents[2]
 BARE = SETTINGS | {
-    "Comfy.Graph.CanvasInfo": False, "Comfy.Graph.CanvasMenu": False, "Comfy.Minimap.Visible": False, "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+    "Comfy.Graph.CanvasInfo": False, "Comfy.Graph.CanvasMenu": False, "Comfy.Minimap.Visible": False,
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
 }
 WIDTH = 1000
 

@@ -1,6 +1,7 @@
 """What the notes on the workflows say."""
 
-_START = """1. **Load Dataset**: put 15-40 pictures into a folder inside ComfyUI's `input` folder and write its name here. Captions go beside
+_START = """\
+1. **Load Dataset**: put 15-40 pictures into a folder inside ComfyUI's `input` folder and write its name here. Captions go beside
    the pictures: `dog1.txt` for `dog1.png`.
 2. **Sample Preview**: write prompts with the word that your captions use.
 3. Press **Run**. Cancel keeps what was learned; `resume` = `latest` goes on.
@@ -67,7 +68,8 @@ text nodes, one a picture, or are added by Auto Caption.
 KINDS_NOTE = """## How large is which kind?
 
 The same layers with five kinds of adapter, and how many numbers each trains. Nothing is trained here: it takes a second. Start with
-**lora**; **lokr** makes the smallest files; **oft** turns weights instead of adding to them; **ia3** only scales; a **dylora** can be cut to
+**lora**; **lokr** makes the smallest files; **oft** turns weights instead of adding to them; **ia3** only scales; \
+a **dylora** can be cut to
 lower ranks afterwards. Wire the one you like into Train LoRA.
 """
 

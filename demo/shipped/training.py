@@ -81,7 +81,8 @@ def _training(canvas: Canvas, first: Column, loaded: Loaded, numbers: Numbers, n
     fourth.add("LoRACanvasSaveLoRA", {"filename": "my_lora"}, lora=train.out("lora"))
     bottom = max(column.end for column in (first, second, third, fourth)) + 40
     for title, x, width in (("1  Model and pictures", 0, COLUMN), ("2  How it learns", COLUMN + SPACE, 2 * COLUMN + SPACE),
-                            ("3  Training", 3 * (COLUMN + SPACE), COLUMN + 60), ("4  Test it in the same canvas", TEST, 2 * COLUMN + SPACE)):
+                            ("3  Training", 3 * (COLUMN + SPACE), COLUMN + 60),
+                            ("4  Test it in the same canvas", TEST, 2 * COLUMN + SPACE)):
         canvas.group(title, (x - 20, -90, width + 40, bottom + 90))
     _use_it(canvas, train, loaded, numbers)
     canvas.note(note, (-520, -90), (470, 660))
@@ -92,8 +93,10 @@ def _use_it(canvas: Canvas, train: Placed, loaded: Loaded, numbers: Numbers) -> 
     """The trained model straight into a KSampler."""
     guided = numbers.cfg == 1
     column, second = canvas.column(TEST, COLUMN), canvas.column(TEST + COLUMN + SPACE, COLUMN)
-    positive = column.add("CLIPTextEncode", {"text": "a photo of my subject on a beach, golden hour"}, title="Prompt", clip=train.out("clip"))
-    negative = column.add("CLIPTextEncode", {"text": "" if guided else "blurry, low quality"}, title="Negative prompt", clip=train.out("clip"))
+    positive = column.add("CLIPTextEncode", {"text": "a photo of my subject on a beach, golden hour"},
+                          title="Prompt", clip=train.out("clip"))
+    negative = column.add("CLIPTextEncode", {"text": "" if guided else "blurry, low quality"},
+                          title="Negative prompt", clip=train.out("clip"))
     latent = column.add("EmptySD3LatentImage" if guided else "EmptyLatentImage", {"width": numbers.side, "height": numbers.side})
     conditioning = positive.out("CONDITIONING")
     if guided:

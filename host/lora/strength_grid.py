@@ -46,7 +46,9 @@ def candidates(lora: Mapping[str, torch.Tensor] | None, run: str, most: int) -> 
     if run.strip():
         found += [Candidate(path.stem, read_lora(path)) for path in _spread(_checkpoints(run), most)]
     if not found:
-        raise SettingsError(WHERE, ["there is nothing to test. Connect the lora output of Train LoRA, or its run_folder, or write a run's name."])
+        raise SettingsError(WHERE, [
+            "there is nothing to test. Connect the lora output of Train LoRA, or its run_folder, or write a run's name."
+        ])
     return found
 
 
@@ -78,7 +80,9 @@ def _sample(model, clip, vae, spec: SamplingSpec, prompt: str, seed: int, bar) -
 def _checkpoints(run: str) -> list[Path]:
     folder = find_run(Path(run.strip()).name)
     if folder is None:
-        raise SettingsError(WHERE, [f"run is '{run}', but there is no such run in output/lora_canvas. Write a run's name, or connect run_folder."])
+        raise SettingsError(WHERE, [
+            f"run is '{run}', but there is no such run in output/lora_canvas. Write a run's name, or connect run_folder."
+        ])
     found = sorted((folder / "checkpoints").glob("*.safetensors"))
     final = folder / f"{folder.name}.safetensors"
     return [*found, *([final] if final.is_file() else [])]

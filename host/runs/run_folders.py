@@ -79,7 +79,9 @@ def folder_to_resume(resume: str) -> Path:
     wanted = resume.strip()
     resumable = [folder for folder in list_runs() if state_file(folder).is_file()]
     if not resumable:
-        raise SettingsError("Train LoRA", [f"resume is '{wanted}', but no run in {runs_root()} has a state to go on from. Empty 'resume' to start a new run."])
+        raise SettingsError("Train LoRA", [
+            f"resume is '{wanted}', but no run in {runs_root()} has a state to go on from. Empty 'resume' to start a new run."
+        ])
     if wanted.lower() == LATEST:
         return max(resumable, key=lambda folder: state_file(folder).stat().st_mtime)
     folder = find_run(Path(wanted).name)

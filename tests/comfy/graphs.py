@@ -24,7 +24,8 @@ def train_graph(checkpoint: str, folder: str, **train) -> dict:
                         bucket_step=32, no_upscale=False, more_resolutions="", crop="centre", random_crops=4, flip=False,
                         small_buckets="short batches", batch_size=1),
         "network": node("LoRACanvasLoRANetwork", algorithm="lora", rank=4, alpha=4.0, targets="attention + feed-forward"),
-        "optimizer": node("LoRACanvasOptimizer", optimizer="AdamW", learning_rate=1e-3, text_encoder_lr=0.0, scheduler="constant", warmup_steps=0),
+        "optimizer": node("LoRACanvasOptimizer", optimizer="AdamW", learning_rate=1e-3, text_encoder_lr=0.0,
+                          scheduler="constant", warmup_steps=0),
         "train": node(
             "LoRACanvasTrainLoRA", model=["load", 0], vae=["load", 2], clip=["load", 1], dataset=["buckets", 0],
             network=["network", 0], optimizer=["optimizer", 0],

@@ -64,13 +64,15 @@ def test_captions_are_passed_on(comfy, pictures):
 
 def test_every_widget_arrives(comfy, pictures):
     widgets = dict(
-        existing_captions="prepend", write_files="new and changed files", trigger_word="ohwx", general_threshold=0.3, character_threshold=0.8,
-        undesired_tags="blue tint", rating_tag="first", character_tags_first=False, always_first_tags="o_o", replace_tags="red_tint: red, warm",
+        existing_captions="prepend", write_files="new and changed files", trigger_word="ohwx", general_threshold=0.3,
+        character_threshold=0.8, undesired_tags="blue tint", rating_tag="first", character_tags_first=False,
+        always_first_tags="o_o", replace_tags="red_tint: red, warm",
         underscores_to_spaces=False, max_tags=2, caption_extension=".caption", device="cpu",
     )  # fmt: skip
     result = comfy.run(graph(**widgets))
     assert captions(result) == [
-        "ohwx, o_o, general, red, warm, hero_(series), by hand", "ohwx, o_o, general, green_tint, hero_(series)", "ohwx, o_o, general, hero_(series)",
+        "ohwx, o_o, general, red, warm, hero_(series), by hand", "ohwx, o_o, general, green_tint, hero_(series)",
+        "ohwx, o_o, general, hero_(series)",
     ]  # fmt: skip
     assert [(pictures / f"{name}.caption").read_text().strip() for name in "abc"] == captions(result)
     assert (pictures / "a.txt").read_text() == "by hand"
@@ -159,7 +161,8 @@ def test_the_list_of_captioners(comfy, models):
 @pytest.mark.parametrize(
     "widgets, says",
     [
-        ({"captioner": "wd-vit-tagger-v3"}, "about 379 MB.*model.onnx and selected_tags.csv.*models.lora_canvas_captioners.wd-vit-tagger-v3"),
+        ({"captioner": "wd-vit-tagger-v3"},
+         "about 379 MB.*model.onnx and selected_tags.csv.*models.lora_canvas_captioners.wd-vit-tagger-v3"),
         ({"captioner": "wd-vit-tagger-v3", "download_model": True}, "HF_HUB_OFFLINE is set.*model.onnx, selected_tags.csv into the folder"),
         ({"captioner": "../../secrets"}, "captioner is '../../secrets', which is not among"),
         ({"captioner": "not a model"}, "which is not among"),

@@ -92,7 +92,9 @@ def test_sd15_text_encoder(comfy, sd15, form):
 
     lora = trained(sd15, clip=sd15.clip)
     assert sum(name.startswith("lora_te_") for name in lora) == 72 * 3
-    encoder = CLIPTextModel(CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, projection_dim=768))
+    encoder = CLIPTextModel(
+        CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, projection_dim=768)
+    )
     names = comfy.module("comfy.lora").model_lora_keys_clip(sd15.clip.cond_stage_model, {})
     patches = comfy.module("comfy.lora").load_lora(dict(lora), names, log_missing=False)
     state, alphas = StableDiffusionPipeline.lora_state_dict(saved(lora, form, "text"))
@@ -153,9 +155,11 @@ def test_sdxl_at_full_size(sdxl_names):
         tensors[f"{key}.alpha"] = torch.tensor(1.0)
     with torch.device("meta"):
         unet = UNet2DConditionModel(
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            block_out_channels=(320, 640, 1280), transformer_layers_per_block=(1, 2, 10), attention_head_dim=(5, 10, 20), cross_attention_dim=2048,
-            use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            block_out_channels=(320, 640, 1280), transformer_layers_per_block=(1, 2, 10), attention_head_dim=(5, 10, 20),
+            cross_attention_dim=2048, use_linear_projection=True, addition_embed_type="text_time",
+            addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816,
         )
     theirs, _ = StableDiffusionXLPipeline.lora_state_dict(dict(tensors), unet_config=unet.config)
     ours = peft_tensors(tensors, {key: rows for key, (_, rows) in sdxl_names.items()})

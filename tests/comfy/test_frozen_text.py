@@ -31,7 +31,8 @@ def trained_tensors(loaded, encoder, trained: str, cache: TextCache | None) -> l
     session = session_of(loaded, clip=loaded.clip)
     parts = [part for part in session.parts() if part.name == trained]
     network = network_for(parts, NetworkSpec(rank=2, alpha=2.0))
-    others = [module for name, module in loaded.clip.cond_stage_model.named_children() if name != trained and hasattr(module, "encode_token_weights")]
+    others = [module for name, module in loaded.clip.cond_stage_model.named_children()
+              if name != trained and hasattr(module, "encode_token_weights")]
     hooks = [module.register_forward_pre_hook(refuse) for module in others] if cache else []
     try:
         with torch.inference_mode(), session.training(), attached(network, parts, checkpointing=False):

@@ -22,7 +22,8 @@ NAMES = {
         "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_ff_net_0_proj",
         "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_ff_net_2",
         "lora_unet_mid_block_attentions_0_proj_out",
-        *(f"lora_te_text_model_encoder_layers_0_{x}" for x in ("self_attn_q_proj", "self_attn_k_proj", "self_attn_v_proj", "self_attn_out_proj", "mlp_fc1", "mlp_fc2")),
+        *(f"lora_te_text_model_encoder_layers_0_{x}"
+          for x in ("self_attn_q_proj", "self_attn_k_proj", "self_attn_v_proj", "self_attn_out_proj", "mlp_fc1", "mlp_fc2")),
     ],
     "sd2": ["lora_unet_down_blocks_0_attentions_0_proj_in", "lora_te_text_model_encoder_layers_22_mlp_fc2"],
     "sdxl": [
@@ -31,14 +32,16 @@ NAMES = {
         "lora_te1_text_model_encoder_layers_0_mlp_fc1", "lora_te2_text_model_encoder_layers_31_mlp_fc2",
     ],
     "flux": [
-        *(f"lora_unet_double_blocks_0_{side}_{x}" for side in ("img", "txt") for x in ("attn_qkv", "attn_proj", "mlp_0", "mlp_2", "mod_lin")),
+        *(f"lora_unet_double_blocks_0_{side}_{x}"
+          for side in ("img", "txt") for x in ("attn_qkv", "attn_proj", "mlp_0", "mlp_2", "mod_lin")),
         *(f"lora_unet_single_blocks_37_{x}" for x in ("linear1", "linear2", "modulation_lin")),
         "lora_te1_text_model_encoder_layers_0_mlp_fc1",
     ],
 }
 CONVOLUTIONS = {
     "sd15": [
-        *(f"lora_unet_down_blocks_0_resnets_0_{x}" for x in ("conv1", "conv2", "time_emb_proj")), "lora_unet_down_blocks_1_resnets_0_conv_shortcut",
+        *(f"lora_unet_down_blocks_0_resnets_0_{x}" for x in ("conv1", "conv2", "time_emb_proj")),
+        "lora_unet_down_blocks_1_resnets_0_conv_shortcut",
         "lora_unet_down_blocks_0_downsamplers_0_conv", "lora_unet_up_blocks_0_upsamplers_0_conv",
     ],
     "sdxl": [
@@ -46,7 +49,8 @@ CONVOLUTIONS = {
         "lora_unet_input_blocks_4_0_skip_connection", "lora_unet_input_blocks_3_0_op", "lora_unet_output_blocks_2_2_conv",
     ],
 }
-NEVER = ("conv_in", "conv_out", "time_embedding", "input_blocks_0_", "time_embed", "label_emb", "out_2", "text_projection", "img_in", "final_layer")
+NEVER = ("conv_in", "conv_out", "time_embedding", "input_blocks_0_", "time_embed", "label_emb", "out_2",
+         "text_projection", "img_in", "final_layer")
 
 
 class Whole:
@@ -138,7 +142,8 @@ def test_sdxl_takes_kohya_s_21_and_23(comfy):
     assert slots["lora_unet_input_blocks_4_1_proj_in"].rank == 5
     assert slots["lora_unet_middle_block_1_proj_in"].lr == pytest.approx(1.1)
     assert slots["lora_unet_output_blocks_0_1_proj_in"].rank == 13
-    everything = whole.slots(block_weights=BlockWeights(ranks=(99, *range(1, 22), 98)), targets=TargetSpec(preset="all linear + convolution"))
+    everything = whole.slots(block_weights=BlockWeights(ranks=(99, *range(1, 22), 98)),
+                             targets=TargetSpec(preset="all linear + convolution"))
     assert everything["lora_unet_time_embed_0"].rank == 99
     assert everything["lora_te1_text_model_encoder_layers_0_mlp_fc1"].rank == 16
 

@@ -33,7 +33,8 @@ CASES = {
     "ia3 input": {"options": IA3Options(on_input=True)},
 }
 LAYERS = ("linear", "no_bias", "conv", "strided", "point", "conv1d", "conv3d")
-SHAPES = {"linear": (2, 3, 8), "no_bias": (2, 8), "conv": (2, 8, 5, 6), "strided": (2, 8, 5, 6), "point": (2, 8, 4, 4), "conv1d": (2, 8, 9), "conv3d": (1, 8, 2, 4, 4)}
+SHAPES = {"linear": (2, 3, 8), "no_bias": (2, 8), "conv": (2, 8, 5, 6), "strided": (2, 8, 5, 6), "point": (2, 8, 4, 4),
+          "conv1d": (2, 8, 9), "conv3d": (1, 8, 2, 4, 4)}
 
 
 class Model(nn.Module):

@@ -39,7 +39,8 @@ def test_the_grid(comfy, run_prompt, sd15_checkpoint):
     assert not torch.equal(cell(grid, 2, 2), cell(grid, 0, 2))  # the checkpoint of step 4 is not
 
 
-@pytest.mark.parametrize(("inputs", "said"), [({"strengths": "1, much"}, "'much'"), ({"run": "no such run"}, "no such run"), ({}, "nothing to test")])
+@pytest.mark.parametrize(("inputs", "said"),
+                         [({"strengths": "1, much"}, "'much'"), ({"run": "no such run"}, "no such run"), ({}, "nothing to test")])
 def test_what_cannot_be_tested_is_explained(run_prompt, sd15_checkpoint, inputs, said):
     graph = {"load": node("CheckpointLoaderSimple", ckpt_name=sd15_checkpoint)}
     given = {"prompts": "a fox", "strengths": "1", **inputs}

@@ -83,7 +83,8 @@ def test_a_rule_that_matches_nothing_is_said_on_the_node(comfy, sd15_checkpoint)
 def old_file(comfy):
     """A LoRA of rank 2 on one module of the tiny SD1.5."""
     key = "lora_unet_up_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
-    tensors = {f"{key}.lora_up.weight": torch.full((320, 2), 0.02), f"{key}.lora_down.weight": torch.full((2, 320), 0.02), f"{key}.alpha": torch.tensor(1.0)}
+    tensors = {f"{key}.lora_up.weight": torch.full((320, 2), 0.02), f"{key}.lora_down.weight": torch.full((2, 320), 0.02),
+               f"{key}.alpha": torch.tensor(1.0)}
     path = comfy.base / "models" / "loras" / "old.safetensors"
     save_file(tensors, path)
     return path
@@ -109,7 +110,8 @@ def test_training_goes_on_from_another_run(comfy, sd15_checkpoint):
     """The LORA_MODEL of one Train LoRA into the next."""
     graph = train_graph(sd15_checkpoint, place_pictures(comfy), run_name="first")
     graph["start"] = node("LoRACanvasStartFromLoRA", network=["network", 0], lora=["train", 2])
-    graph["second"] = {"class_type": "LoRACanvasTrainLoRA", "inputs": {**graph["train"]["inputs"], "network": ["start", 0], "run_name": "second"}}
+    graph["second"] = {"class_type": "LoRACanvasTrainLoRA",
+                       "inputs": {**graph["train"]["inputs"], "network": ["start", 0], "run_name": "second"}}
     result = comfy.run(graph)
     first, second = result.value("train", 2), result.value("second", 2)
     assert first.keys() == second.keys()
@@ -129,6 +131,7 @@ def test_a_file_and_a_socket_are_too_much(comfy, nodes):
 def test_every_algorithm_trains_and_loads(comfy, sd15_checkpoint, algorithm):
     """Through Train LoRA, which reads its file back with ComfyUI's loader and fails on an unmapped key."""
     graph = train_graph(sd15_checkpoint, place_pictures(comfy), run_name=algorithm)
-    graph["network"] = network_node(algorithm=algorithm, rank=12, targets="attention", conv_rank=12 if algorithm != "dylora" else 0, conv_alpha=4.0)
+    graph["network"] = network_node(algorithm=algorithm, rank=12, targets="attention",
+                                    conv_rank=12 if algorithm != "dylora" else 0, conv_alpha=4.0)
     result = comfy.run(graph)
     assert len(result.value("train", 2)) > 0

@@ -25,7 +25,8 @@ def run(comfy):
 
 @pytest.fixture(scope="module")
 def is_the_same_model(comfy, sd15_checkpoint) -> bool:
-    facts = {"checkpoint": before.sha256(comfy.base / "models" / "checkpoints" / sd15_checkpoint), "comfyui": comfy.module("comfyui_version").__version__}
+    facts = {"checkpoint": before.sha256(comfy.base / "models" / "checkpoints" / sd15_checkpoint),
+             "comfyui": comfy.module("comfyui_version").__version__}
     return facts == before.read("facts.json")
 
 
@@ -54,7 +55,8 @@ def test_it_goes_on_by_its_name(comfy, run_prompt, sd15_checkpoint, is_the_same_
     one, other = told(path, VERSION), told(stored)
     assert one.keys() == other.keys()
     assert {key: value for key, value in one.items() if other[key] != value and key not in told_of_the_model} == {}
-    if same(tensors(whole / "checkpoints" / f"{before.NAME}-{before.CUT:06d}.safetensors"), tensors(before.FOLDER / "run" / f"{before.NAME}.safetensors")):
+    if same(tensors(whole / "checkpoints" / f"{before.NAME}-{before.CUT:06d}.safetensors"),
+            tensors(before.FOLDER / "run" / f"{before.NAME}.safetensors")):
         assert path.read_bytes() == (whole / f"{before.NAME}.safetensors").read_bytes()
     about = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert (about["status"], about["step"], about["created"]) == ("finished", before.STEPS, before.read("run/run.json")["created"])
@@ -80,7 +82,9 @@ def test_the_cache_serves_it(comfy, run_prompt, sd15_checkpoint, is_the_same_mod
 def test_the_panel_lists_it_and_reads_its_log(comfy, run, ask):  # noqa: F811
     listed = {entry["name"]: entry for entry in ask("GET", "/lora_canvas/runs").json["runs"]}[before.NAME]
     stored = before.read("run/run.json")
-    assert (listed["status"], listed["step"], listed["total_steps"], listed["summary"]) == ("paused", before.CUT, before.STEPS, stored["summary"])
+    assert (listed["status"], listed["step"], listed["total_steps"], listed["summary"]) == (
+        "paused", before.CUT, before.STEPS, stored["summary"]
+    )
     assert ask("GET", f"/lora_canvas/runs/{before.NAME}").json["settings"] == stored["settings"]
     lines = [json.loads(line) for line in (before.FOLDER / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     steps = [line for line in lines if line["event"] == "step"]

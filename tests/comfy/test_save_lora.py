@@ -64,12 +64,14 @@ def test_names_that_point_elsewhere(trained, filename):
 
 def test_what_the_file_says(trained, comfy):
     picture = torch.rand(2, 32, 48, 3)
-    path, _ = save(trained, filename="said", trigger_words="lcfox", author="me", description="a fox", license="CC0", tags="character", usage_hint="0.8",
+    path, _ = save(trained, filename="said", trigger_words="lcfox", author="me", description="a fox", license="CC0",
+                   tags="character", usage_hint="0.8",
                    workflow=True, thumbnail=picture)
     told = metadata_of(path)
     assert told["ss_output_name"] == told["modelspec.title"] == "said"
     about = {key: told[f"modelspec.{key}"] for key in ("author", "description", "license", "tags", "usage_hint", "trigger_phrase")}
-    assert about == {"author": "me", "description": "a fox", "license": "CC0", "tags": "character", "usage_hint": "0.8", "trigger_phrase": "lcfox"}
+    assert about == {"author": "me", "description": "a fox", "license": "CC0", "tags": "character",
+                     "usage_hint": "0.8", "trigger_phrase": "lcfox"}
     assert told["modelspec.thumbnail"].startswith("data:image/jpeg;base64,") and json.loads(told["workflow"]) == {"nodes": ["mine"]}
     assert told["ss_sd_model_name"].startswith("tiny-sd15") and len(told["ss_sd_model_hash"]) == 8
     checkpoint = comfy.base / "models" / "checkpoints" / told["ss_sd_model_name"]
@@ -113,7 +115,8 @@ def test_no_workflow_unless_asked(trained):
 
 def test_a_lora_of_another_node_is_saved_too(trained):
     """Core's own training node gives a plain dict."""
-    path, told = save({"diffusion_model.x.lora_up.weight": torch.randn(4, 2), "diffusion_model.x.lora_down.weight": torch.randn(2, 6)}, filename="core")
+    path, told = save({"diffusion_model.x.lora_up.weight": torch.randn(4, 2), "diffusion_model.x.lora_down.weight": torch.randn(2, 6)},
+                      filename="core")
     assert "1 modules read back" in told
     assert metadata_of(path)["ss_output_name"] == "core"
 

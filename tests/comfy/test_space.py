@@ -58,7 +58,8 @@ def test_cosmos_flow_is_trained_on_noise_minus_picture(native):
     torch.testing.assert_close(losses, means(output - (noise - x0)), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "tokens"), [("Flux", 16), ("Flux2", 16), ("ChromaRadiance", 16), ("WAN21_T2V", 16), ("CosmosT2IPredict2", 16)])
+@pytest.mark.parametrize(("name", "tokens"),
+                         [("Flux", 16), ("Flux2", 16), ("ChromaRadiance", 16), ("WAN21_T2V", 16), ("CosmosT2IPredict2", 16)])
 def test_noise_levels_go_by_the_model_s_own_tokens(comfy, name, tokens):
     """A pixel model of 64 x 64 has as many tokens as a latent one of 8 x 8: the same shift, not that of a huge picture."""
     from pack.host.session import Session

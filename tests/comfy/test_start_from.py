@@ -43,18 +43,23 @@ Q, FF = "attn1.to_q", "ff.net.2"
 SD15 = {
     "kohya": {**pair(f"lora_unet_{UP}_transformer_blocks_0_attn1_to_q", 320, 320, alpha=2),
               **pair(f"lora_unet_{UP}_transformer_blocks_0_ff_net_2", 320, 1280, seed=5)},
-    "native": {**pair(f"diffusion_model.{BLOCK}.{Q}", 320, 320, alpha=2), **pair(f"diffusion_model.{BLOCK}.{FF}", 320, 1280, seed=5, alpha=1)},
-    "peft": {**pair("unet.up_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q", 320, 320, up="lora_B.weight", down="lora_A.weight"),
+    "native": {**pair(f"diffusion_model.{BLOCK}.{Q}", 320, 320, alpha=2),
+               **pair(f"diffusion_model.{BLOCK}.{FF}", 320, 1280, seed=5, alpha=1)},
+    "peft": {**pair("unet.up_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q", 320, 320,
+                    up="lora_B.weight", down="lora_A.weight"),
              **pair(f"diffusion_model.{BLOCK}.{FF}", 320, 1280, up="lora_B.weight", down="lora_A.weight", seed=5)},
-    "processor": {**pair("unet.up_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q", 320, 320, up="_lora.up.weight", down="_lora.down.weight")},
+    "processor": {**pair("unet.up_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q", 320, 320,
+                         up="_lora.up.weight", down="_lora.down.weight")},
     "lycoris": pair(f"lycoris_{UP}_transformer_blocks_0_attn1_to_q", 320, 320, alpha=1),
 }
 SD15["processor"] = {key.replace("to_q._lora", "to_q_lora"): tensor for key, tensor in SD15["processor"].items()}
-TUCKER = {"lora_mid.weight": normal(4, 4, 3, 3), "lora_up.weight": normal(320, 4, 1, 1, seed=1), "lora_down.weight": normal(4, 320, 1, 1, seed=2), "alpha": torch.tensor(2.0)}
+TUCKER = {"lora_mid.weight": normal(4, 4, 3, 3), "lora_up.weight": normal(320, 4, 1, 1, seed=1),
+          "lora_down.weight": normal(4, 320, 1, 1, seed=2), "alpha": torch.tensor(2.0)}
 SD15["tucker"] = {f"lora_unet_up_blocks_0_resnets_0_conv2.{key}": tensor for key, tensor in TUCKER.items()}
 OTHER_KINDS = {
     "loha": {f"lora_unet_{UP}_transformer_blocks_0_attn1_to_q.{name}": tensor for name, tensor in {
-        "hada_w1_a": normal(320, 4), "hada_w1_b": normal(4, 320, seed=1), "hada_w2_a": normal(320, 4, seed=2), "hada_w2_b": normal(4, 320, seed=3),
+        "hada_w1_a": normal(320, 4), "hada_w1_b": normal(4, 320, seed=1), "hada_w2_a": normal(320, 4, seed=2),
+        "hada_w2_b": normal(4, 320, seed=3),
         "alpha": torch.tensor(400.0)}.items()},
     "dora": {**pair(f"lora_unet_{UP}_transformer_blocks_0_attn1_to_q", 320, 320, alpha=2),
              f"lora_unet_{UP}_transformer_blocks_0_attn1_to_q.dora_scale": 1 + normal(1, 320, seed=9).abs()},
@@ -144,14 +149,16 @@ def test_rank_and_alpha_are_the_file_s(sd15):
     assert {path.rsplit(".", 2)[-1]: (a.rank, a.alpha) for (_, path), a in network.items()} == {"to_q": (4, 2.0), "2": (4, 4.0)}
 
 
-FLUX_INPUTS = (torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(3)), torch.tensor([0.7]), condition(width=64, tokens=16, pooled=768))
+FLUX_INPUTS = (torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(3)), torch.tensor([0.7]),
+               condition(width=64, tokens=16, pooled=768))
 
 
 def split_qkv(prefix: str) -> dict:
     """diffusers' FLUX: q, k and v of their own, two of them with other ranks and alphas; the output projection."""
     tensors = {}
     for i, (name, rank, alpha) in enumerate((("to_q", 2, 1), ("to_k", 3, None), ("to_v", 4, 8))):
-        tensors |= pair(f"{prefix}transformer_blocks.0.attn.{name}", 3072, 3072, rank=rank, alpha=alpha, up="lora_B.weight", down="lora_A.weight", seed=10 * i)
+        tensors |= pair(f"{prefix}transformer_blocks.0.attn.{name}", 3072, 3072, rank=rank, alpha=alpha,
+                        up="lora_B.weight", down="lora_A.weight", seed=10 * i)
     tensors |= pair(f"{prefix}single_transformer_blocks.0.proj_mlp", 12288, 3072, up="lora_B.weight", down="lora_A.weight", seed=50)
     return tensors | pair(f"{prefix}transformer_blocks.0.attn.to_out.0", 3072, 3072, up="lora_B.weight", down="lora_A.weight", seed=40)
 
@@ -181,7 +188,8 @@ def test_text_encoders_of_the_file(comfy, sd15):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"lora_unet_nowhere.lora_up.weight": torch.zeros(2, 2)}, "1 keys belong to no module of this model, the first is 'lora_unet_nowhere"),
+        ({"lora_unet_nowhere.lora_up.weight": torch.zeros(2, 2)},
+         "1 keys belong to no module of this model, the first is 'lora_unet_nowhere"),
         ({f"diffusion_model.{BLOCK}.norm1.diff": torch.zeros(320)}, "changes a whole weight or bias"),
         ({f"diffusion_model.{BLOCK}.{Q}.dora_scale": torch.ones(320, 1), **pair(f"diffusion_model.{BLOCK}.{Q}", 320, 320)}, "scales rows"),
     ],

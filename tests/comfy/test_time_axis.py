@@ -118,7 +118,8 @@ def test_a_run_from_pixels_to_file_and_previews(comfy, vae, encoder, tmp_path):
 
     sampling = SamplingSpec(prompts=("a cat",), sampling_steps=2, cfg=1.0, width=64, height=64)
     recipe = Recipe(
-        dataset=dataset(), network=NetworkSpec(rank=2, alpha=2.0), optimizer=OptimizerSpec(learning_rate=1e-3, schedule=Schedule(Constant())),
+        dataset=dataset(), network=NetworkSpec(rank=2, alpha=2.0),
+        optimizer=OptimizerSpec(learning_rate=1e-3, schedule=Schedule(Constant())),
         objective=ObjectiveSpec(), run=RunSpec(steps=2, batch_size=2),
         preview=PreviewSpec(sampling=sampling, every_n_steps=0, at_start=False),
     )

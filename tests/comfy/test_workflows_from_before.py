@@ -29,7 +29,8 @@ def known(info: dict) -> dict:
 def complaints(comfy, prompt: dict) -> list[str]:
     """What ComfyUI has against a prompt, save that a file is not there."""
     _, error, _, node_errors = asyncio.run(comfy.execution.validate_prompt(str(uuid.uuid4()), prompt, None))
-    found = [f"{node}: {complaint['message']}: {complaint['details']}" for node, report in node_errors.items() for complaint in report["errors"]
+    found = [f"{node}: {complaint['message']}: {complaint['details']}"
+             for node, report in node_errors.items() for complaint in report["errors"]
              if complaint.get("extra_info", {}).get("input_name") not in FILES]
     return found + ([f"{error['message']}: {error['details']}"] if error and not node_errors else [])
 

@@ -168,13 +168,15 @@ TRANSFORMERS = (
         text=cond(24)),
     Tiny("HunyuanDiT", {
         "image_model": "hydit", "depth": 4, "hidden_size": 64, "num_heads": 2, "text_states_dim": 24, "text_states_dim_t5": 32,
-        "text_len": TOKENS, "text_len_t5": 9}, text=cond(24, conditioning_mt5xl=(1, 9, 32), attention_mask_mt5xl=(1, 9), **_MASKED), padded=True),
+        "text_len": TOKENS, "text_len_t5": 9},
+        text=cond(24, conditioning_mt5xl=(1, 9, 32), attention_mask_mt5xl=(1, 9), **_MASKED), padded=True),
     Tiny("HunyuanDiT1", {
         "image_model": "hydit1", "depth": 4, "hidden_size": 64, "num_heads": 2, "text_states_dim": 24, "text_states_dim_t5": 32,
         "text_len": TOKENS, "text_len_t5": 9, "size_cond": True, "use_style_cond": True},
         text=cond(24, conditioning_mt5xl=(1, 9, 32), attention_mask_mt5xl=(1, 9), **_MASKED), padded=True),
     Tiny("Lumina2", _LUMINA, latent=(16, 8, 8), text=cond(24, **_MASKED)),
-    Tiny("ZImage", _LUMINA | {"dim": 256, "n_heads": 8, "n_kv_heads": 8, "axes_dims": [8, 12, 12], "axes_lens": [1536, 512, 512], "rope_theta": 256.0, "z_image_modulation": True,
+    Tiny("ZImage", _LUMINA | {"dim": 256, "n_heads": 8, "n_kv_heads": 8, "axes_dims": [8, 12, 12],
+                              "axes_lens": [1536, 512, 512], "rope_theta": 256.0, "z_image_modulation": True,
                               "time_scale": 1000.0, "pad_tokens_multiple": 32}, latent=(16, 8, 8), text=cond(24, **_MASKED)),
     Tiny("QwenImage", {
         "image_model": "qwen_image", "in_channels": 64, "num_layers": 2, "attention_head_dim": 32, "num_attention_heads": 2,

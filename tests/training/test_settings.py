@@ -31,7 +31,9 @@ def later(spec: Spec, **fields_with_defaults):
 
 
 def test_every_field_counts_unless_it_is_free():
-    assert compared(Spec(loss=Curved(c=0.2)), "Node: ") == {"Node: rank": 16, "Node: loss": "Curved", "Node: loss.c": 0.2, "Node: words": []}
+    assert compared(Spec(loss=Curved(c=0.2)), "Node: ") == {
+        "Node: rank": 16, "Node: loss": "Curved", "Node: loss.c": 0.2, "Node: words": []
+    }
 
 
 def test_what_differs_is_named_with_both_values():

@@ -62,7 +62,9 @@ def test_cancel_passes_through_even_if_the_hub_wraps_it(hub, tmp_path):
 
 def test_failures_say_where_to_put_what(hub, tmp_path):
     hub.error = OSError("connection reset")
-    with pytest.raises(ModelError, match="(?s)could not be downloaded .OSError: connection reset.*model.onnx, selected_tags.csv into the folder") as caught:
+    with pytest.raises(
+        ModelError, match="(?s)could not be downloaded .OSError: connection reset.*model.onnx, selected_tags.csv into the folder"
+    ) as caught:
         download(REPO, PATTERNS, tmp_path, lambda *call: None)
     assert str(tmp_path) in str(caught.value)
     with pytest.raises(ModelError, match="could not be found on the model hub .ConnectionError: no such model"):
@@ -84,7 +86,9 @@ def test_a_full_disk_is_seen_before(hub, tmp_path):
 
 
 def test_only_weights_and_settings_are_taken(hub, tmp_path):
-    hub.files = dict.fromkeys(["config.json", "model.safetensors", "pytorch_model.bin", "modeling.py", "onnx/model.onnx", "x/../../a.json", "vocab.txt"], 5)
+    hub.files = dict.fromkeys(
+        ["config.json", "model.safetensors", "pytorch_model.bin", "modeling.py", "onnx/model.onnx", "x/../../a.json", "vocab.txt"], 5
+    )
     download(REPO, GENERATOR_PATTERNS, tmp_path / "one", lambda *call: None)
     assert hub.fetched == ["config.json", "model.safetensors", "vocab.txt"]
     hub.files, hub.fetched = dict.fromkeys(["config.json", "pytorch_model.bin", "tf_model.h5"], 5), []

@@ -144,7 +144,8 @@ def edit_config(folder, **changes):
 @pytest.mark.parametrize(
     "changes, says",
     [
-        ({"model_type": "moondream1", "auto_map": {"AutoModel": "evil.Model"}}, "'moondream1'.*does not know.*code of its own, which is never run"),
+        ({"model_type": "moondream1", "auto_map": {"AutoModel": "evil.Model"}},
+         "'moondream1'.*does not know.*code of its own, which is never run"),
         ({"model_type": "florence2", "auto_map": {"AutoModel": "modeling.Model"}}, "Take florence-community/Florence-2-large-ft"),
         ({"model_type": "bert"}, "copied cannot be loaded by transformers"),
     ],

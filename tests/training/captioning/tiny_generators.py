@@ -64,7 +64,9 @@ def make_git(folder: Path) -> Path:
     tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))
     small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     vision = {**small, "image_size": 32, "patch_size": 16}
-    model = GitForCausalLM(GitConfig(vision_config=vision, vocab_size=len(tokenizer), bos_token_id=2, eos_token_id=3, pad_token_id=0, **small))
+    model = GitForCausalLM(
+        GitConfig(vision_config=vision, vocab_size=len(tokenizer), bos_token_id=2, eos_token_id=3, pad_token_id=0, **small)
+    )
     with torch.no_grad():
         model.output.bias.zero_()[tokenizer.convert_tokens_to_ids("dog")] = 100
     model.save_pretrained(folder)
@@ -78,7 +80,8 @@ def make_florence(folder: Path) -> Path:
 
     torch.manual_seed(0)
     special = ["<s>", "<pad>", "</s>", "<unk>", "<image>", "<loc_0>"]
-    tokenizer = word_tokenizer(special, bos_token="<s>", pad_token="<pad>", eos_token="</s>", extra_special_tokens={"image_token": "<image>"})
+    tokenizer = word_tokenizer(special, bos_token="<s>", pad_token="<pad>", eos_token="</s>",
+                               extra_special_tokens={"image_token": "<image>"})
     text = {"model_type": "bart", "vocab_size": len(special) + len(WORDS), "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
             "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16,
             "max_position_embeddings": 128, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
@@ -97,7 +100,11 @@ def make_florence(folder: Path) -> Path:
     return folder
 
 
-CHAT = "{% for m in messages %}user : {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %} assistant : {% endfor %}"
+CHAT = (
+    "{% for m in messages %}user : "
+    "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %} "
+    "assistant : {% endfor %}"
+)
 
 
 def make_chat(folder: Path) -> Path:
@@ -110,7 +117,8 @@ def make_chat(folder: Path) -> Path:
     vision = {"model_type": "clip_vision_model", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
               "num_attention_heads": 2, "image_size": 32, "patch_size": 16, "projection_dim": 16}  # fmt: skip
     text = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "num_key_value_heads": 2, "vocab_size": len(special) + len(WORDS), "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}  # fmt: skip
+            "num_key_value_heads": 2, "vocab_size": len(special) + len(WORDS), "bos_token_id": 1, "eos_token_id": 2,
+            "pad_token_id": 3}  # fmt: skip
     model = LlavaForConditionalGeneration(LlavaConfig(vision_config=vision, text_config=text, image_token_index=4))
     layer, words = model.model.language_model.layers[0], model.get_input_embeddings().weight
     with torch.no_grad():

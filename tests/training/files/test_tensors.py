@@ -10,9 +10,11 @@ from pack.training.files.tensors import pieces, write_tensors
 
 TENSORS = {
     "b.half": torch.randn(3, 5).half(), "a.brain": torch.randn(7).bfloat16(), "c.alpha": torch.tensor(2.5), "empty": torch.empty(0, 4),
-    "flags": torch.tensor([True, False, True]), "codes": torch.arange(256, dtype=torch.uint8), "signed": torch.arange(-3, 4, dtype=torch.int8),
+    "flags": torch.tensor([True, False, True]), "codes": torch.arange(256, dtype=torch.uint8),
+    "signed": torch.arange(-3, 4, dtype=torch.int8),
     "steps": torch.tensor([1, 2**40]), "small": torch.arange(5, dtype=torch.int32), "double": torch.randn(2, 2, dtype=torch.float64),
-    "short": torch.arange(3, dtype=torch.int16), "narrow": torch.randn(9).to(torch.float8_e4m3fn), "narrower": torch.randn(9).to(torch.float8_e5m2),
+    "short": torch.arange(3, dtype=torch.int16), "narrow": torch.randn(9).to(torch.float8_e4m3fn),
+    "narrower": torch.randn(9).to(torch.float8_e5m2),
     "z.turned": torch.randn(4, 6).T, "\u72d0.name": torch.randn(2),
 }
 

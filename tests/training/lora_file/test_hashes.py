@@ -9,7 +9,8 @@ import torch
 
 from pack.training.lora_file.file import TrainedLora, read_lora, unused_path, write_lora
 
-TENSORS = {"b.lora_up.weight": torch.randn(40, 4), "b.lora_down.weight": torch.randn(4, 30), "b.alpha": torch.tensor(2.5), "a.odd": torch.randn(3, 5)}
+TENSORS = {"b.lora_up.weight": torch.randn(40, 4), "b.lora_down.weight": torch.randn(4, 30), "b.alpha": torch.tensor(2.5),
+           "a.odd": torch.randn(3, 5)}
 LARGE = {"big.lora_up.weight": torch.randn(300_000, 4)}
 METADATA = {"ss_network_dim": "4", "ss_output_name": "x", "modelspec.title": "x", "workflow": "{}"}
 

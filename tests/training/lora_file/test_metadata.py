@@ -89,9 +89,10 @@ def test_all_strings_and_all_that_is_read(metadata):
 
 def test_values_of_the_run(metadata):
     expected = {
-        "ss_v2": "False", "ss_base_model_version": "sd_v1", "ss_network_module": "networks.lora", "ss_network_dim": "8", "ss_network_alpha": "4.0",
-        "ss_output_name": "fox v1", "ss_sd_model_name": "v1-5.safetensors", "ss_sd_model_hash": "e1441589", "ss_clip_skip": "2", "ss_seed": "7",
-        "ss_steps": "20", "ss_max_train_steps": "40", "ss_num_train_images": "15", "ss_num_reg_images": "1", "ss_num_validation_images": "1",
+        "ss_v2": "False", "ss_base_model_version": "sd_v1", "ss_network_module": "networks.lora", "ss_network_dim": "8",
+        "ss_network_alpha": "4.0", "ss_output_name": "fox v1", "ss_sd_model_name": "v1-5.safetensors",
+        "ss_sd_model_hash": "e1441589", "ss_clip_skip": "2", "ss_seed": "7", "ss_steps": "20", "ss_max_train_steps": "40",
+        "ss_num_train_images": "15", "ss_num_reg_images": "1", "ss_num_validation_images": "1",
         "ss_total_batch_size": "2", "ss_gradient_accumulation_steps": "2", "ss_learning_rate": "0.0002", "ss_unet_lr": "0.0002",
         "ss_lr_scheduler": "cosine", "ss_lr_warmup_steps": "4", "ss_optimizer": "AdamW(weight_decay=0.01)", "ss_mixed_precision": "bf16",
         "ss_min_snr_gamma": "5.0", "ss_loss_type": "l2", "ss_resolution": "(512, 512)", "ss_shuffle_caption": "True", "ss_keep_tokens": "1",
@@ -135,7 +136,8 @@ def test_no_dates_and_the_same_again(ordered, metadata):
     ("family", "parametrisation", "version", "architecture", "prediction"),
     [
         ("sd15", "v", "sd_v1_v", "stable-diffusion-v1/lora", "v"), ("sd2", "epsilon", "sd_v2", "stable-diffusion-v2-512/lora", "epsilon"),
-        ("sd2", "v", "sd_v2_v", "stable-diffusion-v2-768-v/lora", "v"), ("sdxl", "v", "sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora", "v"),
+        ("sd2", "v", "sd_v2_v", "stable-diffusion-v2-768-v/lora", "v"),
+        ("sdxl", "v", "sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora", "v"),
         ("flux", "flow", "flux1", "flux-1-dev/lora", None), ("other", "flow", "other", None, None),
     ],
 )
@@ -151,11 +153,15 @@ def test_flux_s_own_entries():
     told = objective_entries(ObjectiveSpec(), "flow", FAMILIES["flux"])
     chosen = {key: value for key, value in told.items() if value is not None}
     assert chosen["ss_timestep_sampling"] == "flux_shift" and chosen["ss_sigmoid_scale"] == 1.0 and chosen["ss_guidance_scale"] == 1.0
-    assert chosen["ss_model_prediction_type"] == "raw" and chosen["ss_weighting_scheme"] == "none" and chosen["ss_apply_t5_attn_mask"] is False
+    assert chosen["ss_model_prediction_type"] == "raw" and chosen["ss_weighting_scheme"] == "none" and (
+        chosen["ss_apply_t5_attn_mask"] is False
+    )
     assert "ss_min_snr_gamma" not in chosen
     assert objective_entries(ObjectiveSpec(guidance=3.5), "flow", FAMILIES["flux"])["ss_guidance_scale"] == 3.5
     told = objective_entries(ObjectiveSpec(timesteps=timesteps.LogitNormal(mean=0.5, std=2.0)), "flow", FAMILIES["flux"])
-    assert (told["ss_timestep_sampling"], told["ss_weighting_scheme"], told["ss_logit_mean"], told["ss_logit_std"]) == ("sigma", "logit_normal", 0.5, 2.0)
+    assert (told["ss_timestep_sampling"], told["ss_weighting_scheme"], told["ss_logit_mean"], told["ss_logit_std"]) == (
+        "sigma", "logit_normal", 0.5, 2.0
+    )
     told = objective_entries(ObjectiveSpec(timesteps=timesteps.Shift(k=3.0)), "flow", FAMILIES["flux"])
     assert (told["ss_timestep_sampling"], told["ss_discrete_flow_shift"]) == ("shift", 3.0)
 
@@ -163,13 +169,15 @@ def test_flux_s_own_entries():
 def test_objective_under_kohya_s_names():
     spec = ObjectiveSpec(
         loss=loss.SmoothL1(c=0.2, schedule="snr"), weighting=weights.Debiased(), prior_weight=0.5, zero_terminal_snr=True,
-        noise=noise.NoiseSpec(offset=0.05, adaptive_offset=0.01, multires_iterations=6, multires_discount=0.4, input_perturbation=0.1, random_strength=True),
+        noise=noise.NoiseSpec(offset=0.05, adaptive_offset=0.01, multires_iterations=6, multires_discount=0.4,
+                              input_perturbation=0.1, random_strength=True),
     )
     told = objective_entries(spec, "epsilon", FAMILIES["sd15"])
     assert told == told | {
         "ss_loss_type": "smooth_l1", "ss_huber_c": 0.2, "ss_huber_schedule": "snr", "ss_huber_scale": 1.0, "ss_debiased_estimation": True,
-        "ss_min_snr_gamma": None, "ss_prior_loss_weight": 0.5, "ss_zero_terminal_snr": True, "ss_noise_offset": 0.05, "ss_adaptive_noise_scale": 0.01,
-        "ss_multires_noise_iterations": 6, "ss_multires_noise_discount": 0.4, "ss_ip_noise_gamma": 0.1, "ss_noise_offset_random_strength": True,
+        "ss_min_snr_gamma": None, "ss_prior_loss_weight": 0.5, "ss_zero_terminal_snr": True, "ss_noise_offset": 0.05,
+        "ss_adaptive_noise_scale": 0.01, "ss_multires_noise_iterations": 6, "ss_multires_noise_discount": 0.4,
+        "ss_ip_noise_gamma": 0.1, "ss_noise_offset_random_strength": True,
     }
 
 
@@ -179,7 +187,8 @@ def test_objective_under_kohya_s_names():
         ({}, "networks.lora", {}), ({"algorithm": "rslora"}, "networks.lora", {"rs_lora": True}),
         ({"algorithm": "dora"}, "lycoris.kohya", {"algo": "locon", "dora_wd": True, "wd_on_output": False}),
         ({"algorithm": "lokr", "options": LoKrOptions(factor=8)}, "lycoris.kohya", {"algo": "lokr", "factor": 8}),
-        ({"conv_rank": 4, "conv_alpha": 2.0, "rank_dropout": 0.1}, "networks.lora", {"conv_dim": 4, "conv_alpha": 2.0, "rank_dropout": 0.1}),
+        ({"conv_rank": 4, "conv_alpha": 2.0, "rank_dropout": 0.1}, "networks.lora",
+         {"conv_dim": 4, "conv_alpha": 2.0, "rank_dropout": 0.1}),
         ({"block_weights": BlockWeights(lr=(1.0, 0.5), rules=(BlockRule(where="mid", rank=2),)), "init": "pissa"}, "networks.lora",
          {"block_lr_weight": "1,0.5", "block_rules": [{"where": "mid", "rank": 2}], "init": "pissa"}),
     ],
@@ -201,7 +210,9 @@ def test_privacy(metadata):
     hidden = at_level(metadata, NO_NAMES)
     assert "character" in json.dumps(metadata) and "character" not in json.dumps(hidden)
     assert json.loads(hidden["ss_tag_frequency"]) == {"dataset 1": {"fox": 2, "tree": 1, "snow": 1, "a fox": 1}, "dataset 2": {"animal": 1}}
-    assert json.loads(hidden["ss_dataset_dirs"]).keys() == {"dataset 1"} and json.loads(hidden["ss_reg_dataset_dirs"]).keys() == {"dataset 2"}
+    assert json.loads(hidden["ss_dataset_dirs"]).keys() == {"dataset 1"} and (
+        json.loads(hidden["ss_reg_dataset_dirs"]).keys() == {"dataset 2"}
+    )
     least = at_level(metadata, MINIMUM)
     assert {key for key in least if key.startswith("ss_")} == {
         "ss_v2", "ss_base_model_version", "ss_network_module", "ss_network_dim", "ss_network_alpha", "ss_network_args", "ss_output_name",

@@ -13,7 +13,10 @@ from pack.training.parts import GENERIC
 
 
 def test_rules_are_read():
-    text = "layers 0-1: lr=0.5 rank=8, alpha=4\n\n# a comment\n/attn[12]:?$/: lr=-2  # unlearn\nproj_in: off\nconvs: conv_rank=2 conv_alpha=1"
+    text = (
+        "layers 0-1: lr=0.5 rank=8, alpha=4\n\n# a comment\n/attn[12]:?$/: lr=-2  # unlearn\n"
+        "proj_in: off\nconvs: conv_rank=2 conv_alpha=1"
+    )
     assert read_rules(text) == (
         BlockRule(where="layers 0-1", lr=0.5, rank=8, alpha=4.0),
         BlockRule(where="/attn[12]:?$/", lr=-2.0),
@@ -75,7 +78,8 @@ def test_a_list_of_the_wrong_length():
 
 def test_rules_without_effect_are_errors():
     with pytest.raises(SettingsError) as error:
-        slots(targets=TargetSpec(preset="attention"), block_weights=weights("layer 9: off", "layers 9: off", "ff: rank=2", "to_q: conv_rank=2"))
+        slots(targets=TargetSpec(preset="attention"),
+              block_weights=weights("layer 9: off", "layers 9: off", "ff: rank=2", "to_q: conv_rank=2"))
     problems = error.value.problems
     assert len(problems) == 4 and error.value.where == "Block Weights"
     assert "Did you mean 'layers'" in problems[0] and "layers has blocks 0 to 2" in problems[1]
@@ -99,7 +103,9 @@ def test_parameters_by_learning_rate():
     assert groups[1.0][0][0] == "diffusion_model.layers.0.attn1.to_q.down"
 
 
-@pytest.mark.parametrize("settings", [{}, {"init": "orthogonal"}, *({"algorithm": name} for name in ("dora", "loha", "lokr", "oft", "boft", "glora", "ia3", "lora_fa"))])
+@pytest.mark.parametrize("settings", [{}, {"init": "orthogonal"},
+                                      *({"algorithm": name}
+                                        for name in ("dora", "loha", "lokr", "oft", "boft", "glora", "ia3", "lora_fa"))])
 def test_the_report_counts_what_is_built(settings):
     parts = [part_of(Tower(depth=2)), part_of(Tower(depth=1), "clip_l")]
     spec = NetworkSpec(rank=4, targets=TargetSpec(include=("clip_l.layers",)), block_weights=weights("layers 1: rank=6 lr=0.5"), **settings)
@@ -110,10 +116,13 @@ def test_the_report_counts_what_is_built(settings):
     assert lines["layers 1"][2:6] == ["4", "6", "16", "0.5"] and lines["layers 0"][2:6] == ["4", "4", "16", "1"]
     assert lines["clip_l"][1] == "4"
     assert "4 other layers stay as they are." in report
-    assert "'layers 1' matches 4 layers, 4 of them trained: layers.1.attn1.to_q, layers.1.attn1.to_out.0, layers.1.ff.0, layers.1.ff.2" in report
+    assert ("'layers 1' matches 4 layers, 4 of them trained: "
+            "layers.1.attn1.to_q, layers.1.attn1.to_out.0, layers.1.ff.0, layers.1.ff.2") in report
 
 
 def test_the_report_tells_what_a_rule_switches_off():
-    spec = NetworkSpec(rank=4, targets=TargetSpec(preset="attention"), block_weights=weights("layers 0: off", "layers: lr=1", "layers 0: off"))
+    spec = NetworkSpec(rank=4, targets=TargetSpec(preset="attention"),
+                       block_weights=weights("layers 0: off", "layers: lr=1", "layers 0: off"))
     report = network_report(spec, [part_of(Tower(depth=2))], "Tower")
-    assert "'layers' matches 8 layers, 2 of them trained: layers.0.attn1.to_q, layers.0.attn1.to_out.0, layers.0.ff.0, layers.0.ff.2 and 4 more" in report
+    assert ("'layers' matches 8 layers, 2 of them trained: "
+            "layers.0.attn1.to_q, layers.0.attn1.to_out.0, layers.0.ff.0, layers.0.ff.2 and 4 more") in report

@@ -44,7 +44,9 @@ def test_the_same_change_in_the_same_modules_with_the_file_s_rank(algorithm):
     for place, delta in deltas(part, network).items():
         torch.testing.assert_close(delta, deltas(part, old)[place], atol=1e-5, rtol=1e-4)
     if algorithm in ("lora", "rslora"):
-        assert {(adapter.rank, adapter.scale) for _, adapter in network.items()} == {(4, old.adapters_of("diffusion_model")["layers.0.attn1.to_q"].scale)}
+        assert {(adapter.rank, adapter.scale) for _, adapter in network.items()} == {
+            (4, old.adapters_of("diffusion_model")["layers.0.attn1.to_q"].scale)
+        }
 
 
 def test_a_plain_lora_goes_on_as_rslora_with_its_own_scale():

@@ -191,7 +191,8 @@ def test_previews_at_start_between_and_at_end(tmp_path):
 
 
 def test_text_encoders_train_too(tmp_path):
-    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant())))
+    ground = bench(tmp_path, train_text=True,
+                   optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant())))
     ground.run()
     tensors = load(ground.file())
     assert tensors["clip_l.layers.0.lora_up.weight"].abs().sum() > 0
@@ -200,7 +201,8 @@ def test_text_encoders_train_too(tmp_path):
 
 def test_encoders_that_are_not_trained_run_once_a_caption(tmp_path):
     """Beside a trained one: which are frozen is told by the adapters, and each step is given what they made."""
-    ground = bench(tmp_path, train_text=True, optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant())))
+    ground = bench(tmp_path, train_text=True,
+                   optimizer=OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-2, schedule=Schedule(Constant())))
     asked, encoded, used = [], [], []
     encoder, plain = ground.text_encoder, ground.text_encoder.encode_trainable
 

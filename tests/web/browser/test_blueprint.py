@@ -54,7 +54,8 @@ def test_the_one_node_trains(frontend, start_server, open_page, repo_root, scree
         assert names == ["folder", "name", "steps", "learning_rate", "resolution", "prompts", "resume"]
         values = {"folder": folder, "name": "one", "steps": 4, "resolution": 128, "prompts": PROMPTS[0]}
         page.evaluate(
-            "values => { for (const widget of app.graph._nodes[0].widgets) if (widget.name in values) widget.value = values[widget.name]; }", values)
+            "values => { for (const widget of app.graph._nodes[0].widgets) "
+            "if (widget.name in values) widget.value = values[widget.name]; }", values)
         page.evaluate(INSIDE, {"width": 64, "height": 64, "sampling_steps": 1, "gradient_checkpointing": False})
         page.evaluate(JOIN, checkpoint)
         panel = panel_page.open_sidebar(page)

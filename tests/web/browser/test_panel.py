@@ -110,7 +110,9 @@ def test_samples_large_and_two_steps_under_a_slider(frontend_server, open_page, 
     assert "75%" in front.evaluate("image => image.style.clipPath")
     expect(dialog.locator(".lora-canvas-tag-left")).to_have_text("step 0")
     expect(dialog.locator(".lora-canvas-tag-right")).to_have_text("step 50")
-    page.wait_for_function("[...document.querySelectorAll('.lora-canvas-lightbox-image')].every(image => image.complete && image.naturalWidth)")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.lora-canvas-lightbox-image')].every(image => image.complete && image.naturalWidth)"
+    )
     page.screenshot(path=screenshots / f"slider-{frontend_server.frontend}.png")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

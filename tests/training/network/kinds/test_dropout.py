@@ -26,7 +26,10 @@ def test_hidden_values_one_by_one_scaled_up():
 @pytest.mark.parametrize(("shape", "axis"), [((3, 5, 400), -1), ((3, 400), -1), ((3, 400, 2, 5), 1), ((3, 2, 5, 400), -1)])
 def test_ranks_are_dropped_a_sample(shape, axis):
     """A rank is gone or kept (scaled by 1 / (1 - p)) in all places of a sample; samples differ."""
-    kept = dropout(rank=0.5).apply(torch.ones(shape), axis).movedim(axis, 1).flatten(2) if len(shape) > 2 else dropout(rank=0.5).apply(torch.ones(shape), axis)[:, :, None]
+    kept = (
+        dropout(rank=0.5).apply(torch.ones(shape), axis).movedim(axis, 1).flatten(2) if len(shape) > 2
+        else dropout(rank=0.5).apply(torch.ones(shape), axis)[:, :, None]
+    )
     assert set(kept.unique().tolist()) == {0.0, 2.0}
     assert torch.equal(kept, kept[:, :, :1].expand_as(kept))
     assert float((kept[:, :, 0] == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
@@ -94,7 +97,8 @@ def gradients(model, part, network, x, seed, **options):
     return torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for _, p in network.named_parameters()])
 
 
-@pytest.mark.parametrize("settings", [{"dropout": 0.3}, {"rank_dropout": 0.3}, {"module_dropout": 0.4}, {"algorithm": "dylora", "dropout": 0.2}, {"algorithm": "glora", "rank_dropout": 0.3}])
+@pytest.mark.parametrize("settings", [{"dropout": 0.3}, {"rank_dropout": 0.3}, {"module_dropout": 0.4},
+                                      {"algorithm": "dylora", "dropout": 0.2}, {"algorithm": "glora", "rank_dropout": 0.3}])
 def test_a_recomputed_block_sees_the_same_masks(settings):
     model = Tower()
     part, network = wired(model, **settings)

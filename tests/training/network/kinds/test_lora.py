@@ -58,7 +58,8 @@ def test_start_is_no_change_and_a_function_of_the_seed():
     assert make("lora", CONV, rank=64).down.abs().max() <= 1 / math.sqrt(27)
 
 
-@pytest.mark.parametrize("op", [LINEAR, CONV, Op("conv1d", 4, 2, (5,), (1,), (2,), (1,)), Op("conv3d", 2, 2, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1))])
+@pytest.mark.parametrize("op", [LINEAR, CONV, Op("conv1d", 4, 2, (5,), (1,), (2,), (1,)),
+                                Op("conv3d", 2, 2, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1))])
 def test_shapes_in_the_file(op):
     tensors = make("lora", op, rank=4).file_tensors()
     assert tensors["lora_down.weight"].shape == (4, op.in_features, *op.kernel)
