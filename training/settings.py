@@ -59,6 +59,12 @@ def usual(spec: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def departures(spec: Any) -> dict[str, Any]:
+    """What of `compared` is not the default: stays the same when the spec gets another field."""
+    defaults = usual(spec)
+    return {name: value for name, value in compared(spec).items() if value != defaults[name]}
+
+
 def differences(before: Mapping[str, Any], now: Any, prefix: str = "") -> list[str]:
     """One phrase for each setting of the spec `now` that is not what `before` holds: `compared` of the spec of another day. A
     setting that `before` does not know is held against its default."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, make_dataclass
 
-from pack.training.settings import compared, describe, differences, free
+from pack.training.settings import compared, departures, describe, differences, free
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ def test_a_setting_added_later_is_held_against_its_default():
     assert differences(before, later(Spec(), noise=0.0)) == []
     touched = make_dataclass("Spec", [("noise", float, 0.0)], bases=(Spec,), frozen=True)(noise=0.05)
     assert differences(before, touched) == ["noise was 0.0, is now 0.05"]
+
+
+def test_departures_stay_as_they_are_when_a_field_is_added():
+    assert departures(Spec(rank=8, loss=Curved(c=0.2))) == {"rank": 8, "loss": "Curved", "loss.c": 0.2}
+    assert departures(later(Spec(rank=8), noise=0.0)) == departures(Spec(rank=8)) == {"rank": 8}
 
 
 def test_described_for_people_with_the_names_of_choices():

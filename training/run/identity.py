@@ -13,7 +13,7 @@ from typing import Any
 from ..data.items import Item
 from ..order import Order
 from ..recipe import Recipe
-from ..settings import compared, differences
+from ..settings import compared, departures, differences
 
 #: The specs that are compared field by field: the node that sets each -> the spec.
 _SPECS = {
@@ -48,9 +48,11 @@ def _specs(recipe: Recipe) -> dict[str, Any]:
 def _of_pictures(items: Sequence[Item]) -> dict[str, str]:
     """What is trained of the pictures, by what a person would call it -> a digest over all of them."""
     samples = list(dict.fromkeys(item.sample for item in items))
+    usual = samples[0].captions  # compared field by field; others, from merged datasets, are part of the digest
+    rules = {spec: departures(spec) if spec != usual else None for spec in {sample.captions for sample in samples}}
     return {
         "pictures": _digest([(sample.name, sample.picture.digest()) for sample in samples]),
-        "captions": _digest([(sample.name, sample.caption, sample.class_words, compared(sample.captions)) for sample in samples]),
+        "captions": _digest([(sample.name, sample.caption, sample.class_words, rules[sample.captions]) for sample in samples]),
         "masks and transparency": _digest(
             [(sample.name, sample.mask.digest() if sample.mask else None, sample.alpha, sample.background) for sample in samples]
         ),
