@@ -59,7 +59,8 @@ class TrainLoRA(io.ComfyNode):
                             "0: only at the end. They can be loaded while training goes on."),
                 io.String.Input("resume", default="",
                     tooltip="Empty: a new run. 'latest', or the name of a run: goes on exactly where it stopped. "
-                            "Steps may be raised and learning rates changed; pictures, network and model must be the same."),
+                            "Steps, learning rates, saving and previews may be changed; everything else must be as it was, "
+                            "and what is not is named."),
                 advanced(io.Int.Input("epochs", default=0, min=0, max=1000000,
                     tooltip="Whole passes over the repeated pictures, instead of steps. 0: steps count. 10-20 is usual.")),
                 advanced(io.Int.Input("save_every_n_epochs", default=0, min=0, max=100000,
