@@ -91,8 +91,9 @@ def op_of(module: nn.Module) -> Op | None:
         kind = f"conv{len(module.kernel_size)}d"
         return Op(kind, module.out_channels, module.in_channels, tuple(module.kernel_size),
                   tuple(module.stride), tuple(module.padding), tuple(module.dilation))
-    if hasattr(module, "in_features") and hasattr(module, "out_features") and len(weight.shape) == 2:
-        return Op("linear", module.out_features, module.in_features)
+    out_features, in_features = getattr(module, "out_features", None), getattr(module, "in_features", None)
+    if out_features is not None and in_features is not None and len(weight.shape) == 2:
+        return Op("linear", out_features, in_features)
     return None
 
 

@@ -32,8 +32,8 @@ def complaints() -> Iterator[list[str]]:
     found: list[str] = []
     handler = logging.Handler(logging.WARNING)
 
-    def collect(line: logging.LogRecord) -> None:
-        text = line.getMessage()
+    def collect(record: logging.LogRecord) -> None:
+        text = record.getMessage()
         if text.startswith(_NOT_LOADED):
             found.append(text.removeprefix(_NOT_LOADED))
 

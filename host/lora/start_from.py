@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import cast
 
 import comfy.utils
 import comfy.weight_adapter as weight_adapter
@@ -52,11 +53,13 @@ def start_from(name: str, lora: Mapping[str, Tensor] | None, *, rank_from_file: 
     """The LoRA called `name`, or the one from a LORA_MODEL socket. Raises SettingsError when it is none or both."""
     if (lora is None) == (name == NO_FILE):
         raise SettingsError(WHERE, ["choose a file in lora_name, or connect lora: one of the two."])
-    if lora is None:
-        path = folder_paths.get_full_path_or_raise("loras", name)
-        lora = comfy.utils.load_torch_file(path, safe_load=True)
+    tensors = _loaded(name) if lora is None else lora
     label = "the connected LoRA" if name == NO_FILE else name
-    return StartFrom(name=label, digest=_digest(lora), rank_from_file=rank_from_file, drop_others=drop_others, tensors=dict(lora))
+    return StartFrom(name=label, digest=_digest(tensors), rank_from_file=rank_from_file, drop_others=drop_others, tensors=dict(tensors))
+
+
+def _loaded(name: str) -> Mapping[str, Tensor]:
+    return comfy.utils.load_torch_file(folder_paths.get_full_path_or_raise("loras", name), safe_load=True)
 
 
 def _digest(lora: Mapping[str, Tensor]) -> str:
@@ -132,7 +135,7 @@ def _lora(patch) -> ModuleStart | str:
 
 
 def _named(keys: Iterable[str | None], values: Iterable) -> dict[str, Tensor]:
-    return {key: torch.as_tensor(value).float() for key, value in zip(keys, values) if value is not None}
+    return {key: torch.as_tensor(value).float() for key, value in zip(keys, values) if key is not None and value is not None}
 
 
 def _fused(found: list, module: nn.Module | None) -> ModuleStart | str:
@@ -161,6 +164,7 @@ def _placed(up: Tensor, key, module: nn.Module | None) -> Tensor:
     if len(key) > 2:
         return key[2](up)
     _, start, length = key[1]
-    whole = torch.zeros(module.weight.shape[0], *up.shape[1:])
+    weight = cast(Tensor, module.weight)
+    whole = torch.zeros(weight.shape[0], *up.shape[1:])
     whole[start : start + length] = up
     return whole

@@ -63,8 +63,8 @@ def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequ
         for i, prompt in enumerate(spec.prompts):
             row = [off[prompt]]
             for strength in strengths:
-                patched = comfy.sd.load_lora_for_models(model, clip, candidate.tensors, strength, strength)
-                row.append(_sample(*patched, vae, spec, prompt, spec.seed + i, bar))
+                with_lora, clip_with_lora = comfy.sd.load_lora_for_models(model, clip, candidate.tensors, strength, strength)
+                row.append(_sample(with_lora, clip_with_lora, vae, spec, prompt, spec.seed + i, bar))
             cells.append(row)
             rows.append((prompt, candidate.name))
     return labelled_grid(cells, rows, [OFF, *(f"{strength:g}" for strength in strengths)])

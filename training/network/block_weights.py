@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TypedDict, cast, get_type_hints
 
 from ..errors import SettingsError, raise_problems
 from ..rules import read_lines
 
 WHERE = "Block Weights"
-_SETTINGS = {"lr": float, "rank": int, "alpha": float, "conv_rank": int, "conv_alpha": float}
+
+
+class _Settings(TypedDict, total=False):
+    """What a line may set, and what reads its number."""
+
+    lr: float
+    rank: int
+    alpha: float
+    conv_rank: int
+    conv_alpha: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +59,9 @@ def read_rules(text: str) -> tuple[BlockRule, ...]:
 
     Raises SettingsError naming every line that cannot be read.
     """
-    found, problems = read_lines("rules", text, _SETTINGS, "down 0-3: lr=0.5 rank=8")
+    found, problems = read_lines("rules", text, get_type_hints(_Settings), "down 0-3: lr=0.5 rank=8")
     raise_problems(SettingsError, WHERE, problems)
-    return tuple(BlockRule(where=pattern, **values) for pattern, values in found)
+    return tuple(BlockRule(where=pattern, **cast(_Settings, values)) for pattern, values in found)
 
 
 def read_numbers(name: str, text: str) -> tuple[float, ...]:

@@ -89,17 +89,20 @@ def _changed(slot: Slot, rule: BlockRule) -> Slot:
 
 def _listed(weights: BlockWeights, parts: Sequence[Trainable], names: Names) -> list[BlockRule]:
     """The lists as rules, one a block."""
-    lists = {"lr": weights.lr, "rank": weights.ranks, "alpha": weights.alphas}
+    lists = {
+        "lr": (weights.lr, lambda where, value: BlockRule(where=where, lr=float(value))),
+        "rank": (weights.ranks, lambda where, value: BlockRule(where=where, rank=int(value))),
+        "alpha": (weights.alphas, lambda where, value: BlockRule(where=where, alpha=float(value))),
+    }
     forms = _forms(parts, names)
     rules, problems = [], []
-    for key, values in lists.items():
+    for key, (values, rule) in lists.items():
         form = next((form for form in forms if len(form) == len(values)), None)
         if values and form is None:
             counts = ", ".join(f"{len(form)} ({form[0]} to {form[-1]})" for form in forms) or "none; use rules"
             problems.append(f"{key} has {len(values)} values, but this model takes {counts}.")
         if values and form is not None:
-            cast = int if key == "rank" else float
-            rules += [BlockRule(where=where, **{key: cast(value)}) for where, value in zip(form, values, strict=True)]
+            rules += [rule(where, value) for where, value in zip(form, values, strict=True)]
     raise_problems(SettingsError, WHERE, problems)
     return rules
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -43,6 +44,14 @@ def build_optimizer(
         ) from error
 
 
+class _Switching(Protocol):
+    """What schedule-free optimizers have more than torch's."""
+
+    def eval(self) -> None: ...
+
+    def train(self) -> None: ...
+
+
 class OptimizerMode:
     """Switches between the weights to train on and the weights to use; they differ for schedule-free optimizers only.
 
@@ -52,20 +61,21 @@ class OptimizerMode:
 
     def __init__(self, optimizer: torch.optim.Optimizer):
         self._optimizer = optimizer
-        self._switches = hasattr(optimizer, "train") and hasattr(optimizer, "eval")
+        switches = hasattr(optimizer, "train") and hasattr(optimizer, "eval")
+        self._switching = cast(_Switching, optimizer) if switches else None
         self._kept: list[Tensor] | None = None
 
     def eval(self) -> None:
-        if self._switches and self._kept is None:
+        if self._switching is not None and self._kept is None:
             self._kept = [parameter.detach().clone() for parameter in self._parameters()]
             with torch.no_grad():
-                self._optimizer.eval()
+                self._switching.eval()
 
     def train(self) -> None:
-        if self._kept is None:
+        if self._switching is None or self._kept is None:
             return
         with torch.no_grad():
-            self._optimizer.train()
+            self._switching.train()
             for parameter, kept in zip(self._parameters(), self._kept, strict=True):
                 parameter.copy_(kept)
         self._kept = None

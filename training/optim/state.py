@@ -10,7 +10,7 @@ import inspect
 import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -178,14 +178,23 @@ def _attributes(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     }
 
 
+class _Paged(Protocol):
+    """What bitsandbytes' paged optimizers have more than torch's."""
+
+    def get_state_buffer(self, p: Tensor, dtype: torch.dtype) -> Tensor: ...
+
+    def _get_state_double_buffer(self, p: Tensor, dtype: torch.dtype) -> Tensor: ...
+
+
 def _paged(optimizer: torch.optim.Optimizer, parameter: Tensor, state: dict[str, Any]) -> dict[str, Any]:
     """The same state with large tensors in bitsandbytes' paged memory, for its paged optimizers on a GPU."""
     if not getattr(optimizer, "is_paged", False) or parameter.device.type == "cpu":
         return state
+    paged = cast(_Paged, optimizer)
     for key in ("state1", "state2"):
         if key in state:
             double = state[key].ndim > parameter.ndim
-            make = optimizer._get_state_double_buffer if double else optimizer.get_state_buffer
+            make = paged._get_state_double_buffer if double else paged.get_state_buffer
             buffer = make(parameter, dtype=state[key].dtype)
             state[key] = buffer.copy_(state[key])
     return state

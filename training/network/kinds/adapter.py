@@ -60,7 +60,6 @@ class Adapter(nn.Module):
     is_plain_lora       whether its file is a plain LoRA, so that it can go on from any LoRA, and PEFT can hold it
     takes_lower_ranks   whether the file of a lower rank fits into it
     depends_on_base     whether its change is a function of the base weight
-    needs_base          whether `prepare` must be given the base weight before the first step
     """
 
     algorithm: ClassVar[str]
@@ -75,7 +74,6 @@ class Adapter(nn.Module):
     is_plain_lora: ClassVar[bool] = False
     takes_lower_ranks: ClassVar[bool] = False
     depends_on_base: ClassVar[bool] = False
-    needs_base: bool = False
 
     def __init__(
         self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Options | None = None
@@ -99,6 +97,11 @@ class Adapter(nn.Module):
     @property
     def scale(self) -> float:
         return self.alpha / self.rank
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether `prepare` must be given the base weight before the first step."""
+        return False
 
     def prepare(self, base_weight: Tensor) -> None:
         """Called once before training, and before a state is loaded, when `needs_base`: fp32, in the weight's shape."""
@@ -185,6 +188,7 @@ def algorithm(name: str) -> Callable[[Kind], Kind]:
 
     def add(kind: Kind) -> Kind:
         kind.algorithm = name
-        return adapters.register(name)(kind)
+        adapters.register(name)(kind)
+        return kind
 
     return add

@@ -29,12 +29,17 @@ class DoRA(LoRA):
     inits = (DEFAULT, ORTHOGONAL)
     has_norm = False
     is_plain_lora = False
-    depends_on_base = needs_base = True
+    depends_on_base = True
+    base_norm_squared: Tensor
 
     def make(self, generator: torch.Generator) -> None:
         super().make(generator)
         self.magnitude = nn.Parameter(torch.ones(self.op.in_features))
         self.register_buffer("base_norm_squared", torch.ones(self.op.in_features))
+
+    @property
+    def needs_base(self) -> bool:
+        return True
 
     def prepare(self, base_weight: Tensor) -> None:
         squared = base_weight.square().flatten(2).sum((0, 2)) if base_weight.ndim > 2 else base_weight.square().sum(0)

@@ -34,13 +34,18 @@ class IA3(Adapter):
     elsewhere = Elsewhere.lycoris("ia3")
     options_type = IA3Options
     uses_rank = uses_alpha = False
-    depends_on_base = needs_base = True
+    depends_on_base = True
     options: IA3Options
+    base_norm: Tensor
 
     def make(self, generator: torch.Generator) -> None:
         channels = self.op.in_features if self.options.on_input else self.op.out_features
         self.weight = nn.Parameter(torch.zeros(channels))
         self.register_buffer("base_norm", torch.ones(channels))
+
+    @property
+    def needs_base(self) -> bool:
+        return True
 
     def prepare(self, base_weight: Tensor) -> None:
         channels_first = base_weight.transpose(0, 1) if self.options.on_input else base_weight

@@ -72,9 +72,7 @@ class LoKr(Adapter):
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
         scale = self.scale if self.is_scaled else 1.0
         w1, w1_a, w1_b, w2, w2_a, w2_b = (None if part is None else part.detach() for part in self._parts())
-        w1 = w1_a @ w1_b if w1 is None else w1
-        w2 = w2.flatten(1) if w2 is not None else w2_a @ w2_b.flatten(1)
-        return (torch.kron(w1, w2) * scale).view(self.op.weight_shape)
+        return (torch.kron(_matrix(w1, w1_a, w1_b), _matrix(w2, w2_a, w2_b)) * scale).view(self.op.weight_shape)
 
     def file_tensors(self) -> dict[str, Tensor]:
         tensors = self.named_in_file()
@@ -93,3 +91,11 @@ class LoKr(Adapter):
             if name in tensors:
                 return tensors[name].shape[0]
         return max(tensors["lokr_w2"].shape[:2])
+
+
+def _matrix(whole: Tensor | None, a: Tensor | None, b: Tensor | None) -> Tensor:
+    """W1 or W2, kernels flattened: it is there as a whole, or as the product of `a` and `b`."""
+    if whole is not None:
+        return whole.flatten(1)
+    assert a is not None and b is not None
+    return a @ b.flatten(1)

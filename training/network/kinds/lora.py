@@ -34,6 +34,10 @@ class LoRA(Adapter):
     has_norm = True
     is_plain_lora = True
     takes_lower_ranks = True
+    down: Tensor
+    up: Tensor
+    down_start: Tensor
+    up_start: Tensor
 
     def make(self, generator: torch.Generator) -> None:
         down, up = torch.empty(self.down_shape), torch.zeros(self.up_shape)
