@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..training.data.advice.report import bucket_report
 from ..training.data.items import make_items
-from ..training.data.specs import CROPS, SMALL_BUCKETS, BucketSpec
+from ..training.data.specs import CROPS, SMALL_BUCKETS, BucketSpec, crop_from
 from ..training.drawing.contact_sheet import crop_sheet
 from ..training.errors import SettingsError
 from .sockets import Dataset
@@ -65,8 +65,8 @@ class BucketConfig(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, dataset, more_resolutions="", **settings) -> io.NodeOutput:
-        spec = BucketSpec(resolutions=_numbers(more_resolutions), **settings)
+    def execute(cls, dataset, more_resolutions="", crop="centre", random_crops=4, **settings) -> io.NodeOutput:
+        spec = BucketSpec(resolutions=_numbers(more_resolutions), crop=crop_from(crop, random_crops), **settings)
         dataset = dataset.with_buckets(spec)
         items = make_items(dataset)
         return io.NodeOutput(dataset, bucket_report(items, spec.batch_size), crop_sheet(items))

@@ -98,7 +98,7 @@ class Comfy:
     def new_executor(self) -> Any:
         """An executor with an empty output cache; give it to several `run` calls to have nodes cached between them."""
         return self.execution.PromptExecutor(
-            self.server, cache_type=self.execution.CacheType.CLASSIC, cache_args={"lru": 0, "ram": 0}
+            self.server, cache_type=self.execution.CacheType.CLASSIC, cache_args={"lru": 0, "ram": 0, "ram_inactive": 0}
         )
 
     def run(

@@ -1,4 +1,4 @@
-"""The order of a run: a pure function of (seed, epoch), so any step can be asked for without replaying.
+"""The draws of a run, in their sequence: a pure function of (seed, epoch), so any step can be asked for without replaying.
 
 An epoch holds every item `repeats` times. Draws are shuffled, put into batches that never mix buckets,
 and the batches are shuffled. `gradient_accumulation` consecutive batches make one update; a group never

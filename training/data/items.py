@@ -15,7 +15,7 @@ from .buckets import Placement, assign, nearest, placed, resize_to_cover
 from .colour import full_colour, full_mask
 from .dataset import VALIDATION, Dataset, Sample
 from .resize import resized_crop
-from .specs import BucketSpec, Size
+from .specs import BucketSpec, CentreCrop, FocalCrop, Size
 
 if TYPE_CHECKING:
     import torch
@@ -103,16 +103,16 @@ def _item(sample: Sample, spec: BucketSpec | None, placement: Placement, home: S
 def _crops(sample: Sample, spec: BucketSpec, placement: Placement) -> Iterator[Placement]:
     """The crops that the spec asks for, each once. Random ones depend on the picture's name alone, so caches last."""
     geometry = placement.geometry
-    if spec.crop == "centre" or placement.resized == geometry.target:
+    if isinstance(spec.crop, CentreCrop) or placement.resized == geometry.target:
         yield placement
-    elif spec.crop == "focal":
+    elif isinstance(spec.crop, FocalCrop):
         focus = _focus(sample)
         yield placed(geometry.original, placement.resized, geometry.target, focus) if focus else placement
     else:
         spare = [placement.resized[i] - geometry.target[i] for i in (0, 1)]
         corners = dict.fromkeys(
             tuple(mix_seed("crop", sample.name, number, i) % (spare[i] + 1) for i in (0, 1))
-            for number in range(spec.random_crops)
+            for number in range(spec.crop.count)
         )
         for corner in corners:
             yield Placement(placement.resized, replace(geometry, crop=corner))

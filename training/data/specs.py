@@ -10,10 +10,47 @@ from ..errors import SettingsError, raise_problems
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
-CROPS = ("centre", "random", "focal")
 SMALL_BUCKETS = ("short batches", "merge")
 MAX_SIDE = 8192
 LINES = ("random", "first", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class CentreCrop:
+    """The middle is kept."""
+
+    def problems(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class FocalCrop:
+    """What the mask is around is kept; the middle without one."""
+
+    def problems(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class RandomCrops:
+    """`count` crops of a picture are prepared; each draw takes one of them."""
+
+    count: int = 4
+
+    def problems(self) -> list[str]:
+        return [] if 1 <= self.count <= 64 else [f"random_crops is {self.count} but must be from 1 to 64 (4 is usual)."]
+
+
+Crop = CentreCrop | FocalCrop | RandomCrops
+CROPS = ("centre", "random", "focal")
+
+
+def crop_from(name: str, random_crops: int) -> Crop:
+    """The choice that Bucket Config's widgets describe. Raises SettingsError for a name that is none."""
+    crops = {"centre": CentreCrop(), "focal": FocalCrop(), "random": RandomCrops(random_crops)}
+    if name not in crops:
+        raise SettingsError(BucketSpec.WHERE, [f"crop is '{name}' but must be one of {', '.join(CROPS)}."])
+    return crops[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +60,7 @@ class BucketSpec:
     `resolution` is the side of a square whose area no bucket exceeds, or (width, height) for that area.
     `resolutions` holds further sides: each picture is trained at every one of them.
     `min_bucket`, `max_bucket` bound a bucket's sides (no_upscale ignores them, as kohya does) and are
-    multiples of `bucket_step`. `crop` says where what does not fit is cut off: 'random' prepares
-    `random_crops` crops a picture, 'focal' follows the mask. `flip` also trains mirrored pictures.
+    multiples of `bucket_step`. `crop` says where what does not fit is cut off. `flip` also trains mirrored pictures.
     `small_buckets`: 'short batches' keeps every bucket; 'merge' moves pictures out of buckets that hold
     fewer than `batch_size` draws an epoch into the bucket of the nearest shape.
     """
@@ -36,8 +72,7 @@ class BucketSpec:
     max_bucket: int = 2048
     bucket_step: int = 64
     no_upscale: bool = False
-    crop: str = "centre"
-    random_crops: int = 4
+    crop: Crop = CentreCrop()
     flip: bool = False
     resolutions: tuple[int, ...] = ()
     small_buckets: str = "short batches"
@@ -61,12 +96,9 @@ class BucketSpec:
                 problems.append(f"{name} is {value} but must be a multiple of bucket_step ({step}), such as {near}.")
         if self.min_bucket > self.max_bucket:
             problems.append(f"min_bucket ({self.min_bucket}) is above max_bucket ({self.max_bucket}). Lower min_bucket.")
-        if self.crop not in CROPS:
-            problems.append(f"crop is '{self.crop}' but must be one of {', '.join(CROPS)}.")
+        problems += self.crop.problems()
         if self.small_buckets not in SMALL_BUCKETS:
             problems.append(f"small_buckets is '{self.small_buckets}' but must be one of {', '.join(SMALL_BUCKETS)}.")
-        if not 1 <= self.random_crops <= 64:
-            problems.append(f"random_crops is {self.random_crops} but must be from 1 to 64 (4 is usual).")
         if self.batch_size < 1:
             problems.append(f"batch_size is {self.batch_size} but must be at least 1.")
         return problems

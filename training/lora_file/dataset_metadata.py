@@ -12,7 +12,7 @@ from ..data.dataset import REGULARISATION, TRAINING
 if TYPE_CHECKING:
     from ..data.batches import BatchPlan
     from ..data.dataset import Dataset, Sample
-    from ..data.specs import BucketSpec, CaptionSpec, Size
+    from ..data.specs import BucketSpec, CaptionSpec, RandomCrops, Size
 
 #: The folder's name for pictures that lie in the dataset's own folder, or came through the graph.
 UNNAMED = "pictures"
@@ -79,7 +79,7 @@ def _rules(buckets: "BucketSpec", captions: "CaptionSpec") -> dict[str, Any]:
         "ss_min_bucket_reso": buckets.min_bucket,
         "ss_max_bucket_reso": buckets.max_bucket,
         "ss_flip_aug": buckets.flip,
-        "ss_random_crop": buckets.crop == "random",
+        "ss_random_crop": isinstance(buckets.crop, RandomCrops),
         "ss_color_aug": False,
         "ss_shuffle_caption": captions.shuffle,
         "ss_keep_tokens": captions.keep_tokens,
@@ -117,7 +117,7 @@ def _subset(name: str, samples: Sequence["Sample"], dataset: "Dataset") -> Mappi
         "num_repeats": first.repeats,
         "color_aug": False,
         "flip_aug": buckets.flip,
-        "random_crop": buckets.crop == "random",
+        "random_crop": isinstance(buckets.crop, RandomCrops),
         "shuffle_caption": captions.shuffle,
         "keep_tokens": captions.keep_tokens,
         "caption_dropout_rate": captions.caption_dropout,

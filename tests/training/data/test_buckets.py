@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pack.training.data.buckets import assign, bucket_table, nearest, placed
-from pack.training.data.specs import BucketSpec
+from pack.training.data.specs import CROPS, BucketSpec, CentreCrop, FocalCrop, RandomCrops, crop_from
 from pack.training.errors import SettingsError
 
 
@@ -85,12 +85,18 @@ def test_areas_are_each_named_once():
     assert BucketSpec(resolution=(1024, 576)).areas() == ((1024, 576),)
 
 
+def test_a_crop_is_chosen_by_name():
+    assert [crop_from(name, 3) for name in CROPS] == [CentreCrop(), RandomCrops(3), FocalCrop()]
+    with pytest.raises(SettingsError, match="crop is 'middle' but must be one of centre, random, focal"):
+        crop_from("middle", 3)
+
+
 def test_all_problems_are_named_at_once():
     with pytest.raises(SettingsError) as caught:
-        BucketSpec(resolution=32, min_bucket=100, max_bucket=96, crop="middle")
+        BucketSpec(resolution=32, min_bucket=100, max_bucket=96, crop=RandomCrops(0))
     text = str(caught.value)
     assert len(caught.value.problems) == 5
-    for part in ("resolution is 32", "min_bucket is 100", "such as 128", "max_bucket is 96", "above max_bucket", "'middle'"):
+    for part in ("resolution is 32", "min_bucket is 100", "such as 128", "max_bucket is 96", "above max_bucket", "random_crops is 0"):
         assert part in text
 
 

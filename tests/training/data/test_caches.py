@@ -15,7 +15,7 @@ from pack.training.data.graph_images import TensorPicture
 from pack.training.data.items import item_pixels, make_items
 from pack.training.data.latents import LatentCache
 from pack.training.data.pictures import FilePicture
-from pack.training.data.specs import BucketSpec
+from pack.training.data.specs import BucketSpec, RandomCrops
 from pack.training.data.texts import TextCache
 from pack.training.errors import DatasetError, FileError
 from pack.training.events import Message, Progress
@@ -154,7 +154,7 @@ def test_a_picture_is_decoded_once_for_all_its_variants():
             return super().pixels()
 
     picture = Counting(torch.rand(64, 300, 3), "r")
-    (item,) = items_of(picture, buckets=replace(SPEC, flip=True, crop="random"))
+    (item,) = items_of(picture, buckets=replace(SPEC, flip=True, crop=RandomCrops()))
     assert len(item.variants()) > 4
     picture.decoded = 0
     LatentCache(Averages()).encode_missing([item])

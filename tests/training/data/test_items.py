@@ -11,7 +11,7 @@ from pack.training.data.dataset import VALIDATION, Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.items import item_mask, item_pixels, make_items
 from pack.training.data.resize import resized_crop
-from pack.training.data.specs import BucketSpec
+from pack.training.data.specs import BucketSpec, FocalCrop, RandomCrops
 
 
 def picture(width=96, height=64, channels=3, value=None):
@@ -83,7 +83,7 @@ def test_flip_is_an_alternative_with_its_crop_mirrored():
 
 
 def test_draws_take_all_variants_evenly_and_always_the_same():
-    (item,) = make_items(dataset(sample(picture(128, 32)), flip=True, crop="random", random_crops=3, resolution=32))
+    (item,) = make_items(dataset(sample(picture(128, 32)), flip=True, crop=RandomCrops(3), resolution=32))
     taken = [item.variant(seed) for seed in range(600)]
     assert taken == [item.variant(seed) for seed in range(600)]
     counts = [taken.count(variant) for variant in item.variants()]
@@ -92,7 +92,7 @@ def test_draws_take_all_variants_evenly_and_always_the_same():
 
 def test_random_crops_are_distinct_inside_and_follow_the_name():
     def crops(name):
-        (item,) = make_items(dataset(sample(picture(300, 60), name), crop="random", random_crops=8))
+        (item,) = make_items(dataset(sample(picture(300, 60), name), crop=RandomCrops(8)))
         assert item.resized == (160, 32) and item.bucket == (128, 32)
         return [variant.geometry.crop for variant in item.variants()]
 
@@ -104,18 +104,18 @@ def test_random_crops_are_distinct_inside_and_follow_the_name():
 def test_focal_crop_follows_the_mask():
     mask = torch.zeros(30, 150, 3)
     mask[:, 120:140] = 1  # centre of mass at 130 / 150
-    (item,) = make_items(dataset(sample(picture(300, 60), mask=TensorPicture(mask, "m")), crop="focal"))
+    (item,) = make_items(dataset(sample(picture(300, 60), mask=TensorPicture(mask, "m")), crop=FocalCrop()))
     assert item.geometry.crop == (32, 0)  # wants 160 * 0.867 - 64 = 75; the edge is at 160 - 128
     mask = torch.zeros(30, 150, 3)
     mask[:, 70:85] = 1
-    (item,) = make_items(dataset(sample(picture(300, 60), mask=TensorPicture(mask, "m")), crop="focal"))
+    (item,) = make_items(dataset(sample(picture(300, 60), mask=TensorPicture(mask, "m")), crop=FocalCrop()))
     assert item.geometry.crop == (19, 0)  # 160 * 77.5 / 150 - 64 = 18.67
-    (item,) = make_items(dataset(sample(picture(300, 60)), crop="focal"))
+    (item,) = make_items(dataset(sample(picture(300, 60)), crop=FocalCrop()))
     assert item.geometry.crop == (16, 0)
 
 
 def test_validation_items_have_no_variants():
-    (item,) = make_items(dataset(sample(picture(300, 60), role=VALIDATION), flip=True, crop="random"))
+    (item,) = make_items(dataset(sample(picture(300, 60), role=VALIDATION), flip=True, crop=RandomCrops()))
     assert item.variants() == (item,) and item.geometry.crop == (16, 0)
 
 
