@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from pack.demo.workflow import to_api, widget_values
+from pack.demo.comfyui.workflow import to_api, widget_values
 from pack.tests.comfy.object_info import object_info
 from pack.tests.fixtures import comfy_runs as before
 

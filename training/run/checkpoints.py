@@ -63,12 +63,14 @@ class Checkpoints(Companion):
     def memory(self) -> list:
         return [path.name for path in self._kept]
 
-    def remember(self, memory: list) -> None:
+    def remember(self, memory: list, step: int) -> None:
         self._kept = [self.folder / "checkpoints" / name for name in memory]
+        if self._path(step) in self._kept:
+            self._last_step = step
 
     def save_checkpoint(self, trainer: Trainer, kind: str = "checkpoint") -> Path:
         """A LoRA file of this step and the state that belongs to it."""
-        path = self.folder / "checkpoints" / f"{self.folder.name}-{trainer.step:06d}.safetensors"
+        path = self._path(trainer.step)
         self._write(path, trainer)
         self._last_file, self._last_step = self._clock(), trainer.step
         self._forget_old(path)
@@ -108,6 +110,9 @@ class Checkpoints(Companion):
         lora = self.trained(trainer)
         write_lora(path, lora, lora.metadata, torch.float32)
 
+    def _path(self, step: int) -> Path:
+        return self.folder / "checkpoints" / f"{self.folder.name}-{step:06d}.safetensors"
+
     def _due(self, trainer: Trainer) -> bool:
         spec, step = self._spec, trainer.step
         epochs = spec.save_every_n_epochs * trainer.plan.steps_per_epoch
@@ -119,6 +124,6 @@ class Checkpoints(Companion):
 
     def _forget_old(self, newest: Path) -> None:
         """Keep the last `keep_last` of the checkpoints that this run wrote."""
-        self._kept.append(newest)
+        self._kept = [path for path in self._kept if path != newest] + [newest]
         while self._spec.keep_last and len(self._kept) > self._spec.keep_last:
             self._kept.pop(0).unlink(missing_ok=True)

@@ -23,6 +23,12 @@ class Previews(Companion):
         self._returned = returned
         self._done_at: int | None = None
 
+    def memory(self) -> list:
+        return [] if self._done_at is None else [self._done_at]
+
+    def remember(self, memory: list, step: int) -> None:
+        self._done_at = memory[0] if memory else None
+
     def after_step(self, trainer: Trainer) -> None:
         wished = trainer.control.take(PREVIEW)
         if self._spec is None or trainer.step == self._done_at:

@@ -72,7 +72,7 @@ def load_state(path: Path, trainer: Trainer) -> None:
         trainer.updater.scaler.load_state_dict(facts["loss_scale"])
     trainer.control.set_learning_rate_scale(facts["learning_rate_scale"])
     for companion in trainer.companions:
-        companion.remember(facts["companions"].get(type(companion).__name__, []))
+        companion.remember(facts["companions"].get(type(companion).__name__, []), facts["step"])
     trainer.step = facts["step"]
 
 

@@ -24,8 +24,8 @@ class Companion:
         """What a resumed run must know of the steps before, JSON-ready."""
         return []
 
-    def remember(self, memory: list) -> None:
-        """Take over what `memory` gave before the run was cut off."""
+    def remember(self, memory: list, step: int) -> None:
+        """Take over what `memory` gave at `step`, before the run was cut off: what was done there is not done again."""
 
 
 @dataclass(kw_only=True)

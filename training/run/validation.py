@@ -76,10 +76,12 @@ class Validation(Companion):
             self._on_best(trainer)
 
     def memory(self) -> list:
-        return [list(look) for look in self._history]
+        return [[*look, self._last_step] for look in self._history]
 
-    def remember(self, memory: list) -> None:
-        self._history = [(loss, train) for loss, train in memory]
+    def remember(self, memory: list, step: int) -> None:
+        """States of before know no step of the last look."""
+        self._history = [(loss, train) for loss, train, *_ in memory]
+        self._last_step = memory[-1][2] if memory and len(memory[-1]) > 2 else -1
 
     def _overfitting(self) -> str | None:
         """The reason to believe so: held-out loss well above its best for several looks while the trained pictures' falls."""

@@ -15,14 +15,14 @@ from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.data.dataset import Sample
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.errors import StateError
-from pack.training.events import StepDone, Validated
+from pack.training.events import PreviewReady, RunStarted, Saved, StepDone, Validated
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.loss import Huber
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.schedules import Constant, CosineWithRestarts, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
-from pack.training.specs import RunSpec
+from pack.training.specs import PreviewSpec, RunSpec, SamplingSpec
 
 STEPS, CUT = 20, 11
 
@@ -91,6 +91,34 @@ def test_keep_last_and_best_go_on_counting(tmp_path):
     assert names == sorted(path.name for path in (whole.folder / "checkpoints").iterdir())
     looks = [[e.is_best for e in b.recorder.of(Validated)] for b in (whole, cut, resumed)]
     assert looks[0] == looks[1] + looks[2]
+
+
+def test_what_was_done_at_the_step_of_the_state_is_not_done_again(tmp_path):
+    """Checkpoint, preview and validation of step 10 are there already; keep_last 1 once deleted the only checkpoint here."""
+    spec = {"save_every_n_steps": 5, "keep_last": 1, "validate_every_n_steps": 5}
+    preview = PreviewSpec(sampling=SamplingSpec(prompts=("a",), width=64, height=64), every_n_steps=5)
+    cut = stop_at(ground(tmp_path, CASES["AdamW"], **spec), 10)
+    cut.preview = preview
+    cut.run()
+    resumed = ground(tmp_path, CASES["AdamW"], **spec)
+    resumed.preview = preview
+    resumed.run(cut.folder / "state" / "state.safetensors")
+    done = {kind: [event.step for event in resumed.recorder.of(kind)] for kind in (PreviewReady, Validated, Saved)}
+    assert done[PreviewReady] == done[Validated] == [15, 20]
+    assert 10 not in done[Saved]
+    assert [path.name for path in (cut.folder / "checkpoints").glob("run-0*")] == ["run-000020.safetensors"]
+
+
+def test_saving_again_at_the_step_of_the_state_keeps_the_file(tmp_path):
+    spec = {"save_every_n_steps": 5, "keep_last": 1}
+    cut = stop_at(ground(tmp_path, CASES["AdamW"], **spec), 10)
+    cut.run()
+    resumed = stop_at(ground(tmp_path, CASES["AdamW"], **spec), 11)
+    pause = resumed.on_event
+    resumed.on_event = lambda event: resumed.control.request_save() if isinstance(event, RunStarted) else pause(event)
+    resumed.run(cut.folder / "state" / "state.safetensors")
+    assert [event.step for event in resumed.recorder.of(Saved) if event.kind == "checkpoint"] == [10]
+    assert [path.name for path in (cut.folder / "checkpoints").iterdir()] == ["run-000010.safetensors"]
 
 
 def test_more_steps_and_another_rate_are_allowed(tmp_path):
