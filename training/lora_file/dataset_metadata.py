@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..data.dataset import REGULARISATION, TRAINING
+from ..data.specs import RandomCrops
 
 if TYPE_CHECKING:
     from ..data.batches import BatchPlan
     from ..data.dataset import Dataset, Sample
-    from ..data.specs import BucketSpec, CaptionSpec, RandomCrops, Size
+    from ..data.specs import BucketSpec, CaptionSpec, Size
 
 #: The folder's name for pictures that lie in the dataset's own folder, or came through the graph.
 UNNAMED = "pictures"
