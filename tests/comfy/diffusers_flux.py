@@ -8,14 +8,7 @@ from pack.tests.comfy.peft_lora import Slices
 
 def transformer_like(comfy, patcher) -> torch.nn.Module:
     """diffusers' FluxTransformer2DModel with the weights of a ComfyUI FLUX."""
-    from diffusers import FluxTransformer2DModel
-
-    config = patcher.model.model_config.unet_config
-    model = FluxTransformer2DModel(
-        in_channels=64, num_layers=config["depth"], num_single_layers=config["depth_single_blocks"], attention_head_dim=128,
-        num_attention_heads=24, joint_attention_dim=config["context_in_dim"], pooled_projection_dim=config["vec_in_dim"],
-        guidance_embeds=config["guidance_embed"],
-    )
+    model = _transformer(patcher)
     theirs = patcher.model.diffusion_model.state_dict()
     own, weights = model.state_dict(), {}
     for name, source in _sources(comfy, patcher).items():
@@ -26,11 +19,24 @@ def transformer_like(comfy, patcher) -> torch.nn.Module:
     return model.requires_grad_(False)
 
 
+def _transformer(patcher) -> torch.nn.Module:
+    from diffusers import FluxTransformer2DModel
+
+    config = patcher.model.model_config.unet_config
+    return FluxTransformer2DModel(
+        in_channels=64, num_layers=config["depth"], num_single_layers=config["depth_single_blocks"], attention_head_dim=128,
+        num_attention_heads=24, joint_attention_dim=config["context_in_dim"], pooled_projection_dim=config["vec_in_dim"],
+        guidance_embeds=config["guidance_embed"],
+    )
+
+
 def places(comfy, patcher) -> dict[str, Slices]:
     """ComfyUI's module path -> the oracle's modules, each with its rows of the output."""
+    with torch.device("meta"):
+        own = _transformer(patcher).state_dict().keys()
     found: dict[str, Slices] = {}
     for name, source in _sources(comfy, patcher).items():
-        if not name.endswith(".weight"):
+        if not name.endswith(".weight") or name not in own:
             continue
         native, offset = (source, None) if isinstance(source, str) else source[:2]
         rows = slice(None) if offset is None else slice(offset[1], offset[1] + offset[2])

@@ -9,7 +9,9 @@ _MORE: dict[str, tuple[str, dict[str, Any]]] = {
     "flux": ("flux.model.FluxParams", {"txt_ids_dims": []}),
     "flux2": ("flux.model.FluxParams", {"txt_ids_dims": [3]}),
     "chroma": ("chroma.model.ChromaParams", {"txt_ids_dims": [], "vec_in_dim": None}),
-    "chroma_radiance": ("chroma_radiance.model.ChromaRadianceParams", {"txt_ids_dims": [], "vec_in_dim": None, "use_x0": False}),
+    "chroma_radiance": ("chroma_radiance.model.ChromaRadianceParams", {
+        "txt_ids_dims": [], "vec_in_dim": None, "use_x0": False, "use_sequential_txt_ids": False,
+    }),
     "hunyuan_video": ("hunyuan_video.model.HunyuanVideoParams", {"meanflow_sum": False}),
 }
 

@@ -1,6 +1,7 @@
 """Auto Caption in a real ComfyUI, with a tagger in its models folder."""
 
 import importlib
+import re
 import shutil
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 from PIL import Image
 
 from pack.tests.comfy.graphs import node
-from pack.tests.comfy.inprocess import NodeFailed, PromptInterrupted
+from pack.tests.comfy.inprocess import NodeFailed, PromptInterrupted, PromptRefused
 from pack.tests.training.captioning.fakes import make_wd14
 from pack.tests.training.captioning.tiny_generators import make_blip
+from pack.training.captioning.files import CaptionFiles
 
 TAGGER = "wd-tiny-tagger-v3"
 
@@ -59,7 +61,8 @@ def test_captions_are_passed_on(comfy, pictures):
     assert f"{TAGGER}: 2 pictures captioned" in result.value("caption", 1)
     assert result.outputs["caption"]["text"] == [result.value("caption", 1)]
     bars = [(data["value"], data["max"]) for data in result.events_named("progress") if data["node"] == "caption"]
-    assert bars == [(0, 2), (1, 2), (2, 2)]
+    # Newer ComfyUI passes on only some of the bar's moves, the first and the last always.
+    assert bars[0] == (0, 2) and bars[-1] == (2, 2) and bars == sorted(bars)
 
 
 def test_every_widget_arrives(comfy, pictures):
@@ -100,13 +103,16 @@ def test_an_exchanged_model_makes_it_run_again(comfy, pictures, models):
     assert "x_x" in captions(comfy.run(graph(), executor))[1]
 
 
-def test_cancel_keeps_what_is_written(comfy, pictures):
-    def press(name, data):
-        if name == "progress" and data["node"] == "caption" and data["value"] == 1:
-            comfy.interrupt()
+def test_cancel_keeps_what_is_written(comfy, pictures, monkeypatch):
+    write = CaptionFiles.write
 
-    with pytest.raises(PromptInterrupted):
-        comfy.run(graph(write_files="new files"), on_event=press)
+    def write_and_press(*given):
+        write(*given)
+        comfy.interrupt()
+
+    with monkeypatch.context() as patched, pytest.raises(PromptInterrupted):
+        patched.setattr(CaptionFiles, "write", write_and_press)
+        comfy.run(graph(write_files="new files"))
     assert (pictures / "b.txt").is_file() and not (pictures / "c.txt").exists()
     assert captions(comfy.run(graph(write_files="new files")))[2] == "hero (series), blue tint, o_o"
 
@@ -175,6 +181,10 @@ def test_the_list_of_captioners(comfy, models):
     ],
 )
 def test_what_cannot_work_is_explained(comfy, pictures, widgets, says):
-    with pytest.raises(NodeFailed, match=f"(?s)Auto Caption: .*{says}") as caught:
+    with pytest.raises((NodeFailed, PromptRefused)) as caught:
         comfy.run(graph(**widgets))
-    assert caught.value.node_id == "caption"
+    if isinstance(caught.value, PromptRefused):  # newer ComfyUI looks at the lists of choices itself
+        (widget, value), = widgets.items()
+        assert f"Value not in list: {widget}: '{value}'" in str(caught.value)
+    else:
+        assert caught.value.node_id == "caption" and re.search(f"(?s)Auto Caption: .*{says}", str(caught.value))

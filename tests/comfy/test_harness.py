@@ -62,15 +62,15 @@ def test_a_bad_prompt_is_refused(run_prompt):
 
 
 def test_cancel_stops_at_the_step(run_prompt, comfy, sd15_checkpoint):
-    def cancel_at_two(name, data):
-        if name == "progress" and data["value"] == 2:
+    def cancel_at_one(name, data):  # newer ComfyUI passes on only some steps, the first one always
+        if name == "progress" and data["value"] == 1:
             comfy.interrupt()
 
     with pytest.raises(PromptInterrupted) as stopped:
-        run_prompt(sampling(sd15_checkpoint, steps=5), on_event=cancel_at_two)
+        run_prompt(sampling(sd15_checkpoint, steps=5), on_event=cancel_at_one)
     steps = [data["value"] for name, data in stopped.value.events if name == "progress"]
     assert stopped.value.node_type == "KSampler"
-    assert steps == [1, 2]
+    assert steps == [1]
 
 
 def test_an_executor_caches_between_prompts(run_prompt, comfy, sd15_checkpoint):

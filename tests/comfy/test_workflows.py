@@ -32,7 +32,16 @@ def test_there_is_a_file_for_each_and_nothing_else():
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_file_is_what_the_maker_makes_today(info, name):
     """Run `python -m demo.shipped.make_workflows` after a node has changed."""
-    assert load(ROOT / "workflows" / f"{name}.json") == json.loads(json.dumps(WORKFLOWS[name](info).workflow()))
+    made = json.loads(json.dumps(WORKFLOWS[name](info).workflow()))
+    assert without_new_sockets(load(ROOT / "workflows" / f"{name}.json")) == without_new_sockets(made)
+
+
+def without_new_sockets(workflow: dict) -> dict:
+    """Core's own nodes without outputs that nothing is connected to: newer ComfyUI has more of them (Save Image)."""
+    for one in workflow["nodes"]:
+        if not one["type"].startswith("LoRACanvas"):
+            one["outputs"] = [output for output in one["outputs"] if output["links"]]
+    return workflow
 
 
 def test_every_workflow_has_its_picture():

@@ -103,6 +103,7 @@ def test_a_wrong_value_would_be_seen(comfy, info):
     """The test's own sight: the complaints that it lets pass are those about files alone."""
     prompt = before.read("prompt.json")
     prompt["network"]["inputs"] |= {"algorithm": "lorra", "rank": 0}
-    assert len(not_offered(prompt, info)) == 1 and len(complaints(comfy, prompt)) == 1
+    found = len(complaints(comfy, prompt))
+    assert len(not_offered(prompt, info)) == 1 and found in (1, 2)  # newer ComfyUI looks at the lists of choices itself
     del prompt["train"]["inputs"]["optimizer"]
-    assert len(complaints(comfy, prompt)) == 2
+    assert len(complaints(comfy, prompt)) == found + 1

@@ -48,8 +48,12 @@ def patcher(comfy, tiny: Tiny, seed: int = 0):
 
 
 def fill(module: torch.nn.Module, seed: int) -> None:
-    """Seeded weights: matrices keep the size of what goes through them, all else is near one (weights) or zero."""
+    """Seeded weights: matrices keep the size of what goes through them, all else is near one (weights) or zero. A table of
+    positions that a checkpoint would bring is as the memory was: it gets values too."""
     generator = torch.Generator().manual_seed(seed)
+    for name, buffer in module.named_buffers():
+        if name == "pos_embed":
+            buffer.normal_(0, 0.05, generator=generator)
     for name, parameter in module.named_parameters():
         if parameter.ndim > 1:
             parameter.normal_(0, max(parameter[0].numel(), 1) ** -0.5, generator=generator)

@@ -37,7 +37,8 @@ def test_a_prompt_runs_and_leaves_its_file(client, comfy_server, server_checkpoi
     assert name == "execution_success", data
     (image,) = client.history(prompt_id)["outputs"]["7"]["images"]
     assert (comfy_server.base / "output" / image["filename"]).stat().st_size > 0
-    assert [data["value"] for name, data in client.events if name == "progress"] == [1, 2, 3]
+    steps = [data["value"] for name, data in client.events if name == "progress"]
+    assert steps in ([1, 2, 3], [1, 3])  # newer ComfyUI passes on only some of them
 
 
 def test_interrupt_ends_the_prompt(client, server_checkpoint):
