@@ -62,10 +62,6 @@ class BatchPlan:
             counts[bucket] = counts.get(bucket, 0) + repeats
         return counts
 
-    def epoch_of(self, step: int) -> int:
-        """The epoch, counted from 0, of the update with index `step` (from 0)."""
-        return step // self.steps_per_epoch
-
     def group(self, step: int) -> list[list[Draw]]:
         """The micro-batches of the update with index `step` (from 0)."""
         epoch, position = divmod(step, self.steps_per_epoch)

@@ -24,7 +24,7 @@ class _Curve:
         return []
 
     def shape(self, warmup: int, total_steps: int) -> Multiplier:
-        raise NotImplementedError
+        raise AssertionError(f"{type(self).__name__} lacks shape")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -76,11 +76,6 @@ def load_state(path: Path, trainer: Trainer) -> None:
     trainer.step = facts["step"]
 
 
-def saved_step(path: Path) -> int:
-    """How many steps the state at `path` has behind it."""
-    return _read_facts(path)["step"]
-
-
 def _adapter_tensors(trainer: Trainer) -> dict[str, torch.Tensor]:
     network = trainer.updater.network
     return {

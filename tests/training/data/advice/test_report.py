@@ -1,27 +1,10 @@
 """Reports say what users can act on."""
 
-import torch
-
+from pack.tests.training.data.small_datasets import dataset, flat, sample
 from pack.training.data.advice.report import bucket_report, cropped_share, dataset_report, enlargement
-from pack.training.data.dataset import REGULARISATION, VALIDATION, Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.dataset import REGULARISATION, VALIDATION
 from pack.training.data.items import make_items
-from pack.training.data.specs import BucketSpec
 from pack.training.wording import some
-
-SPEC = BucketSpec(resolution=64, min_bucket=32, max_bucket=128, bucket_step=32)
-
-
-def flat(width, height, colour=(1.0, 1.0, 1.0)):
-    return TensorPicture(torch.tensor(colour).expand(height, width, 3), "p")
-
-
-def dataset(*samples, **fields):
-    return Dataset(samples=samples, **fields).with_buckets(SPEC)
-
-
-def sample(name, picture=None, **fields):
-    return Sample(**{"name": name, "picture": picture or flat(64, 64), "caption": "c", **fields})
 
 
 def test_dataset_report():
