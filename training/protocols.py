@@ -23,10 +23,12 @@ class TextCondition:
     """One caption as the text encoders see it.
 
     `tensors` holds what the host's encoder returns ('cond' (1, tokens, width), 'pooled_output'
-    (1, width), attention masks ...); the engine only stores and returns it.
+    (1, width), attention masks ...), `values` what comes beside them and is no tensor (lists of
+    reference latents, a guidance, flags); the engine only stores and returns both.
     """
 
     tensors: Mapping[str, "torch.Tensor"]
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@
     family       which family a model is, and its names in a LoRA file
     refusals     models that cannot be trained, with the reason
     checks       what can be known to be wrong before any work
+    conditions   what of a condition the model takes in
     text         captions through the graph's own CLIP
     frozen_text  encoders that are not trained, played back
     images       pictures through the graph's own VAE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...training.data.dataset import Dataset
 from ...training.errors import ModelError, raise_problems
+from .conditions import unused
 from .family import family_of
 from .refusals import require_trainable
 from .space import space_of
@@ -40,6 +41,27 @@ def warnings_about(model, dataset: Dataset) -> list[str]:
                 f"will know little of detail. Set resolution to {family.resolution} on the Bucket Config node, or to "
                 f"{family.resolution * 3 // 4} when memory is short."
             )
+    return found + _about_conditions(model, dataset)
+
+
+def _about_conditions(model, dataset: Dataset) -> list[str]:
+    """What conditions that the graph has encoded hold, where a run does not heed it or heeds it where it is rarely meant."""
+    conditions = [sample.condition for sample in dataset.samples if sample.condition is not None]
+    found = []
+    left = unused(model.model, {name for condition in conditions for name in (*condition.tensors, *condition.values)})
+    if left:
+        family, names = family_of(model), ", ".join(left)
+        found.append(
+            f"the imported conditioning holds {names}, which training does not use: {family.title} does not take it in, or it only says "
+            "where and when a prompt acts while sampling. Leave out the node that adds it, if you did not count on it."
+        )
+    usual = family_of(model).guidance_default
+    told = {float(value) for condition in conditions if isinstance(value := condition.values.get("guidance"), (int, float))}
+    if usual is not None and told - {usual}:
+        found.append(
+            f"the imported conditioning is trained at the guidance that it holds ({', '.join(f'{value:g}' for value in sorted(told))}); "
+            f"LoRAs for this model are usually trained at {usual:g}. Set guidance on the Training Objective node to train at another one."
+        )
     return found
 
 

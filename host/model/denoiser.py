@@ -71,28 +71,27 @@ class ComfyDenoiser:
         return self._model.apply_model(x_t, sigma, transformer_options=options, **batched)
 
     def _conds(self, condition: Condition, noise: Tensor) -> dict:
-        tensors = dict(condition.text.tensors)
+        text = {"pooled_output": None, **condition.text.tensors, **condition.text.values}
         given = {
-            "cross_attn": tensors.pop("cond", None), "pooled_output": None, **tensors,
             # Inpainting models ask for it, and take a blank picture when there is no mask.
             "latent_image": torch.zeros_like(noise),
-            "width": noise.shape[-1] * 8, "height": noise.shape[-2] * 8, **self._family_inputs(condition),
+            "width": noise.shape[-1] * 8, "height": noise.shape[-2] * 8, **self._geometry(condition), "prompt_type": "positive",
+            "cross_attn": text.pop("cond", None), **text, **condition.extras, "noise": noise, "device": self.device,
         }
-        model_conds = self._model.extra_conds(noise=noise, device=self.device, prompt_type="positive", **given)
+        if self._family.guidance_default is not None:
+            given.setdefault("guidance", self._family.guidance_default)
+        model_conds = self._model.extra_conds(**given)
         return {name: cond.process_cond(batch_size=1, area=None) for name, cond in model_conds.items()}
 
-    def _family_inputs(self, condition: Condition) -> Mapping[str, object]:
+    def _geometry(self, condition: Condition) -> Mapping[str, int]:
+        """What SDXL is told of the picture's size; what a condition of the graph says itself goes before."""
+        if not self._family.size_conditioned:
+            return {}
         geometry = condition.geometry
-        inputs: dict[str, object] = dict(condition.extras)
-        if self._family.size_conditioned:
-            inputs.update(
-                width=geometry.original[0], height=geometry.original[1],
-                crop_w=geometry.crop[0], crop_h=geometry.crop[1],
-                target_width=geometry.target[0], target_height=geometry.target[1],
-            )
-        if self._family.guidance_default is not None:
-            inputs.setdefault("guidance", self._family.guidance_default)
-        return inputs
+        return {
+            "width": geometry.original[0], "height": geometry.original[1], "crop_w": geometry.crop[0], "crop_h": geometry.crop[1],
+            "target_width": geometry.target[0], "target_height": geometry.target[1],
+        }
 
 
 def spatial_patch(diffusion_model) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import comfy.model_management as model_management
-import torch
 from torch import nn
 
+from ...training.data.conditions import mapped, text_condition
 from ...training.protocols import TextCondition
 from ..lend.borrow import attributes
 
@@ -37,20 +38,19 @@ class FrozenEncoders:
         self.identity = f"{whole} {' '.join(name for name, _ in modules)}"
 
     def encode(self, text: str) -> TextCondition:
-        tensors: dict[str, torch.Tensor] = {}
-        with attributes([(module, METHOD, _recording(name, module, tensors)) for name, module in self._modules]):
+        entries: dict[str, Any] = {}
+        with attributes([(module, METHOD, _recording(name, module, entries)) for name, module in self._modules]):
             self._run(text)
-        return TextCondition(tensors=tensors)
+        return text_condition(entries)
 
 
-def _recording(name: str, module: nn.Module, tensors: dict[str, torch.Tensor]):
+def _recording(name: str, module: nn.Module, entries: dict[str, Any]):
     method = getattr(module, METHOD)
 
     def run(tokens):
         out, pooled, *rest = method(tokens)
         extra = {f"{name}.extra.{key}": value for key, value in (rest[0] if rest else {}).items()}
-        found = {f"{name}.out": out, f"{name}.pooled": pooled, **extra}
-        tensors.update({key: value for key, value in found.items() if torch.is_tensor(value)})
+        entries.update({f"{name}.out": out, f"{name}.pooled": pooled, **extra})
         return out, pooled, *rest
 
     return run
@@ -59,15 +59,15 @@ def _recording(name: str, module: nn.Module, tensors: dict[str, torch.Tensor]):
 @contextmanager
 def replayed(modules: Encoders, recorded: TextCondition | None) -> Iterator[None]:
     """Every encoder that `recorded` has outputs of gives these, instead of being run."""
-    tensors: Mapping[str, torch.Tensor] = recorded.tensors if recorded else {}
-    changes = [(module, METHOD, _playing(name, tensors)) for name, module in modules if f"{name}.out" in tensors]
+    entries: Mapping[str, Any] = {**recorded.tensors, **recorded.values} if recorded else {}
+    changes = [(module, METHOD, _playing(name, entries)) for name, module in modules if f"{name}.out" in entries]
     with attributes(changes):
         yield
 
 
-def _playing(name: str, tensors: Mapping[str, torch.Tensor]):
+def _playing(name: str, entries: Mapping[str, Any]):
     device, start = model_management.intermediate_device(), f"{name}.extra."
-    own = {key: value.to(device) for key, value in tensors.items() if key.startswith(f"{name}.")}
+    own = {key: mapped(value, lambda tensor: tensor.to(device)) for key, value in entries.items() if key.startswith(f"{name}.")}
     extra = {key.removeprefix(start): value for key, value in own.items() if key.startswith(start)}
     played = own[f"{name}.out"], own.get(f"{name}.pooled"), *([extra] if extra else [])
     return lambda tokens: played

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ...training.data.conditions import text_condition
 from ...training.protocols import TextCondition
 from .. import compat
 from . import fingerprint
@@ -28,7 +29,7 @@ class ComfyTextEncoder:
         tokens = literal_tokens(self._clip, text)
         with torch.inference_mode():
             encoded = self._clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
-        return TextCondition(tensors={name: value for name, value in encoded.items() if torch.is_tensor(value)})
+        return text_condition(encoded)
 
     def frozen(self, trained: Collection[str]) -> FrozenEncoders | None:
         """Those of FLUX's CLIP-L and T5, SDXL's two CLIPs, … that are not in `trained`; None when there are none."""
@@ -48,8 +49,7 @@ class ComfyTextEncoder:
             model.set_clip_options({"layer": clip.layer_idx})
         compat.set_execution_device(model, clip.patcher.load_device)
         cond, pooled, *rest = model.encode_token_weights(literal_tokens(clip, text))
-        tensors = {"cond": cond, "pooled_output": pooled, **(rest[0] if rest else {})}
-        return TextCondition(tensors={name: value for name, value in tensors.items() if torch.is_tensor(value)})
+        return text_condition({"cond": cond, "pooled_output": pooled, **(rest[0] if rest else {})})
 
     def count_tokens(self, text: str) -> int:
         """Tokens of the caption itself, without start, end and padding, in the longest of the encoders."""

@@ -5,6 +5,7 @@
     pictures      a picture that lies in a file
     decoding      picture files -> their header, or 8-bit RGBA, however broken or hostile
     graph_images  pictures that the graph made -> Dataset
+    conditions    a condition's entries, also as what a file can hold
     encoded       latents and conditions that the graph made -> Dataset
     merge         several datasets as one
     captions      the caption of one draw: prefix, trigger, shuffle, dropout, wildcards

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from ..errors import DatasetError, raise_problems
 from ..protocols import TextCondition
+from .conditions import digest, digest_of_tensors, text_condition
 from .dataset import Dataset, Sample
 from .specs import Size
 
@@ -61,7 +61,7 @@ def _samples(name: str, latent: dict, condition: list, repeats: int, problems: l
         Sample(
             name=name if count == 1 else f"{name}, picture {i + 1}",
             picture=EncodedPicture(tensor[i], masks[i], downscale),
-            caption=f"(encoded prompt {_digest(texts[i].tensors)[:12]})",
+            caption=f"(encoded prompt {digest(texts[i])[:12]})",
             condition=texts[i],
             repeats=repeats,
         )
@@ -70,10 +70,14 @@ def _samples(name: str, latent: dict, condition: list, repeats: int, problems: l
 
 
 def _condition(prompt: Sequence, index: int, count: int) -> TextCondition:
-    """One entry of a CONDITIONING, [tensor, options], with the tensors among its options."""
-    tensors = {"cond": prompt[0], **{name: value for name, value in prompt[1].items() if torch.is_tensor(value)}}
-    shared = {name: value[index : index + 1] if len(value) == count > 1 else value for name, value in tensors.items()}
-    return TextCondition(tensors={name: plain(value) for name, value in shared.items()})
+    """One entry of a CONDITIONING, [tensor, options], with all of its options; of tensors made for the whole batch, the
+    part of this sample."""
+
+    def own(tensor: torch.Tensor) -> torch.Tensor:
+        shared = tensor[index : index + 1] if tensor.ndim and len(tensor) == count > 1 else tensor
+        return plain(shared)
+
+    return text_condition({**prompt[1], "cond": prompt[0]}, own)
 
 
 def _masks(noise_mask: torch.Tensor | None, latents: torch.Tensor) -> list[torch.Tensor | None]:
@@ -105,7 +109,7 @@ class EncodedPicture:
         return False
 
     def digest(self) -> str:
-        return _digest(self.encoded)
+        return digest_of_tensors(self.encoded)
 
     def pixels(self) -> np.ndarray:
         """(h, w, 4) uint8: a rough view of the first latent channels, for contact sheets."""
@@ -118,13 +122,6 @@ class EncodedPicture:
 
     def small_pixels(self, side: int) -> np.ndarray:
         return self.pixels()
-
-
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    total = hashlib.sha256()
-    for name in sorted(tensors):
-        total.update(f"{name}{tuple(tensors[name].shape)}".encode() + tensors[name].float().numpy().tobytes())
-    return total.hexdigest()
 
 
 def plain(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Every caption's encoding, made once: in memory, or on disk by content."""
+"""Every caption's encoding, made once: in memory, or on disk by content where a file can hold it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..errors import DatasetError
 from ..events import Event, Progress
 from ..files.store import GIGABYTE, TensorStore, content_key
 from ..protocols import TextCondition
+from .conditions import packed, text_condition, unpacked
 from .encoded import plain
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class TextCache:
         if key in self._memory:
             return self._memory[key]
         tensors = self._store.get(key) if self._store else None
-        return TextCondition(tensors=tensors) if tensors else self._encode(text)
+        return unpacked(tensors) if tensors else self._encode(text)
 
     def _key(self, text: str) -> str:
         if text not in self._keys:
@@ -65,9 +66,8 @@ class TextCache:
         return key in self._memory or (self._store is not None and self._store.has(key))
 
     def _encode(self, text: str) -> TextCondition:
-        condition = TextCondition(
-            tensors={name: plain(tensor) for name, tensor in self._encoder.encode(text).tensors.items()}
-        )
+        encoded = self._encoder.encode(text)
+        condition = text_condition({**encoded.tensors, **encoded.values}, plain)
         # Not the pooled output: SD1.5's is made with a weight that its files lack, and may be anything.
         texts = [tensor for name, tensor in condition.tensors.items() if name == "cond" or name.endswith(".out")]
         if not all(tensor.isfinite().all() for tensor in texts):
@@ -76,9 +76,9 @@ class TextCache:
                 [f"the text encoder made NaN or infinite values of the caption {text!r}. "
                  "Load the text encoder in a wider dtype (start ComfyUI with --fp32-text-enc)."],
             )
-        key = self._key(text)
-        if self._store:
-            self._store.put(key, condition.tensors)
+        key, entry = self._key(text), packed(condition)
+        if self._store and entry is not None:
+            self._store.put(key, entry)
         else:
             self._memory[key] = condition
         return condition

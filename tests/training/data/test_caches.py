@@ -241,6 +241,25 @@ def test_texts_on_disk_are_shared_and_follow_the_encoder(tmp_path):
     assert same.texts == [] and other.texts == ["a"]
 
 
+def test_what_is_no_tensor_is_kept_too(tmp_path):
+    """On disk where a file can hold it, in memory where not."""
+
+    class More(Letters):
+        foreign = object()
+
+        def encode(self, text):
+            more = {"hooks": self.foreign} if text == "foreign" else {"layers": 3, "list": [torch.ones(1), torch.zeros(2)]}
+            return TextCondition(tensors=super().encode(text).tensors, values=more)
+
+    TextCache(More(), tmp_path).encode_missing(["plain"])
+    encoder = More()
+    cache = TextCache(encoder, tmp_path)
+    cache.encode_missing(["plain", "foreign"])
+    assert encoder.texts == ["foreign"] and cache.get("foreign").values["hooks"] is More.foreign
+    values = cache.get("plain").values
+    assert values["layers"] == 3 and [tensor.tolist() for tensor in values["list"]] == [[1], [0, 0]]
+
+
 @pytest.mark.parametrize("name", ["cond", "t5xxl.out"])
 def test_nan_texts_are_named(folder, name):
     """The whole text, and that of one encoder which is kept beside trained ones."""

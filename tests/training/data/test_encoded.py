@@ -53,6 +53,17 @@ def test_one_conditioning_serves_all_and_batched_tensors_are_shared_out():
     assert [s.condition.tensors["cond"].tolist() for s in dataset.samples] == [[[[1.0]]], [[[2.0]]]]
 
 
+def test_all_that_a_condition_holds_is_kept_and_shared_out():
+    references = [torch.arange(2.0).reshape(2, 1, 1, 1), torch.ones(1, 1, 1, 1)]
+    batched = [[torch.zeros(2, 1, 1), {"reference_latents": references, "guidance": 2.5, "pooled_output": None}]]
+    dataset = encoded_dataset([{"samples": torch.rand(2, 4, 8, 8)}], [batched])
+    values = [sample.condition.values for sample in dataset.samples]
+    assert [one["guidance"] for one in values] == [2.5, 2.5] and "pooled_output" not in values[0]
+    assert [[float(tensor) for tensor in one["reference_latents"]] for one in values] == [[0, 1], [1, 1]]
+    other = encoded_dataset([{"samples": torch.rand(2, 4, 8, 8)}], [[[torch.zeros(2, 1, 1), {"guidance": 3.5}]]])
+    assert dataset.samples[0].caption != other.samples[0].caption
+
+
 def test_a_noise_mask_becomes_the_loss_mask():
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., :12] = 1
