@@ -5,6 +5,7 @@
     parts        what adapters may be attached to
     family       which family a model is, and its names in a LoRA file
     refusals     models that cannot be trained, with the reason
+    known        models that training has been proven on
     checks       what can be known to be wrong before any work
     conditions   what of a condition the model takes in
     text         captions through the graph's own CLIP

@@ -1,8 +1,8 @@
 """The space a model is trained in: how ComfyUI samples it, told as epsilon, v or flow.
 
-The engine knows three parametrisations, with a data deviation of 1. Two of ComfyUI's are the same in other units, so they
-are trained in those: EDM (v with a deviation of its own) and Cosmos' rectified flow (flow, whose noise level is counted
-as sigma / (sigma + 1) and whose latents are scaled with it).
+The engine knows three parametrisations, with a data deviation of 1. Three of ComfyUI's are the same in other units, so they
+are trained in those: EDM (v with a deviation of its own), Cosmos' rectified flow (flow, whose noise level is counted
+as sigma / (sigma + 1) and whose latents are scaled with it) and CogVideoX' DDPM (v, whose latents are scaled to a deviation of 1).
 """
 
 from __future__ import annotations
@@ -56,6 +56,16 @@ class EdmSpace(Space):
         return x_t * self._deviation, sigma * self._deviation
 
 
+class DdpmSpace(Space):
+    """v, but ComfyUI hands the model what it is given, which must be x0 and noise that together have a deviation of 1."""
+
+    def __init__(self, model_sampling):
+        super().__init__("v", model_sampling)
+
+    def to_comfy(self, x_t: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        return x_t / (_like(sigma, x_t) ** 2 + 1) ** 0.5, sigma
+
+
 class CosmosFlowSpace(Space):
     """ComfyUI counts x0 + sigma noise; the model sees (1 - t) x0 + t noise with t = sigma / (sigma + 1), which is flow."""
 
@@ -81,6 +91,8 @@ def space_of(patcher) -> Space:
         return EdmSpace(model_sampling)
     if isinstance(model_sampling, getattr(sampling, "COSMOS_RFLOW", ())):
         return CosmosFlowSpace(model_sampling)
+    if isinstance(model_sampling, getattr(sampling, "V_PREDICTION_DDPM", ())):
+        return DdpmSpace(model_sampling)
     known = ((sampling.V_PREDICTION, "v"), (sampling.X0, None), (sampling.EPS, "epsilon"), (sampling.CONST, "flow"))
     name = next((name for kind, name in known if isinstance(model_sampling, kind)), None)
     if name is None:
