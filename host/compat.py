@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import comfy.model_management as model_management
 import torch
+from comfy.cli_args import args
+from torch import nn
+
+#: (object, attribute, value): what `host/lend/borrow.attributes` sets for a while.
+Change = tuple[object, str, object]
+
+#: Launch options of newer ComfyUI for what replays memory and kernels that it recorded, blind to what autograd keeps in that memory:
+#: CUDA graphs, and its compiler, which MiniMax H3 and Qwen-Image 2.1 begin in every forward.
+_RECORDERS = ("disable_cuda_graphs", "disable_comfy_compiler")
+
+#: Switches on modules of newer ComfyUI: weights fetched a layer ahead, a prompt's keys and values kept from step to step.
+_AHEAD = ("prefetch_dynamic_vbars", "prefix_cache_enabled")
 
 
-def training_flag() -> list[tuple[object, str, object]]:
-    """Newer ComfyUI avoids fused kernels without a backward while this flag is set; 0.3.75 has none."""
-    if hasattr(model_management, "in_training"):
-        return [(model_management, "in_training", True)]
-    return []
+def training_changes(models: Iterable[nn.Module]) -> list[Change]:
+    """What keeps ComfyUI from doing, inside `models`, what is for speed alone and wrong under autograd. 0.3.75 does none of it."""
+    changes: list[Change] = []
+    if hasattr(model_management, "in_training"):  # fused kernels without a backward give way to plain torch
+        changes.append((model_management, "in_training", True))
+    changes += [(args, name, True) for name in _RECORDERS if hasattr(args, name)]
+    for model in models:
+        if getattr(model, "current_patcher", None) is not None:  # left by a sampling that was interrupted: fetches ahead
+            changes.append((model, "current_patcher", None))
+        changes += [(module, name, False) for module in model.modules() for name in _AHEAD if vars(module).get(name)]
+    return changes
 
 
 def set_execution_device(text_encoders, device: torch.device) -> None:
     """Newer encoders compute where they are told to, since the weights of a paged model lie elsewhere."""
     if any(hasattr(encoder, "execution_device") for encoder in text_encoders.children()):
         text_encoders.set_clip_options({"execution_device": device})
+
+
+def loaded_from(patcher) -> str:
+    """The name of the file that newer ComfyUI remembers on its MODEL; '' where it does not."""
+    init = getattr(patcher, "cached_patcher_init", None)
+    paths = [value for value in (init[1] if init else ()) if isinstance(value, str)]
+    return Path(paths[0]).name if paths else ""
 
 
 def throw_if_interrupted() -> None:

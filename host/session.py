@@ -68,11 +68,8 @@ class Session:
 
     def _lend(self) -> None:
         self.load()
-        modules: list[nn.Module] = [self.patcher.model]
-        if self._clip is not None:
-            modules.append(self._clip.cond_stage_model)
         with ExitStack() as stack:
-            stack.enter_context(borrowed(modules))
+            stack.enter_context(borrowed(self._models()))
             stack.enter_context(settled(self.patcher.model, self.device))
             if self._clip is not None:
                 stack.enter_context(settled(self._clip.cond_stage_model, self._clip.patcher.load_device))
@@ -81,15 +78,18 @@ class Session:
             stack.enter_context(inplace.out_of_place())
             self._stack = stack.pop_all()
 
+    def _models(self) -> list[nn.Module]:
+        return [self.patcher.model, *([self._clip.cond_stage_model] if self._clip is not None else [])]
+
     def _return(self) -> None:
         stack, self._stack = self._stack, None
         if stack is not None:
             stack.close()
 
     def _changes(self) -> list[tuple[object, str, object]]:
-        """Attributes of the model that make it compute in the run's dtype."""
-        changes = compat.training_flag()
+        """Attributes that keep ComfyUI to what autograd can follow, and make the model compute in the run's dtype."""
         model = self.patcher.model
+        changes = compat.training_changes(self._models())
         if self.dtype == natural_dtype(model):
             return changes
         changes.append((model, "manual_cast_dtype", self.dtype))

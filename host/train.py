@@ -65,14 +65,15 @@ def train_lora(wiring: Wiring) -> Trained:
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
     kept, plot = Kept(), LossPlot(folder)
     with ExitStack() as stack:
-        stack.enter_context(RUNS.live(folder.name, folder, control, wiring.node_id))
-        emit = Emitter([kept, plot, *file_listeners(folder, wiring), *panel_listeners(wiring.node_id, folder.name, RUNS), ComfyLog()])
+        stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
+        emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
+                        *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
         for text in warnings_about(wiring.model, recipe.dataset):
             emit(Message(level="warning", topic="settings", text=text))
         result = carry_out(_order(wiring, session, folder), control, emit, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
-    lora.model_files = model_files(wiring.prompt, wiring.node_id)
+    lora.model_files = model_files(wiring.nodes, wiring.node_id)
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
     return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=plot.image(), samples=kept.samples,
                    folder=folder, result=result)
@@ -93,7 +94,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),
         training=session.training, returned=session.returned, reserve=session.reserve,
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
-        model_facts=model_facts(wiring.prompt, wiring.node_id, wiring.model, wiring.clip),
+        model_facts=model_facts(wiring.nodes, wiring.node_id, wiring.model, wiring.clip),
         scale_gradients=session.dtype is torch.float16,
         read_back=lambda path, network: read_back(path, network, wiring.model, wiring.clip).summary(),
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
@@ -102,12 +103,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
 
 def _model_name(wiring: Wiring) -> str:
     """The checkpoint's file name: from the loader in the prompt, else where a newer ComfyUI remembers it on the patcher."""
-    found = model_name(wiring.prompt, wiring.node_id)
-    if found:
-        return found
-    init = getattr(wiring.model, "cached_patcher_init", None)
-    paths = [value for value in (init[1] if init else ()) if isinstance(value, str)]
-    return Path(paths[0]).name if paths else ""
+    return model_name(wiring.nodes, wiring.node_id) or compat.loaded_from(wiring.model)
 
 
 def trained_outputs(trained: "Trained") -> io.NodeOutput:

@@ -91,7 +91,7 @@ class TrainLoRA(io.ComfyNode):
                 io.Image.Output(display_name="samples", tooltip="The last preview pictures; a blank one without Sample Preview."),
                 io.String.Output(display_name="run_folder", tooltip="Where the run's files are: checkpoints, samples, log and state."),
             ],
-            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo, io.Hidden.prompt],
+            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo, io.Hidden.prompt, io.Hidden.dynprompt],
         )
 
     @classmethod
@@ -104,5 +104,5 @@ class TrainLoRA(io.ComfyNode):
             run=run, preview=preview,
         )
         wiring = Wiring(model=model, clip=clip, vae=vae, recipe=recipe, node_id=str(cls.hidden.unique_id), workflow=workflow,
-                        prompt=cls.hidden.prompt)
+                        prompt=cls.hidden.prompt, dynprompt=cls.hidden.dynprompt)
         return trained_outputs(train_lora(wiring))

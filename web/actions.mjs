@@ -8,8 +8,13 @@ import { t } from "./strings.mjs";
  * @param {import("./server.mjs").Server} server
  */
 export function makeActions(app, session, server) {
-  const toast = (/** @type {string} */ severity, /** @type {string} */ summary, /** @type {string} */ detail) =>
-    app.extensionManager.toast.add({ severity, summary, detail, life: severity === "error" ? 8000 : 4000 });
+  function toast(/** @type {"info"|"error"} */ severity, /** @type {string} */ summary, /** @type {string} */ detail) {
+    const toasts = app.extensionManager.toast;
+    const life = severity === "error" ? 8000 : 4000;
+    // Newer frontends have a function for each severity and call `add` deprecated; older ones have only that.
+    if (toasts[severity]) toasts[severity](summary, { description: detail, duration: life });
+    else toasts.add({ severity, summary, detail, life });
+  }
 
   /** Whatever goes wrong is told. @param {() => Promise<void>} work */
   async function trying(work) {
@@ -45,8 +50,10 @@ export function makeActions(app, session, server) {
     resume: (name) =>
       trying(async () => {
         const { prompt, workflow, node } = await server.graph(name);
-        if (!prompt?.[node]) throw new Error(t("noPrompt"));
-        prompt[node].inputs.resume = name;
+        const inputs = prompt?.[node]?.inputs ?? {};
+        // A node that expands into others is no Train LoRA, though it shows one's run.
+        if (!("resume" in inputs)) throw new Error(t("noPrompt"));
+        inputs.resume = name;
         await server.queue(prompt, workflow);
         toast("info", t("title"), t("requested", { what: t("resume") }));
       }),

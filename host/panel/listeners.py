@@ -48,7 +48,8 @@ class PanelListener:
 
 
 class NodeProgress:
-    """ComfyUI's own bar and preview picture on the node.
+    """ComfyUI's own bar and preview picture on the node: its registry knows the node by the id that it runs under, pages by
+    the one that it has on the canvas.
 
     It speaks to the progress registry directly: `comfy.utils.ProgressBar` would raise the user's interrupt here and
     clear it, and a listener's failure is contained, so the cancel would be lost. The loop polls the interrupt itself.
@@ -57,8 +58,9 @@ class NodeProgress:
     critical = False
     _interval = 0.2
 
-    def __init__(self, node_id: str, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, node_id: str, shown_as: str, clock: Callable[[], float] = time.monotonic):
         self._node_id = node_id
+        self._shown_as = shown_as
         self._clock = clock
         self._shown_at = -self._interval
         self._position: tuple[float, float] = (0, 1)
@@ -87,11 +89,11 @@ class NodeProgress:
         server.send_sync(
             "progress",
             {"value": value, "max": max(total, 1), "prompt_id": context.prompt_id if context else None,
-             "node": self._node_id},
+             "node": self._shown_as},
             server.client_id,
         )
 
 
-def panel_listeners(node_id: str, run_name: str, registry: RunRegistry) -> list[Listener]:
+def panel_listeners(node_id: str, shown_as: str, run_name: str, registry: RunRegistry) -> list[Listener]:
     """What Train LoRA adds to a run's listeners. Put them after those that write files: records name the files."""
-    return [PanelListener(node_id, run_name, registry), NodeProgress(node_id)]
+    return [PanelListener(shown_as, run_name, registry), NodeProgress(node_id, shown_as)]

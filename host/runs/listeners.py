@@ -22,7 +22,7 @@ def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
     """Samples, log.jsonl and run.json; TensorBoard when asked for. Samples carry the graph, as ComfyUI's own pictures do."""
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
     listeners = [SampleFiles(folder, {name: value for name, value in graph.items() if value}), JsonlLog(folder),
-                 RunJson(folder, wiring.workflow, wiring.prompt, wiring.node_id)]
+                 RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
     return [*listeners, TensorBoardLog(folder)] if wiring.recipe.run.tensorboard else listeners
 
 

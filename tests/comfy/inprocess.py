@@ -102,16 +102,16 @@ class Comfy:
         )
 
     def run(
-        self, prompt: dict, executor: Any = None, on_event: Callable[[str, Any], None] | None = None
+        self, prompt: dict, executor: Any = None, on_event: Callable[[str, Any], None] | None = None, only: list[str] | None = None
     ) -> PromptResult:
         """Run an API-format prompt to its end. Raises PromptRefused, NodeFailed or PromptInterrupted.
 
         on_event(name, data) is called in the worker thread for each event, before the node goes on:
-        a test can interrupt there at an exact step.
+        a test can interrupt there at an exact step. `only`: the output nodes that are asked for, instead of all.
         """
         prompt_id = str(uuid.uuid4())
         valid, error, output_nodes, node_errors = _run_coroutine(
-            self.execution.validate_prompt(prompt_id, prompt, None)
+            self.execution.validate_prompt(prompt_id, prompt, only)
         )
         if not valid or node_errors:
             raise PromptRefused(_explain(error, node_errors))

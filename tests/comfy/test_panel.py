@@ -110,14 +110,14 @@ def shown_by_comfyui(comfy):
 
 
 def test_comfyuis_bar_moves(panel, shown_by_comfyui, tmp_path):
-    bar = panel.NodeProgress("7", clock=iter(range(1000)).__next__)
+    bar = panel.NodeProgress("7", "7", clock=iter(range(1000)).__next__)
     for event in (Progress(phase="latents", done=2, total=4), started(tmp_path), step(1), step(100)):
         bar(event)
     assert [(value, most) for value, most, _ in shown_by_comfyui] == [(2, 4), (0, 100), (1, 100), (100, 100)]
 
 
 def test_previews_appear_on_the_node_without_moving_the_bar(panel, shown_by_comfyui, tmp_path):
-    bar = panel.NodeProgress("7")
+    bar = panel.NodeProgress("7", "7")
     bar(started(tmp_path))
     bar(step(100))
     bar(Progress(phase="preview", done=1, total=2))
@@ -129,7 +129,7 @@ def test_previews_appear_on_the_node_without_moving_the_bar(panel, shown_by_comf
 def test_a_cancel_is_left_for_the_loop(comfy, panel, tmp_path):
     """The listener neither raises the interrupt (it would be contained and lost) nor clears it."""
     comfy.interrupt()
-    bar = panel.NodeProgress("7")
+    bar = panel.NodeProgress("7", "7")
     bar(started(tmp_path))
     bar(step(1))
     bar(PreviewReady(step=1, images=torch.rand(1, 8, 8, 3), prompts=("a",), seeds=(1,)))

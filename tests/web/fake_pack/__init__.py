@@ -39,7 +39,7 @@ class FakeTrainLoRA(io.ComfyNode):
     def execute(cls, run_name, steps, seed, resume, seconds_per_step, preview_every) -> io.NodeOutput:
         node_id, folder, control = cls.hidden.unique_id, runs_root() / run_name, FakeControl()
         with RUNS.live(run_name, folder, control, node_id):
-            train(folder, control, panel_listeners(node_id, run_name, RUNS), steps=steps, seed=seed, resume=resume,
+            train(folder, control, panel_listeners(node_id, node_id, run_name, RUNS), steps=steps, seed=seed, resume=resume,
                   pause=seconds_per_step, preview_every=preview_every,
                   graph={"workflow": (cls.hidden.extra_pnginfo or {}).get("workflow"), "prompt": cls.hidden.prompt,
                          "node_id": node_id})
