@@ -8,6 +8,7 @@ from pathlib import Path
 import comfy.model_management as model_management
 import torch
 from comfy.cli_args import args
+from server import PromptServer
 from torch import nn
 
 #: (object, attribute, value): what `host/lend/borrow.attributes` sets for a while.
@@ -45,6 +46,11 @@ def loaded_from(patcher) -> str:
     init = getattr(patcher, "cached_patcher_init", None)
     paths = [value for value in (init[1] if init else ()) if isinstance(value, str)]
     return Path(paths[0]).name if paths else ""
+
+
+def running_server() -> PromptServer | None:
+    """None where ComfyUI is only imported, as in a script."""
+    return getattr(PromptServer, "instance", None)
 
 
 def throw_if_interrupted() -> None:

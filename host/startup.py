@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import folder_paths
-from server import PromptServer
 
 from .captioning.models import register_folder
+from .compat import running_server
 from .panel import routes
 from .runs.run_folders import runs_root
 
@@ -14,5 +14,6 @@ def register() -> None:
     """Checkpoints of a run can be picked in LoraLoader as soon as they are written."""
     folder_paths.add_model_folder_path("loras", str(runs_root()))
     register_folder()
-    if getattr(PromptServer, "instance", None) is not None:
-        routes.register(PromptServer.instance)
+    server = running_server()
+    if server is not None:
+        routes.register(server)

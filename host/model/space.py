@@ -89,7 +89,7 @@ def space_of(patcher) -> Space:
     model_sampling = patcher.get_model_object("model_sampling")
     if isinstance(model_sampling, sampling.EDM):
         return EdmSpace(model_sampling)
-    if isinstance(model_sampling, getattr(sampling, "COSMOS_RFLOW", ())):
+    if isinstance(model_sampling, sampling.COSMOS_RFLOW):
         return CosmosFlowSpace(model_sampling)
     if isinstance(model_sampling, getattr(sampling, "V_PREDICTION_DDPM", ())):
         return DdpmSpace(model_sampling)
