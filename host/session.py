@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import comfy.model_management as model_management
@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from ..training.families import Family
+from ..training.network import in_place
 from ..training.parts import Trainable
 from ..training.specs import DTYPES
 from . import compat
-from .lend import attention, inplace
+from .lend import attention, kernels
 from .lend.borrow import attributes, borrowed
 from .lend.paged import settled
 from .model.denoiser import ComfyDenoiser
@@ -75,7 +76,8 @@ class Session:
                 stack.enter_context(settled(self._clip.cond_stage_model, self._clip.patcher.load_device))
             stack.enter_context(attributes(self._changes()))
             stack.enter_context(attention.pinned())
-            stack.enter_context(inplace.out_of_place())
+            stack.enter_context(kernels.differentiable())
+            stack.enter_context(in_place.harmless(_storages(modules)))
             self._stack = stack.pop_all()
 
     def _models(self) -> list[nn.Module]:
@@ -97,6 +99,11 @@ class Session:
             if hasattr(module, "comfy_cast_weights") and not module.comfy_cast_weights:
                 changes.append((module, "comfy_cast_weights", True))
         return changes
+
+
+def _storages(modules: Sequence[nn.Module]) -> set[int]:
+    """Of the base weights: nobody writes to them."""
+    return {in_place.storage_of(tensor) for module in modules for tensor in (*module.parameters(), *module.buffers())}
 
 
 def natural_dtype(model) -> torch.dtype:

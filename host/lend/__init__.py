@@ -2,7 +2,7 @@
 
     borrow     every tensor replaced by a normal one on the same storage, and put back
     attention  an attention with a backward, whatever ComfyUI was launched with
-    inplace    `x += y` that writes into nothing while gradients are on
+    kernels    a backward for comfy_kitchen's kernels
     weights    the base weights as they act in the forward
     paged      weights that ComfyUI moves to the device for one layer only
 """

@@ -11,6 +11,7 @@
     attach          the side branch on the borrowed module's forward, put back afterwards
     frozen          an op that keeps no copy of its weight for backward
     checkpointing   which blocks are recomputed in backward
+    in_place        a model's in-place writes, made harmless to what autograd has kept
     files           Network <-> the tensors of a LoRA file
     report          what would be trained, block by block, for people
     kinds/          the kinds of adapter, one file each

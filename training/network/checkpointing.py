@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..ops import op_of
+from .in_place import lazily, recomputable
 
 BLOCK_OPS = 4
 """The least that a block with attention holds: q, k and v (maybe as one), its output, two of the feed-forward."""
@@ -28,11 +29,14 @@ def units(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def checkpointed(forward: Callable) -> Callable:
     """`forward`, recomputed in backward. Without gradient (sampling) it is called as it is."""
 
+    block = recomputable(forward)
+
     def run(*args, **kwargs):
         if not torch.is_grad_enabled():
             return forward(*args, **kwargs)
+        # What comes in is kept until backward: lazily cloned, since whoever called may write into it afterwards.
         # Dropout draws from seeded generators of its own, so the global state need not be kept.
-        return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+        return checkpoint(block, *lazily(args), use_reentrant=False, preserve_rng_state=False, **lazily(kwargs))
 
     return run
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..ops import Op
+from .in_place import lazy_clone
 
 
 class _Frozen(torch.autograd.Function):
@@ -20,7 +21,10 @@ class _Frozen(torch.autograd.Function):
     def forward(ctx, x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor]) -> Tensor:
         ctx.op, ctx.weight = op, weight
         ctx.shape, ctx.dtype = x.shape, x.dtype
-        return run(x)
+        # The host's own forward may write into its input (fp8 matmuls clamp it), which others hold too; and what it gives may
+        # be a view, which autograd lets nobody write into.
+        y = run(lazy_clone(x))
+        return lazy_clone(y) if y._is_view() else y
 
     @staticmethod
     def backward(ctx, grad: Tensor):
