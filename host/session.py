@@ -77,7 +77,7 @@ class Session:
             stack.enter_context(attributes(self._changes()))
             stack.enter_context(attention.pinned())
             stack.enter_context(kernels.differentiable())
-            stack.enter_context(in_place.harmless(_storages(modules)))
+            stack.enter_context(in_place.harmless(_storages(self._models())))
             self._stack = stack.pop_all()
 
     def _models(self) -> list[nn.Module]:
