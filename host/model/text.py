@@ -6,16 +6,19 @@ In a caption `(`, `)` and `embedding:` are letters: hatsune_miku_(vocaloid) is o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
+from comfy import sd1_clip
 
 from ...training.data.conditions import text_condition
 from ...training.protocols import TextCondition
 from .. import compat
+from ..lend.borrow import attributes
 from . import fingerprint
 from .frozen_text import FrozenEncoders, encoders, replayed
+
+_SYNTAX = "a (b) embedding:c (d:1.2) \\(e\\)"
 
 
 class ComfyTextEncoder:
@@ -24,6 +27,8 @@ class ComfyTextEncoder:
     def __init__(self, clip):
         self._clip = clip
         self.identity = fingerprint.of_patcher(clip.patcher, clip.layer_idx, sorted(clip.tokenizer_options.items()))
+        if literal_tokens(clip, _SYNTAX) != _escaped_tokens(clip, _SYNTAX):
+            self.identity += " literal"  # what is cached from then is another text
 
     def encode(self, text: str) -> TextCondition:
         tokens = literal_tokens(self._clip, text)
@@ -52,29 +57,38 @@ class ComfyTextEncoder:
         return text_condition({"cond": cond, "pooled_output": pooled, **(rest[0] if rest else {})})
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of the caption itself, without start, end and padding, in the longest of the encoders."""
-        return max(_own_tokens(batches) for batches in literal_tokens(self._clip, text, return_word_ids=True).values())
+        """Tokens of the caption itself, without start, end, padding and a template around it, in the longest of the encoders."""
+        used: list[Any] = []
+        own = [entry for entry in _tokenizers(self._clip.tokenizer) if hasattr(entry, "tokens_start")]
+        with attributes([(entry, "tokenize_with_weights", _noting(entry, used)) for entry in own]):
+            literal_tokens(self._clip, text)
+        return max((len(_ids(entry, text)) - len(_ids(entry, "")) for entry in used), default=0)
 
 
 def literal_tokens(clip, text: str, *, return_word_ids: bool = False) -> dict:
-    """ComfyUI's tokens of `text` with weights and embeddings switched off."""
-    escaped = text.replace("(", "\\(").replace(")", "\\)")
-    with _without_embeddings(clip.tokenizer):
-        return clip.tokenize(escaped, return_word_ids=return_word_ids)
+    """ComfyUI's tokens of `text`, read as plain letters."""
+    parser = [(sd1_clip, name, plain) for name, plain in _PLAIN.items() if hasattr(sd1_clip, name)]
+    names = [(entry, "embedding_identifier", _NEVER) for entry in _tokenizers(clip.tokenizer) if hasattr(entry, "embedding_identifier")]
+    with attributes([*parser, *names]):
+        return clip.tokenize(text, return_word_ids=return_word_ids)
 
 
-@contextmanager
-def _without_embeddings(tokenizer) -> Iterator[None]:
-    """ComfyUI looks `embedding:name` up only where a tokenizer knows a folder."""
-    found = [entry for entry in _tokenizers(tokenizer) if getattr(entry, "embedding_directory", None) is not None]
-    folders = [entry.embedding_directory for entry in found]
-    for entry in found:
-        entry.embedding_directory = None
-    try:
-        yield
-    finally:
-        for entry, folder in zip(found, folders, strict=True):
-            entry.embedding_directory = folder
+#: What ComfyUI reads a prompt with, by its names in comfy.sd1_clip; each of these reads nothing into it. Tokenizers that have
+#: a way of their own to the letters (LongCat's, GPT-OSS's) never come by, and need nothing.
+_PLAIN = {
+    "escape_important": lambda text: text,
+    "unescape_important": lambda text: text,
+    "token_weights": lambda text, weight: [(text, weight)],
+}
+_NEVER = "\0embedding:"
+"""No caption holds it. Only an empty folder of embeddings would still cut the text before each `embedding:`."""
+
+
+def _escaped_tokens(clip, text: str) -> dict:
+    """The tokens as they were made until November 2026, with backslashes that some tokenizers took for letters."""
+    entries = [entry for entry in _tokenizers(clip.tokenizer) if hasattr(entry, "embedding_directory")]
+    with attributes([(entry, "embedding_directory", None) for entry in entries]):
+        return clip.tokenize(text.replace("(", "\\(").replace(")", "\\)"))
 
 
 def _tokenizers(tokenizer) -> Iterator[Any]:
@@ -84,7 +98,16 @@ def _tokenizers(tokenizer) -> Iterator[Any]:
             yield from _tokenizers(value)
 
 
-def _own_tokens(batches: list) -> int:
-    """ComfyUI gives every token of the text a word id above 0; start, end and padding have 0."""
-    return sum(word_id != 0 for batch in batches for *_, word_id in batch)
+def _noting(entry, used: list):
+    """Its method, which puts it on the list: HunyuanImage asks one of its tokenizers for quoted words only."""
+    method = entry.tokenize_with_weights
 
+    def run(*args, **options):
+        used.append(entry)
+        return method(*args, **options)
+
+    return run
+
+
+def _ids(entry, text: str) -> list[int]:
+    return entry.tokenizer(text)["input_ids"]
