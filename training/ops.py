@@ -1,4 +1,4 @@
-"""Which modules of a model can carry an adapter, what their weights look like, and how they compute.
+"""Which modules of a model can carry an adapter, what their weights look like, and how they compute; and which are norms.
 
 ComfyUI's layers are not all torch's own classes (quantised ones are plain modules), so a module is judged by
 what it has, not by its class.
@@ -80,6 +80,14 @@ class Op:
         return grad_x, grad_weight
 
 
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A layer that multiplies by one number a channel, weight (channels,), and may add one, bias (channels,)."""
+
+    channels: int
+    has_bias: bool
+
+
 def op_of(module: nn.Module) -> Op | None:
     """What `module` computes, or None when no adapter can sit on it."""
     weight = getattr(module, "weight", None)
@@ -103,3 +111,19 @@ def named_ops(root: nn.Module) -> Iterator[tuple[str, nn.Module, Op]]:
         op = op_of(module)
         if op is not None and name:
             yield name, module, op
+
+
+def norm_of(module: nn.Module) -> Norm | None:
+    """LayerNorm, GroupNorm, RMSNorm, whatever its class; None for every other layer."""
+    weight, bias = module._parameters.get("weight"), module._parameters.get("bias")
+    if weight is None or weight.ndim != 1 or not weight.is_floating_point():
+        return None
+    return Norm(weight.shape[0], bias is not None)
+
+
+def named_norms(root: nn.Module) -> Iterator[tuple[str, nn.Module, Norm]]:
+    """(dotted path, module, norm) of every norm with weights of its own below `root`, in order."""
+    for name, module in root.named_modules():
+        norm = norm_of(module)
+        if norm is not None and name:
+            yield name, module, norm

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .ops import Op, named_ops
+from .ops import Norm, Op, named_norms, named_ops
 from .protocols import WeightAccess
 
 if TYPE_CHECKING:
@@ -78,6 +78,14 @@ class Trainable:
     def ops(self) -> tuple[tuple[str, Op], ...]:
         """(dotted path, op) of everything that an adapter can sit on and that has a key in the file, in order."""
         return tuple((path, op) for path, _, op in named_ops(self.module) if path in self.file_keys)
+
+    @cached_property
+    def norms(self) -> tuple[tuple[str, Norm], ...]:
+        """(dotted path, norm) of every norm that has a key in the file, in order."""
+        return tuple((path, norm) for path, _, norm in named_norms(self.module) if path in self.file_keys)
+
+    def has_bias(self, path: str) -> bool:
+        return getattr(self.module.get_submodule(path), "bias", None) is not None
 
     def full_name(self, path: str) -> str:
         """What patterns are matched against: paths of a text encoder carry its name in front."""

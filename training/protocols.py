@@ -7,7 +7,8 @@ before H W), h w pixel height and width.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -144,6 +145,12 @@ class WeightAccess(Protocol):
 
     def bias(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor | None":
         """The module's bias in `dtype` on the compute device; None when it has none."""
+        ...
+
+    def changed(
+        self, module: "nn.Module", changes: "Mapping[str, Callable[[torch.Tensor], torch.Tensor]]"
+    ) -> "AbstractContextManager[None]":
+        """While open, each of the module's own parameters that is named computes as what the function makes of it."""
         ...
 
     def can_recast(self, module: "nn.Module") -> bool:

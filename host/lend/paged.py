@@ -13,8 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ...training.ops import op_of
-from .weights import PAGE, fetched
+from .weights import is_fetched, settle
 
 
 @contextmanager
@@ -24,35 +23,9 @@ def settled(model: nn.Module, device: torch.device) -> Iterator[None]:
     undo: list[Callable[[], None]] = []
     try:
         for layer in model.modules():
-            if _is_fetched(layer, device):
-                _settle(layer, device, undo)
+            if is_fetched(layer, device):
+                settle(layer, device, undo)
         yield
     finally:
         while undo:
             undo.pop()()
-
-
-def _is_fetched(layer: nn.Module, device: torch.device) -> bool:
-    """An embedding's input has no gradient, so nothing is kept of it."""
-    if not hasattr(layer, "comfy_cast_weights") or isinstance(layer, nn.Embedding) or op_of(layer) is not None:
-        return False
-    weight = getattr(layer, "weight", None)
-    return weight is not None and (hasattr(layer, PAGE) or weight.device != device)
-
-
-def _settle(layer: nn.Module, device: torch.device, undo: list[Callable[[], None]]) -> None:
-    own = dict(zip(("weight", "bias"), fetched(layer, device), strict=True))
-    for name, value in own.items():
-        if value is not None:
-            _replace(layer._parameters, name, nn.Parameter(value, requires_grad=False), undo)
-            # What the graph applied is in the value now.
-            _replace(vars(layer), f"{name}_function", [], undo)
-    if PAGE in vars(layer):
-        page = vars(layer).pop(PAGE)
-        undo.append(lambda: vars(layer).__setitem__(PAGE, page))
-
-
-def _replace(table: dict, name: str, value: object, undo: list[Callable[[], None]]) -> None:
-    before = table.get(name, undo)  # `undo` itself stands for 'was not there'
-    table[name] = value
-    undo.append(lambda: table.pop(name) if before is undo else table.__setitem__(name, before))

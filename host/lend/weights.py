@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.ops
 import torch
 from torch import nn
+
+from ...training.ops import op_of
 
 #: Marks a layer whose weights are pages of ComfyUI's dynamic VRAM.
 PAGE = "_v"
@@ -35,6 +39,20 @@ class ComfyWeights:
             for patch in (*([paged] if paged else []), *getattr(module, "bias_function", ())):
                 bias = patch(bias)
             return bias
+
+    @contextmanager
+    def changed(self, module: nn.Module, changes: Mapping[str, Callable[[torch.Tensor], torch.Tensor]]) -> Iterator[None]:
+        """While open, each of the module's own parameters that is named computes as what the function makes of it."""
+        undo: list[Callable[[], None]] = []
+        try:
+            if changes and is_fetched(module, self.device):
+                settle(module, self.device, undo)
+            for name, change in changes.items():
+                replace(module._parameters, name, change(module.get_parameter(name)), undo)
+            yield
+        finally:
+            while undo:
+                undo.pop()()
 
     def can_recast(self, module: nn.Module) -> bool:
         """Modules that are not ComfyUI's own (no cast machinery) multiply by the weight itself."""
@@ -81,3 +99,32 @@ def _is_lent(held: object) -> bool:
     if isinstance(held, tuple):
         return held[0] is not None or not torch.is_tensor(held[1])
     return held is not None
+
+
+def is_fetched(layer: nn.Module, device: torch.device) -> bool:
+    """Whether autograd would keep a fetched weight of `layer`. An embedding's input has no gradient, so nothing is kept of it;
+    ops fetch theirs anew in backward."""
+    if not hasattr(layer, "comfy_cast_weights") or isinstance(layer, nn.Embedding) or op_of(layer) is not None:
+        return False
+    weight = getattr(layer, "weight", None)
+    return weight is not None and (hasattr(layer, PAGE) or weight.device != device)
+
+
+def settle(layer: nn.Module, device: torch.device, undo: list[Callable[[], None]]) -> None:
+    """Put the layer's weights on `device`, with what the graph applied to them; `undo` gets what takes it back."""
+    own = dict(zip(("weight", "bias"), fetched(layer, device), strict=True))
+    for name, value in own.items():
+        if value is not None:
+            replace(layer._parameters, name, nn.Parameter(value, requires_grad=False), undo)
+            # What the graph applied is in the value now.
+            replace(vars(layer), f"{name}_function", [], undo)
+    if PAGE in vars(layer):
+        page = vars(layer).pop(PAGE)
+        undo.append(lambda: vars(layer).__setitem__(PAGE, page))
+
+
+def replace(table: dict, name: str, value: object, undo: list[Callable[[], None]]) -> None:
+    """table[name] = value, until it is undone."""
+    before = table.get(name, undo)  # `undo` itself stands for 'was not there'
+    table[name] = value
+    undo.append(lambda: table.pop(name) if before is undo else table.__setitem__(name, before))

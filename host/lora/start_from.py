@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from ...training.errors import SettingsError, raise_problems
+from ...training.network.offsets import B_NORM, DIFF_B, OFFSET, W_NORM, bias_path
 from ...training.network.spec import StartFrom
 from ...training.network.start_from import WHERE, ModuleStart
+from ...training.ops import norm_of
 from ...training.parts import Place, Trainable
 from .patches import known_names, load_patches
 
@@ -83,6 +85,7 @@ def module_starts(start: StartFrom, patcher, clip, parts: list[Trainable]) -> di
         by_weight.setdefault(key if isinstance(key, str) else key[0], []).append((key, patch))
     trained = {f"{part.name}.{path}.weight": part.module for part in parts for path in part.file_keys}
     starts, problems = {}, _unmapped(start, unmapped, found=bool(patches))
+    starts |= _offsets(by_weight, trained)
     for weight, found in by_weight.items():
         part, _, path = weight.removesuffix(".weight").partition(".")
         converted = _converted(found, trained[weight].get_submodule(path) if weight in trained else None)
@@ -102,6 +105,27 @@ def _unmapped(start: StartFrom, keys: Sequence[str], *, found: bool) -> list[str
     return [f"{start.name}: {len(keys)} keys belong to no module of this model, the first is '{keys[0]}'."] if keys else []
 
 
+def _offsets(by_weight: dict[str, list], trained: Mapping[str, nn.Module]) -> dict[Place, ModuleStart]:
+    """What is added to norms and biases, each norm's weight and bias together; taken out of `by_weight`."""
+    found: dict[Place, dict[str, Tensor]] = {}
+    for name in [name for name, patches in by_weight.items() if _is_offset(patches)]:
+        ((_, (_, (added,))),) = by_weight.pop(name)
+        layer, _, parameter = name.rpartition(".")
+        part, _, path = layer.partition(".")
+        root = trained.get(f"{layer}.weight")
+        is_norm = parameter == "weight" or (root is not None and norm_of(root.get_submodule(path)) is not None)
+        place = (part, path if is_norm else bias_path(path))
+        suffix = W_NORM if parameter == "weight" else B_NORM if is_norm else DIFF_B
+        found.setdefault(place, {})[suffix] = added.float()
+    return {place: ModuleStart(OFFSET, tensors) for place, tensors in found.items()}
+
+
+def _is_offset(patches: list) -> bool:
+    """Whether ComfyUI adds one vector, ("diff", (what is added,))."""
+    (key, patch), *more = patches
+    return not more and isinstance(key, str) and isinstance(patch, tuple) and patch[0] == "diff" and patch[1][0].ndim == 1
+
+
 def _converted(found: list, module: nn.Module | None) -> ModuleStart | str:
     """One module's patches as a start, or why they cannot be one."""
     (key, patch), *more = found
@@ -111,7 +135,7 @@ def _converted(found: list, module: nn.Module | None) -> ModuleStart | str:
         return _lora(patch)
     names = _NAMES.get(getattr(patch, "name", ""))
     if names is None:
-        return f"it changes a whole weight or bias, which no adapter holds. {_INSTEAD}"
+        return f"it changes a whole weight, which no adapter holds. {_INSTEAD}"
     if any(part is not None for name, part in zip_longest(names, patch.weights) if name is None):
         return f"its Tucker core, rescale or dora_scale cannot be trained on. {_INSTEAD}"
     return ModuleStart(patch.name, _named(names, patch.weights))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +12,16 @@ import comfy.utils
 import torch
 
 from ...training.errors import FileError
-from ...training.network.kinds.adapter import Adapter
+from ...training.network.kinds.adapter import Adapter, Change
 from ...training.network.network import Network
+from ...training.network.offsets import PARAMETERS, Offset, layer_path
+from ...training.parts import Place
 from .patches import complaints, known_names, load_patches
 
 #: What ComfyUI's loader looks for behind a module's key, ours and other trainers'.
 _SUFFIX = re.compile(
     r"\.(lora_(up|down|mid)\.weight|alpha|dora_scale|hada_(w[12]_[ab]|t[12])|lokr_(w[12](_[ab])?|t2)|oft_blocks|rescale|[ab][12]\.weight"
-    r"|diff(_b)?|lora_[AB]\.weight|reshape_weight)$"
+    r"|diff(_b)?|[wb]_norm|lora_[AB]\.weight|reshape_weight)$"
 )
 
 
@@ -46,11 +48,12 @@ def read_back(path: Path, network: Network, patcher, clip) -> ReadBack:
     """
     tensors = comfy.utils.load_torch_file(str(path), safe_load=True)
     patches, unmapped = load_patches(tensors, known_names(patcher, clip))
-    if unmapped or len(patches) != len(network):
+    changes = {name: change for place, entry in network.items() for name, change in _changes(place, entry)}
+    if unmapped or len(patches) != len(changes):
         first = unmapped[0] if unmapped else "a module's whole key"
         raise FileError(f"{path}: ComfyUI would not load {len(unmapped)} keys of it, the first is '{first}'.")
     by_name = {key if isinstance(key, str) else key[0]: patch for key, patch in patches.items()}
-    error = max(_error(adapter, by_name[f"{part}.{name}.weight"]) for (part, name), adapter in network.items())
+    error = max(_error(change, by_name[name]) for name, change in changes.items())
     return ReadBack(len(network), unmapped, error)
 
 
@@ -60,7 +63,7 @@ def read_back_tensors(path: Path, lora: Mapping[str, torch.Tensor]) -> ReadBack:
 
     Raises FileError when a key would not be loaded.
     """
-    modules = {_module(name): _module(name) for name in lora}
+    modules = {_module(name): f"{_module(name)}.weight" for name in lora}
     with complaints() as unmapped:
         written = comfy.lora.load_lora(comfy.utils.load_torch_file(str(path), safe_load=True), modules, log_missing=True)
     exact = comfy.lora.load_lora(dict(lora), modules, log_missing=False)
@@ -85,6 +88,8 @@ def _applied(patch) -> torch.Tensor:
 
 def _shape(patch) -> tuple[int, ...]:
     """Of the weight that `patch`, an adapter of ComfyUI's, changes; kernels may be flattened, a rotation's columns are any."""
+    if isinstance(patch, tuple):  # ("diff", (what is added,))
+        return patch[1][0].shape
     parts = patch.weights
     if patch.name == "lora":
         return (parts[0].shape[0], *parts[1].shape[1:])
@@ -99,17 +104,33 @@ def _shape(patch) -> tuple[int, ...]:
     return (parts[0].shape[-3] * parts[0].shape[-1], 8)
 
 
-def _error(adapter: Adapter, patch) -> float:
+def _changes(place: Place, change: Change) -> Iterator[tuple[str, Adapter | torch.Tensor]]:
+    """ComfyUI's name of each tensor of the model that `change` is about, with the adapter or what is added to it."""
+    part, path = place
+    if isinstance(change, Adapter):
+        yield f"{part}.{path}.weight", change
+    elif isinstance(change, Offset):
+        for name, added in change.file_tensors().items():
+            yield f"{part}.{layer_path(path)}.{PARAMETERS[name]}", added
+
+
+def _error(change: Adapter | torch.Tensor, patch) -> float:
     """Both changes are applied to the same weight, in fp32, by their own code: to zeros, or to random numbers of a usual
     size where the change depends on the weight."""
-    weight = torch.zeros(adapter.op.weight_shape)
-    if adapter.depends_on_base:
+    if isinstance(change, torch.Tensor):
+        return _difference(patch, torch.zeros(change.shape), change.cpu())
+    weight = torch.zeros(change.op.weight_shape)
+    if change.depends_on_base:
         generator = torch.Generator().manual_seed(0)
         weight.normal_(0, weight[0].numel() ** -0.5, generator=generator)
-    device = next(adapter.parameters()).device
-    expected = adapter.weight_delta(weight.to(device)).cpu()
-    if adapter.depends_on_base:
+    device = next(change.parameters()).device
+    expected = change.weight_delta(weight.to(device)).cpu()
+    if change.depends_on_base:
         expected = expected + weight
+    return _difference(patch, weight, expected)
+
+
+def _difference(patch, weight: torch.Tensor, expected: torch.Tensor) -> float:
     # In place, and the zeros are not kept: FLUX has 300 matrices of 40 to 60 million values.
     loaded = comfy.lora.calculate_weight([(1.0, patch, 1.0, None, None)], weight, "read back")
     return float(loaded.sub_(expected).abs_().max())

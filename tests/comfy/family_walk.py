@@ -15,7 +15,7 @@ from pack.training.network.build import Network, build_network
 from pack.training.network.checkpointing import units
 from pack.training.network.files import to_tensors
 from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.network.targets import ALL, ATTENTION_AND_FEED_FORWARD
+from pack.training.network.targets import ALL
 from pack.training.objective.objective import Objective
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.protocols import Condition, PixelGeometry, TextCondition
@@ -47,7 +47,7 @@ def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
     patcher = tiny_models.patcher(comfy, tiny)
     session = _session(patcher)
     session.load()
-    network = _network(session, ALL)
+    network = _network(session)
     bench = _Bench(session, network, tiny)
     out_of_place = bench.out_of_place_error()
     before = snapshot(patcher.model)  # after the first forward: some models note things on themselves
@@ -61,7 +61,7 @@ def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
     return Walked(
         parametrisation=session.denoiser.parametrisation, keys=_key_form(network),
         text_encoders=tuple(name for name, _ in session.family.text_encoder_prefixes),
-        default_targets=len(_network(session, ATTENTION_AND_FEED_FORWARD)),
+        default_targets=len(build_network(NetworkSpec(rank=2), session.parts(), seed=3)),
         recomputed_blocks=sum(1 for _ in units(patcher.model.diffusion_model)), losses=losses,
         checkpointing_error=_largest(recomputed, plain), out_of_place_error=out_of_place, batch_error=batch_error,
         file_error=bench.file_error(trained), unmapped=len(unmapped), sampled=_sampled(comfy, trained, tiny),
@@ -144,13 +144,16 @@ def _session(patcher):
     return Session(patcher, precision="fp32")
 
 
-def _network(session, preset: str) -> Network:
-    """Adapters with values in `up` too, so that every gradient is alive."""
-    spec = NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset=preset))
-    network = build_network(spec, session.parts(), seed=3)
+def _network(session) -> Network:
+    """Adapters, norms and biases, with values in what starts at 0 too, so that every gradient is alive."""
+    parts = session.parts()
+    (model,) = parts
+    biases = any(model.has_bias(path) for path, _ in model.ops)
+    spec = NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset=ALL), train_norms=bool(model.norms), train_biases=biases)
+    network = build_network(spec, parts, seed=3)
     generator = torch.Generator().manual_seed(3)
     for name, parameter in network.named_parameters():
-        if name.endswith(".up"):
+        if not name.endswith(".down"):
             parameter.data.normal_(0, 0.02, generator=generator)
     return network
 

@@ -87,7 +87,11 @@ def step(loaded, spec: NetworkSpec | None = None, *, checkpointing: bool = False
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("spec", [None, NetworkSpec(algorithm="dora", rank=2, alpha=2.0)], ids=["lora", "dora"])
+@pytest.mark.parametrize(
+    "spec",
+    [None, NetworkSpec(algorithm="dora", rank=2, alpha=2.0), NetworkSpec(rank=2, alpha=2.0, train_norms=True, train_biases=True)],
+    ids=["lora", "dora", "norms"],
+)
 def test_the_same_loss_and_gradients(comfy, sd15_checkpoint, paged, spec, checkpointing):
     loaded, pager = paged
     expected_loss, expected = step(load(comfy, sd15_checkpoint), spec)
@@ -95,6 +99,23 @@ def test_the_same_loss_and_gradients(comfy, sd15_checkpoint, paged, spec, checkp
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     torch.testing.assert_close(gradients, expected, rtol=1e-4, atol=1e-7)
     assert pager.held == 0 and len(pager.fetched) > 150
+
+
+def test_a_preview_of_paged_norms_is_that_of_loaded_ones(comfy, sd15_checkpoint, paged):
+    """ComfyUI has the model back, its pages too, when it samples."""
+    def previewed(loaded):
+        session = session_of(loaded, precision="fp32")
+        network = network_for(session.parts(), NetworkSpec(rank=2, alpha=2.0, train_norms=True))
+        for name, own in network.named_parameters():
+            if name.endswith("norm"):
+                own.data.fill_(0.1)
+        with session.training(), attached(network, session.parts(), checkpointing=True), session.returned(), torch.inference_mode():
+            text = condition().text.tensors["cond"]
+            return loaded.model.model.apply_model(torch.ones(1, 4, 8, 8), torch.ones(1), c_crossattn=text)
+
+    loaded, pager = paged
+    expected = previewed(load(comfy, sd15_checkpoint))
+    assert torch.equal(previewed(loaded), expected) and pager.held == 0 and expected.isfinite().all()
 
 
 def test_every_layer_is_as_it_was(paged):
@@ -130,14 +151,14 @@ def test_what_comfyui_makes_meanwhile_is_left_to_it(comfy, sd15_checkpoint):
 
 def test_a_weight_on_another_device_is_fetched_once(comfy, sd15_checkpoint, monkeypatch):
     """Partly loaded models: norms stay where the run computes, linears are fetched when they are needed."""
-    from pack.host.lend import paged as module
+    from pack.host.lend import paged, weights
 
     loaded = load(comfy, sd15_checkpoint)
     asked = []
-    monkeypatch.setattr(module, "fetched", lambda layer, device: asked.append(layer) or (torch.ones(2), None))
+    monkeypatch.setattr(weights, "fetched", lambda layer, device: asked.append(layer) or (torch.ones(2), None))
     elsewhere = torch.device("meta")
     unet = loaded.model.model.diffusion_model
-    with module.settled(unet, elsewhere):
+    with paged.settled(unet, elsewhere):
         assert {type(layer).__name__ for layer in asked} == {"GroupNorm", "LayerNorm"}
         assert all(layer.weight.tolist() == [1, 1] for layer in asked)
     assert all(layer.weight.numel() > 2 for layer in asked)

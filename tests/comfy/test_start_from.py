@@ -144,6 +144,39 @@ def test_what_we_wrote_is_read_as_what_it_is(sd15, kind):
         torch.testing.assert_close(tensor, written[name], atol=1e-6, rtol=1e-5)
 
 
+#: Norms and biases as LyCORIS and as ComfyUI's own trainer call them; and a bias of the norm alone.
+OFFSETS = {
+    "lycoris": {"norm1.w_norm": normal(320), "norm1.b_norm": normal(320, seed=1), f"{FF}.diff_b": normal(320, seed=2)},
+    "core": {"norm1.diff": normal(320), "norm1.diff_b": normal(320, seed=1), f"{FF}.diff_b": normal(320, seed=2)},
+    "bias alone": {"norm2.diff_b": 10 * normal(320)},
+}
+
+
+@pytest.mark.parametrize("name", OFFSETS)
+def test_norms_and_biases_of_the_file(comfy, sd15, name):
+    more = {f"diffusion_model.{BLOCK}.{key}": tensor for key, tensor in OFFSETS[name].items()}
+    tensors = {**pair(f"diffusion_model.{BLOCK}.{FF}", 320, 1280), **more}
+    check(comfy, sd15, SD_INPUTS, tensors)
+    with pytest.raises(SettingsError, match="switch train_norms or train_biases on"):
+        started(sd15, tensors, rank_from_file=False)
+
+
+def test_norms_and_biases_that_we_wrote_are_read_back(sd15):
+    parts = session_of(sd15).parts()
+    spec = NetworkSpec(rank=4, alpha=4.0, train_norms=True, train_biases=True)
+    network = build_network(spec, parts, seed=1)
+    for _, own in network.named_parameters():
+        own.data.normal_(0, 0.1, generator=torch.Generator().manual_seed(own.numel()))
+    written = to_tensors(network)
+    for rank_from_file in (True, False):
+        start, starts = read(written, sd15, parts, rank_from_file=rank_from_file)
+        again = build_network(replace(spec, start_from=start), parts, seed=2, starts=starts)
+        apply_start(again.items(), starts)
+        tensors = to_tensors(again)
+        assert tensors.keys() == written.keys()
+        assert all(torch.equal(tensor, written[name]) for name, tensor in tensors.items())
+
+
 def test_rank_and_alpha_are_the_file_s(sd15):
     _, _, network = started(sd15, SD15["kohya"])
     assert {path.rsplit(".", 2)[-1]: (a.rank, a.alpha) for (_, path), a in network.items()} == {"to_q": (4, 2.0), "2": (4, 4.0)}
@@ -190,7 +223,8 @@ def test_text_encoders_of_the_file(comfy, sd15):
     [
         ({"lora_unet_nowhere.lora_up.weight": torch.zeros(2, 2)},
          "1 keys belong to no module of this model, the first is 'lora_unet_nowhere"),
-        ({f"diffusion_model.{BLOCK}.norm1.diff": torch.zeros(320)}, "changes a whole weight or bias"),
+        ({f"diffusion_model.{BLOCK}.attn1.to_v.diff": torch.zeros(320, 320)}, "changes a whole weight"),
+        ({f"diffusion_model.{BLOCK}.attn1.to_out.0.diff_b": torch.zeros(320)}, "changes 1 modules that this run does not train"),
         ({f"diffusion_model.{BLOCK}.{Q}.dora_scale": torch.ones(320, 1), **pair(f"diffusion_model.{BLOCK}.{Q}", 320, 320)}, "scales rows"),
     ],
 )

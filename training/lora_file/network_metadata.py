@@ -31,6 +31,10 @@ def _arguments(spec: NetworkSpec) -> dict[str, Any]:
     arguments |= {name: value for name, value in asdict(spec.options or Options()).items() if value}
     arguments["preset"] = spec.targets.preset
     arguments |= {name: list(getattr(spec.targets, name)) for name in ("include", "exclude") if getattr(spec.targets, name)}
+    if spec.train_norms:
+        arguments["train_norm"] = True  # as LyCORIS calls it
+    if spec.train_biases:
+        arguments["train_bias"] = True
     if spec.init != DEFAULT:
         arguments["init"] = spec.init
     weights = spec.block_weights

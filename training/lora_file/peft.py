@@ -40,7 +40,8 @@ def peft_tensors(tensors: Mapping[str, Tensor], rows: Mapping[str, Sequence[Rows
     problems = []
     if tensors.keys() - known:
         plain = ", ".join(kind.algorithm for kind in KINDS if kind.is_plain_lora)
-        problems.append(f"only plain LoRAs ({plain}) can be written in the format of diffusers. Choose the other format.")
+        problems.append(f"only plain LoRAs ({plain}) can be written in the format of diffusers, without norms and "
+                        "biases. Choose the other format.")
     missing = [key for key in keys if key not in rows]
     if missing:
         problems.append(

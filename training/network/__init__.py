@@ -7,6 +7,7 @@
     slots           with which rank, alpha and learning rate each: targets and block weights put together
     start_from      a LoRA that exists: its modules and ranks, its values for the adapters
     build           spec + model -> Network
+    offsets         numbers that are added to norms and biases
     network         the adapters of a run, together
     attach          the side branch on the borrowed module's forward, put back afterwards
     frozen          an op that keeps no copy of its weight for backward

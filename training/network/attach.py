@@ -1,4 +1,5 @@
-"""The side branch on a borrowed module: its forward is replaced while training, and put back afterwards.
+"""The side branch on a borrowed module: its forward is replaced while training, and put back afterwards. Around norms that are
+trained it is that of the block: while it computes, they do with other weights.
 
 Only the instance's `forward` attribute is touched: no hook, no subclass, no parameter is registered on the module,
 so its state_dict, its flags and its place in ComfyUI's memory manager stay as they were.
@@ -6,18 +7,20 @@ so its state_dict, its flags and its place in ComfyUI's memory manager stay as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from torch import nn
 
 from ..ops import Op, named_ops
 from ..parts import Trainable
+from ..protocols import WeightAccess
 from .checkpointing import checkpointed, units
 from .frozen import frozen_op
 from .kinds.adapter import Adapter, Base
 from .network import Network
+from .offsets import Offset, bias_path
 
 
 @contextmanager
@@ -28,9 +31,10 @@ def attached(network: Network, parts: list[Trainable], *, checkpointing: bool) -
     try:
         for part in parts:
             _wire_ops(forwards, network, part)
-            if checkpointing:
-                for _, block in units(part.module):
-                    forwards.replace(block, checkpointed(block.forward))
+            blocks = dict(units(part.module)) if checkpointing else {}
+            _wire_norms(forwards, network, part, {**blocks, "": part.module})
+            for block in blocks.values():
+                forwards.replace(block, checkpointed(block.forward))
         yield
     finally:
         forwards.restore()
@@ -44,9 +48,35 @@ def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
         if part.weights.can_recast(module):
             run = _frozen_forward(op, run, weight, partial(part.weights.recasts, module))
             forwards.replace(module, run)
-        if name in targets:
-            base = Base(run, weight, partial(part.weights.bias, module))
-            forwards.replace(module, _adapted_forward(targets[name], base))
+        adapter, offset = targets.get(name), targets.get(bias_path(name))
+        if isinstance(adapter, Adapter):
+            run = _adapted_forward(adapter, Base(run, weight, partial(part.weights.bias, module)))
+            forwards.replace(module, run)
+        if isinstance(offset, Offset):
+            forwards.replace(module, _shifted_forward(offset, op, run))
+
+
+def _wire_norms(forwards: _Forwards, network: Network, part: Trainable, scopes: dict[str, nn.Module]) -> None:
+    """Each norm that is trained acts inside the first of `scopes`, modules by path, that it lies in: a block that is recomputed
+    in backward must see it then too."""
+    found: dict[str, list[tuple[nn.Module, Offset]]] = {}
+    norms = dict(part.norms)
+    for path, offset in network.adapters_of(part.name).items():
+        if path in norms and isinstance(offset, Offset):
+            scope = next(name for name in scopes if not name or path.startswith(f"{name}."))
+            found.setdefault(scope, []).append((part.module.get_submodule(path), offset))
+    for name, members in found.items():
+        forwards.replace(scopes[name], _with_norms(scopes[name].forward, members, part.weights))
+
+
+def _with_norms(forward: Callable, norms: Sequence[tuple[nn.Module, Offset]], weights: WeightAccess) -> Callable:
+    def run(*args, **kwargs):
+        with ExitStack() as stack:
+            for module, offset in norms:
+                stack.enter_context(weights.changed(module, offset.changes()))
+            return forward(*args, **kwargs)
+
+    return run
 
 
 def _frozen_forward(op: Op, run: Callable, weight: Callable, recasts: Callable[[], bool]) -> Callable:
@@ -56,6 +86,10 @@ def _frozen_forward(op: Op, run: Callable, weight: Callable, recasts: Callable[[
 
 def _adapted_forward(adapter: Adapter, base: Base) -> Callable:
     return lambda x: adapter(x, base)
+
+
+def _shifted_forward(offset: Offset, op: Op, run: Callable) -> Callable:
+    return lambda x: offset.shift(run(x), op)
 
 
 class _Forwards:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..parts import Place
-from .kinds.adapter import Adapter
+from .kinds.adapter import Change
 from .kinds.dropout import Draws
 from .spec import NetworkSpec
 
@@ -24,10 +24,10 @@ class Norms:
 
 
 class Network:
-    """`entries` are the adapters with their keys in the LoRA file, which `file_keys` holds, in the same order. A `part` is a
-    Trainable's name."""
+    """`entries` are the adapters, and what is trained beside them, with their keys in the LoRA file, which `file_keys` holds,
+    in the same order. A `part` is a Trainable's name."""
 
-    def __init__(self, entries: Mapping[Place, tuple[Adapter, str]], spec: NetworkSpec, draws: Draws | None = None):
+    def __init__(self, entries: Mapping[Place, tuple[Change, str]], spec: NetworkSpec, draws: Draws | None = None):
         self.spec = spec
         self._draws = draws or Draws()
         self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
@@ -36,10 +36,10 @@ class Network:
     def __len__(self) -> int:
         return len(self._adapters)
 
-    def items(self) -> Iterator[tuple[Place, Adapter]]:
+    def items(self) -> Iterator[tuple[Place, Change]]:
         yield from self._adapters.items()
 
-    def adapters_of(self, part: str) -> dict[str, Adapter]:
+    def adapters_of(self, part: str) -> dict[str, Change]:
         return {path: adapter for (name, path), adapter in self._adapters.items() if name == part}
 
     def named_parameters(self, part: str | None = None) -> Iterator[tuple[str, nn.Parameter]]:

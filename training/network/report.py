@@ -9,45 +9,49 @@ import torch
 
 from ..parts import DIFFUSION_MODEL, Place, Section, Trainable
 from .build import build_network
-from .kinds.adapter import Adapter
+from .kinds.adapter import Adapter, Change
 from .network import Network
+from .offsets import DIFF_B, Offset
 from .spec import NetworkSpec
 from .start_from import Starts
 from .targets import Names
 
-_REST = "elsewhere"
+_REST, _NORMS, _BIASES = "elsewhere", "norms", "biases"
 _SHOWN = 4
 
 
 @dataclass
 class _Row:
-    adapters: list[Adapter] = field(default_factory=list)
+    adapters: list[Change] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
     def numbers(self) -> int:
         return sum(p.numel() for adapter in self.adapters for p in adapter.parameters() if p.requires_grad)
 
     def varied(self, name: str) -> str:
-        """The value that all adapters of the row share, or its range."""
-        values = [getattr(adapter, name) for adapter in self.adapters]
+        """The value that all adapters of the row share, or its range; '-' where they have none."""
+        values = [getattr(adapter, name) for adapter in self.adapters if hasattr(adapter, name)]
+        if not values:
+            return "-"
         low, high = min(values), max(values)
         return f"{low:g}" if low == high else f"{low:g}-{high:g}"
 
 
 def network_report(spec: NetworkSpec, parts: Sequence[Trainable], title: str, starts: Starts | None = None) -> str:
-    """One line a block: layers, rank, alpha, learning rate, trained numbers and an example; then the sum and the file's size.
+    """One line a block, then one for norms and one for biases: layers, rank, alpha, learning rate, trained numbers and an
+    example; then the sum and the file's size.
 
     Raises what building the network raises. Nothing is allocated: the adapters are made on the meta device.
     """
     with torch.device("meta"):
         network = build_network(spec, parts, seed=0, starts=starts)
-    names = Names(parts)
+    names = Names(parts, with_norms=spec.train_norms)
     rows: dict[str, _Row] = {}
     for (part, path), adapter in network.items():
-        row = rows.setdefault(_block(part, path, names.sections), _Row())
+        row = rows.setdefault(_offsets(adapter) or _block(part, path, names.sections), _Row())
         row.adapters.append(adapter)
         row.names.append(path)
-    lines = [f"{title}, {spec.algorithm}: {len(network)} layers, {network.parameter_count():,} trained numbers"]
+    lines = [f"{title}, {spec.algorithm}: {_adapted(network)} layers, {network.parameter_count():,} trained numbers"]
     lines.append(f"{'block':<16}{'layers':>7}{'rank':>8}{'alpha':>8}{'lr x':>8}{'numbers':>13}  first layer")
     for block, row in rows.items():
         rank, alpha, rate = (row.varied(name) for name in ("rank", "alpha", "lr_scale"))
@@ -55,6 +59,17 @@ def network_report(spec: NetworkSpec, parts: Sequence[Trainable], title: str, st
     lines += _rules(spec, names, {place for place, _ in network.items()})
     lines.append(f"{_untrained(parts, network)} The file in fp16: {_size(network)}.")
     return "\n".join(lines)
+
+
+def _offsets(change: Change) -> str | None:
+    """The row of what is trained beside adapters."""
+    if not isinstance(change, Offset):
+        return None
+    return _BIASES if DIFF_B in change.file_tensors() else _NORMS
+
+
+def _adapted(network: Network) -> int:
+    return sum(isinstance(change, Adapter) for _, change in network.items())
 
 
 def _block(part: str, path: str, sections: Sequence[Section]) -> str:
@@ -81,7 +96,7 @@ def _rules(spec: NetworkSpec, names: Names, trained: set[Place]) -> list[str]:
 
 def _untrained(parts: Sequence[Trainable], network: Network) -> str:
     total = sum(len(part.ops) for part in parts)
-    return f"{total - len(network)} other layers stay as they are."
+    return f"{total - _adapted(network)} other layers stay as they are."
 
 
 def _size(network: Network) -> str:

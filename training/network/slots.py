@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import SettingsError, raise_problems
-from ..ops import Op
+from ..ops import Norm, Op
 from ..parts import DIFFUSION_MODEL, Place, Section, Trainable
 from .block_weights import WHERE, BlockRule, BlockWeights
+from .spec import WHERE as NETWORK
 from .spec import NetworkSpec
 from .targets import Names, select
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One adapter to be: `lr` multiplies the learning rate of its part."""
+    """One module to train: `lr` multiplies the learning rate of its part. A norm has no use for rank and alpha, but a rank of
+    0 leaves it out too."""
 
-    op: Op
+    op: Op | Norm
     rank: int
     alpha: float
     lr: float = 1.0
@@ -34,10 +36,12 @@ def slots_for(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot
 
 def planned(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot]:
     """The same with the targets that block weights leave out, their rank or learning rate being 0."""
-    names = Names(parts)
-    ops = {part.full_name(path): op for part in parts for path, op in part.ops}
+    names = Names(parts, with_norms=spec.train_norms)
+    if spec.train_norms and not names.norms:
+        raise SettingsError(NETWORK, ["train_norms is on, but no norm of this model has weights that a LoRA file can name. Switch it off."])
+    ops = {part.full_name(path): op for part in parts for path, op in (*part.ops, *part.norms)}
     weights = spec.block_weights or BlockWeights()
-    chosen = select(parts, spec.targets, with_convolutions=spec.conv_rank > 0)
+    chosen = select(parts, spec.targets, with_convolutions=spec.conv_rank > 0, with_norms=spec.train_norms)
     slots = {name: Slot(ops[name], *_rank_and_alpha(spec, ops[name])) for name in chosen}
     for rule in _listed(weights, parts, names):
         matched, _ = names.matching(rule.where)
@@ -55,23 +59,26 @@ def planned(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot]:
 
 def every_slot(spec: NetworkSpec, parts: Sequence[Trainable]) -> dict[Place, Slot]:
     """A slot for every module that could be trained, whatever the targets are."""
-    return {(part.name, path): Slot(op, *_rank_and_alpha(spec, op)) for part in parts for path, op in part.ops}
+    return {(part.name, path): Slot(op, *_rank_and_alpha(spec, op)) for part in parts for path, op in (*part.ops, *part.norms)}
 
 
-def _rank_and_alpha(spec: NetworkSpec, op: Op) -> tuple[int, float]:
+def _rank_and_alpha(spec: NetworkSpec, op: Op | Norm) -> tuple[int, float]:
     """conv_rank and conv_alpha for true convolutions when set; 1x1 ones count as linears, as in kohya's scripts."""
     if spec.conv_rank and _is_convolution(op):
         return spec.conv_rank, spec.conv_alpha
     return spec.rank, spec.alpha
 
 
-def _is_convolution(op: Op) -> bool:
-    return not op.is_linear and not op.is_pointwise
+def _is_convolution(op: Op | Norm) -> bool:
+    return isinstance(op, Op) and not op.is_linear and not op.is_pointwise
 
 
 def _without_effect(rule: BlockRule, matched: set[str], slots: Sequence[Slot]) -> str | None:
     if not slots:
         return f"'{rule.where}' matches {len(matched)} modules, but none that is trained. Choose wider targets on the LoRA Network node."
+    sets_ranks = rule.rank is not None or rule.alpha is not None
+    if sets_ranks and rule.lr is None and all(isinstance(slot.op, Norm) for slot in slots):
+        return f"'{rule.where}' sets a rank or alpha, but matches only norms, which have none. Set lr, or off."
     sets_convolutions = rule.conv_rank is not None or rule.conv_alpha is not None
     if sets_convolutions and not any(_is_convolution(slot.op) for slot in slots):
         return f"'{rule.where}' sets a rank or alpha of convolutions, but trains none. Set conv_rank on the LoRA Network node."

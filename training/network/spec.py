@@ -52,6 +52,8 @@ class NetworkSpec:
     `options` are the algorithm's own choices (None: its defaults); `init` what the adapter starts as;
     `scale_weight_norms` > 0 bounds the norm of every change after each update (kohya's max norm; 1 is usual).
     `block_weights` changes learning rate, rank and alpha block by block; `start_from` goes on from a LoRA that exists.
+    `train_norms` also trains the weights of the diffusion model's norms, `train_biases` the biases of the layers that are
+    targets: one number a channel each, with neither rank nor alpha.
     """
 
     algorithm: str = "lora"
@@ -68,6 +70,8 @@ class NetworkSpec:
     scale_weight_norms: float = 0.0
     block_weights: BlockWeights | None = None
     start_from: StartFrom | None = None
+    train_norms: bool = False
+    train_biases: bool = False
 
     def __post_init__(self) -> None:
         problems = []

@@ -12,20 +12,22 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from ..errors import SettingsError, raise_problems
+from ..ops import Norm
 from ..parts import Place
-from .kinds.adapter import Adapter
+from .kinds.adapter import Adapter, Change
 from .kinds.lora import LoRA
 from .kinds.menu import adapters
+from .offsets import DIFF_B, OFFSET, layer_path
 from .slots import Slot
-from .spec import StartFrom
+from .spec import NetworkSpec, StartFrom
 
 WHERE = "Start From LoRA"
 
 
 @dataclass(frozen=True)
 class ModuleStart:
-    """One module's change: `algorithm` is its kind ('lora' for all that are read as one), `tensors` are keyed as that
-    kind's `file_tensors`."""
+    """One module's change: `algorithm` is its kind ('lora' for all that are read as one, OFFSET for norms and, at a place of
+    their own, biases), `tensors` are keyed as that kind's `file_tensors`."""
 
     algorithm: str
     tensors: Mapping[str, Tensor]
@@ -35,35 +37,37 @@ Starts = Mapping[Place, ModuleStart]
 
 
 def slots_with_start(
-    start: StartFrom, starts: Starts, slots: Mapping[Place, Slot], all_slots: Mapping[Place, Slot], algorithm: str
+    start: StartFrom, starts: Starts, slots: Mapping[Place, Slot], all_slots: Mapping[Place, Slot], spec: NetworkSpec
 ) -> dict[Place, Slot]:
     """The slots to train: `slots` are those of the targets, `all_slots` one for every module that could be trained. With
-    `rank_from_file` a module that block weights leave out keeps the file's values: it is saved, at learning rate 0.
+    `rank_from_file` a module that block weights leave out keeps the file's values: it is saved, at learning rate 0. Norms that
+    `spec` asks for are trained beside those of the file.
 
-    Raises SettingsError when the file's kind is not `algorithm`, when modules of it would be lost, or do not fit.
+    Raises SettingsError when the file's kind is not that of `spec`, when modules of it would be lost, or do not fit.
     """
-    kind = adapters.get(algorithm)
-    wrong = {module.algorithm for module in starts.values()} - {_kind_of_file(kind)}
+    kind = adapters.get(spec.algorithm)
+    wrong = {module.algorithm for module in starts.values()} - {_kind_of_file(kind), OFFSET}
     if wrong:
         raise SettingsError(WHERE, [
-            f"{start.name} holds {' and '.join(sorted(wrong))}, but algorithm on the LoRA Network node is '{algorithm}'. "
+            f"{start.name} holds {' and '.join(sorted(wrong))}, but algorithm on the LoRA Network node is '{spec.algorithm}'. "
             f"Set it to '{sorted(wrong)[0]}', or apply the file with a LoRA loader in front of Train LoRA instead."
         ])
     usable = all_slots if start.rank_from_file else slots
-    _require_all_used(start, [place for place in starts if place not in usable])
+    _require_all_used(start, [place for place, module in starts.items() if not _is_used(place, module, start, starts, usable, spec)])
     if start.rank_from_file:
-        return {place: _as_in_file(kind, slot, starts[place]) for place, slot in usable.items() if place in starts}
+        asked = {place: slot for place, slot in slots.items() if isinstance(slot.op, Norm)}
+        return {place: _as_in_file(kind, slot, starts[place]) for place, slot in usable.items() if place in starts} | asked
     problems = [
         f"'{path}' has rank {kind.rank_of(starts[part, path].tensors)} in {start.name}, but {slot.rank} on the LoRA Network node. "
         "Switch rank_from_file on, or raise rank."
         for (part, path), slot in slots.items()
-        if (part, path) in starts and not _rank_fits(kind, slot, starts[part, path])
+        if (part, path) in starts and not isinstance(slot.op, Norm) and not _rank_fits(kind, slot, starts[part, path])
     ]
     raise_problems(SettingsError, WHERE, _shortened(problems))
     return dict(slots)
 
 
-def apply_start(items: Iterable[tuple[Place, Adapter]], starts: Starts) -> None:
+def apply_start(items: Iterable[tuple[Place, Change]], starts: Starts) -> None:
     """Give each adapter that has a start its values. Raises SettingsError where the shapes differ."""
     problems = []
     for place, adapter in items:
@@ -88,7 +92,19 @@ def _rank_fits(kind: type[Adapter], slot: Slot, start: ModuleStart) -> bool:
     return rank <= slot.rank if kind.takes_lower_ranks else rank == slot.rank
 
 
+def _is_used(
+    place: Place, module: ModuleStart, start: StartFrom, starts: Starts, usable: Mapping[Place, Slot], spec: NetworkSpec
+) -> bool:
+    """Whether the file's change at `place` finds something that takes it; a bias goes with the adapter of its layer."""
+    if DIFF_B not in module.tensors:
+        return place in usable
+    layer = (place[0], layer_path(place[1]))
+    return layer in usable and (layer in starts if start.rank_from_file else spec.train_biases)
+
+
 def _as_in_file(kind: type[Adapter], slot: Slot, start: ModuleStart) -> Slot:
+    if isinstance(slot.op, Norm):
+        return slot
     rank = kind.rank_of(start.tensors)
     alpha = float(start.tensors["alpha"]) if "alpha" in start.tensors else float(rank)
     return replace(slot, rank=rank, alpha=kind.alpha_from_file(alpha, rank))
@@ -100,8 +116,8 @@ def _require_all_used(start: StartFrom, unused: list[Place]) -> None:
     parts = sorted({part for part, _ in unused})
     raise SettingsError(WHERE, [
         f"{start.name} changes {len(unused)} modules that this run does not train (in {', '.join(parts)}; the first is "
-        f"'{unused[0][1]}'), and they would be lost. Choose wider targets, connect clip and set text_encoder_lr above 0 for text "
-        "encoders, or switch drop_others on."
+        f"'{unused[0][1]}'), and they would be lost. Choose wider targets, switch train_norms or train_biases on for those, connect clip and "
+        "set text_encoder_lr above 0 for text encoders, or switch drop_others on."
     ])
 
 

@@ -20,10 +20,14 @@ PRESETS = (ATTENTION_AND_FEED_FORWARD, ATTENTION, ALL_LINEAR, ALL)
 
 
 class Names:
-    """Every module of every part by its full name, in order; and the sections that patterns may speak of."""
+    """Every module of every part by its full name, in order, then the diffusion model's norms if they are trained; and the
+    sections that patterns may speak of."""
 
-    def __init__(self, parts: Sequence[Trainable]):
+    def __init__(self, parts: Sequence[Trainable], *, with_norms: bool = False):
         self.places = {part.full_name(path): (part.name, path) for part in parts for path, _ in part.ops}
+        norms = [(part.full_name(path), (part.name, path)) for part in parts if part.name == DIFFUSION_MODEL for path, _ in part.norms]
+        self.norms = dict(norms) if with_norms else {}
+        self.places |= self.norms
         self.all = list(self.places)
         self.sections: tuple[Section, ...] = ()
         for part in parts:
@@ -35,16 +39,16 @@ class Names:
         return matching(pattern, self.all, self.sections)
 
 
-def select(parts: Sequence[Trainable], spec: TargetSpec, *, with_convolutions: bool) -> list[str]:
-    """The full names of the modules to adapt, in the model's order.
+def select(parts: Sequence[Trainable], spec: TargetSpec, *, with_convolutions: bool, with_norms: bool = False) -> list[str]:
+    """The full names of the modules to train, in the order of `Names`.
 
-    `with_convolutions` (conv_rank > 0) adds what the family calls its convolutional part.
+    `with_convolutions` (conv_rank > 0) adds what the family calls its convolutional part, `with_norms` every norm.
     Raises SettingsError for an unknown preset, and for a pattern that matches nothing.
     """
     if spec.preset not in PRESETS:
         raise SettingsError(WHERE, [f"unknown targets '{spec.preset}'. {near_names(spec.preset, list(PRESETS))}"])
-    names = Names(parts)
-    chosen = {
+    names = Names(parts, with_norms=with_norms)
+    chosen = set(names.norms) | {
         part.full_name(path)
         for part in parts
         for path, op in part.ops

@@ -136,7 +136,7 @@ def _updater(order: Order, network: Network, total_steps: int) -> Updater:
 
 def module_names(parts: Sequence[Trainable], network: Network) -> ModuleNames:
     """What group_rules may call the trained modules, as Block Weights does."""
-    names = Names(parts)
+    names = Names(parts, with_norms=True)
     by_key = {network.file_keys[place]: name for name, place in names.places.items() if place in network.file_keys}
     return ModuleNames(by_key, names.sections)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -17,6 +19,15 @@ class PlainWeights:
 
     def bias(self, module, dtype):
         return None if module.bias is None else module.bias.detach().to(dtype)
+
+    @contextmanager
+    def changed(self, module, changes):
+        before = {name: module._parameters[name] for name in changes}
+        module._parameters.update({name: change(before[name]) for name, change in changes.items()})
+        try:
+            yield
+        finally:
+            module._parameters.update(before)
 
     def can_recast(self, module):
         return False

@@ -21,6 +21,7 @@ CASES = {
     **{algorithm: {"algorithm": algorithm} for algorithm in adapters},
     "pissa": {"init": "pissa"}, "orthogonal": {"init": "orthogonal"},
     "dropouts": {"dropout": 0.3, "rank_dropout": 0.3, "module_dropout": 0.3}, "norms": {"scale_weight_norms": 0.2},
+    "biases": {"train_biases": True},
 }
 
 

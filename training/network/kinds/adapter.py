@@ -42,12 +42,52 @@ class Elsewhere:
         return cls("lycoris.kohya", {"algo": algo, **arguments})
 
 
-class Adapter(nn.Module):
-    """A trainable change of one op. Parameters are fp32 whatever the base is stored or computed in.
+class Change(nn.Module):
+    """Something that is trained about one layer: an adapter of its weight, or what is added to its bias, to a norm's weights.
 
-    `alpha` and `rank` give the scale, kohya's alpha / rank unless the kind says otherwise. `lr_scale` multiplies the
-    learning rate of its part. `options` are the kind's own choices, its defaults when none are given. What a kind makes use
-    of stands in its class:
+    Parameters are fp32 whatever the base is stored or computed in. `lr_scale` multiplies the learning rate of its part.
+    It acts while `enabled`, multiplied by `strength`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enabled = True
+        self.strength = 1.0
+        self.lr_scale = 1.0
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether `prepare` must be given the base weight before the first step."""
+        return False
+
+    def prepare(self, base_weight: Tensor) -> None:
+        """Called once before training, and before a state is loaded, when `needs_base`: fp32, in the weight's shape."""
+
+    def norm(self) -> Tensor:
+        """Frobenius norm of the change, for those that scale_weight_norms can bound."""
+        raise AssertionError(f"{type(self).__name__} lacks norm")
+
+    def shrink(self, ratio: float) -> None:
+        """Multiply the change by `ratio` in 0..1, for the same: it is a product of everything that they train."""
+        factors = list(self.parameters())
+        with torch.no_grad():
+            for factor in factors:
+                factor.mul_(ratio ** (1 / len(factors)))
+
+    def file_tensors(self) -> dict[str, Tensor]:
+        """Suffix -> tensor, as the LoRA file holds them under this module's key ('lora_up.weight', 'alpha')."""
+        raise AssertionError(f"{type(self).__name__} lacks file_tensors")
+
+    def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take values from a file's tensors, keyed by suffix as `file_tensors` writes them."""
+        raise AssertionError(f"{type(self).__name__} lacks load_file_tensors")
+
+
+class Adapter(Change):
+    """A trainable change of one op.
+
+    `alpha` and `rank` give the scale, kohya's alpha / rank unless the kind says otherwise. `options` are the kind's own
+    choices, its defaults when none are given. What a kind makes use of stands in its class:
 
     elsewhere           what other programs call it: the metadata of its files
     rank_in_file        the tensor of a file, and the axis of it, that is as long as the rank
@@ -84,9 +124,6 @@ class Adapter(nn.Module):
         self.alpha = float(alpha)
         self.init = init
         self.options = options or self.options_type()
-        self.enabled = True
-        self.strength = 1.0
-        self.lr_scale = 1.0
         self.dropout: Dropout = OFF
         self.make(generator)
 
@@ -97,14 +134,6 @@ class Adapter(nn.Module):
     @property
     def scale(self) -> float:
         return self.alpha / self.rank
-
-    @property
-    def needs_base(self) -> bool:
-        """Whether `prepare` must be given the base weight before the first step."""
-        return False
-
-    def prepare(self, base_weight: Tensor) -> None:
-        """Called once before training, and before a state is loaded, when `needs_base`: fp32, in the weight's shape."""
 
     def forward(self, x: Tensor, base: Base) -> Tensor:
         """op(x) with the change applied: x (..., in) or (B, in, *space) -> (..., out) or (B, out, *space)."""
@@ -121,23 +150,7 @@ class Adapter(nn.Module):
         raise AssertionError(f"{type(self).__name__} lacks weight_delta")
 
     def norm(self) -> Tensor:
-        """Frobenius norm of the change, for `has_norm` kinds."""
         return self.weight_delta().norm()
-
-    def shrink(self, ratio: float) -> None:
-        """Multiply the change by `ratio` in 0..1, for `has_norm` kinds: it is a product of everything that they train."""
-        factors = list(self.parameters())
-        with torch.no_grad():
-            for factor in factors:
-                factor.mul_(ratio ** (1 / len(factors)))
-
-    def file_tensors(self) -> dict[str, Tensor]:
-        """Suffix -> tensor, as the LoRA file holds them under this module's key ('lora_up.weight', 'alpha')."""
-        raise AssertionError(f"{type(self).__name__} lacks file_tensors")
-
-    def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take values from a file's tensors, keyed by suffix as `file_tensors` writes them."""
-        raise AssertionError(f"{type(self).__name__} lacks load_file_tensors")
 
     def named_in_file(self, suffix: str = "") -> dict[str, Tensor]:
         """`file_tensors` of a kind whose parameters are called as in the file."""
