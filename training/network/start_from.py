@@ -116,8 +116,8 @@ def _require_all_used(start: StartFrom, unused: list[Place]) -> None:
     parts = sorted({part for part, _ in unused})
     raise SettingsError(WHERE, [
         f"{start.name} changes {len(unused)} modules that this run does not train (in {', '.join(parts)}; the first is "
-        f"'{unused[0][1]}'), and they would be lost. Choose wider targets, switch train_norms or train_biases on for those, connect clip and "
-        "set text_encoder_lr above 0 for text encoders, or switch drop_others on."
+        f"'{unused[0][1]}'), and they would be lost. Choose wider targets, switch train_norms or train_biases on "
+        "for those, connect clip and set text_encoder_lr above 0 for text encoders, or switch drop_others on."
     ])
 
 
