@@ -14,7 +14,7 @@ from ..training.network import in_place
 from ..training.parts import Trainable
 from ..training.specs import DTYPES
 from . import compat
-from .lend import attention, kernels
+from .lend import attention, kernels, notes
 from .lend.borrow import attributes, borrowed
 from .lend.paged import settled
 from .model.denoiser import ComfyDenoiser
@@ -78,6 +78,9 @@ class Session:
             stack.enter_context(attention.pinned())
             stack.enter_context(kernels.differentiable())
             stack.enter_context(in_place.harmless(_storages(self._models())))
+            for part in self.parts():
+                stack.enter_context(notes.forgotten(part.module))
+                stack.enter_context(attributes([(part.module, "forward", in_place.followed(part.module.forward))]))
             self._stack = stack.pop_all()
 
     def _models(self) -> list[nn.Module]:

@@ -3,6 +3,7 @@
     borrow     every tensor replaced by a normal one on the same storage, and put back
     attention  an attention with a backward, whatever ComfyUI was launched with
     kernels    a backward for comfy_kitchen's kernels
+    notes      what a forward keeps for the next one, taken away
     weights    the base weights as they act in the forward
     paged      weights that ComfyUI moves to the device for one layer only
 """

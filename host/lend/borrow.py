@@ -19,7 +19,7 @@ from torch import nn
 
 #: Attributes of a layer that ComfyUI itself makes, moves and drops while it runs (dynamic VRAM, pinned memory): they are left
 #: to it, since putting an old one back would bring back memory that is gone.
-_COMFYUI_S_OWN = {"_v_weight", "_v_bias", "_pin"}
+COMFYUI_S_OWN = {"_v_weight", "_v_bias", "_pin"}
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callab
     tables: list[tuple[dict[str, Any], bool]] = [(module._parameters, True), (module._buffers, False), (vars(module), False)]
     for table, wrap in tables:
         for name, tensor in list(table.items()):
-            if not _is_plain(tensor) or name in _COMFYUI_S_OWN:
+            if not _is_plain(tensor) or name in COMFYUI_S_OWN:
                 continue
             if id(tensor) not in aliases:
                 made = alias(tensor)

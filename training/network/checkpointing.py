@@ -29,14 +29,12 @@ def units(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def checkpointed(forward: Callable) -> Callable:
     """`forward`, recomputed in backward. Without gradient (sampling) it is called as it is."""
 
-    block = recomputable(forward)
-
     def run(*args, **kwargs):
         if not torch.is_grad_enabled():
             return forward(*args, **kwargs)
         # What comes in is kept until backward: lazily cloned, since whoever called may write into it afterwards.
         # Dropout draws from seeded generators of its own, so the global state need not be kept.
-        return checkpoint(block, *lazily(args), use_reentrant=False, preserve_rng_state=False, **lazily(kwargs))
+        return checkpoint(recomputable(forward), *lazily(args), use_reentrant=False, preserve_rng_state=False, **lazily(kwargs))
 
     return run
 

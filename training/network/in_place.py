@@ -24,22 +24,45 @@ _PLAIN = (Tensor, nn.Parameter)
 
 @contextmanager
 def harmless(constant: Collection[int] = ()) -> Iterator[None]:
-    """While open, in-place writes change no tensor that autograd has kept, and writes that autograd cannot follow are made
-    such that it can.
+    """While open, in-place writes change no tensor that autograd has kept.
 
     `constant` are the storages (`storage_of`) that nobody writes to, the base weights: they are kept as they are, since their
     owner may rely on where they lie."""
 
-    def keep(tensor: Tensor) -> Tensor:
-        return tensor if storage_of(tensor) in constant else lazy_clone(tensor)
+    def keep(tensor: Tensor) -> Tensor:  # thousands of times a step: no more than is needed
+        if type(tensor) not in _PLAIN or tensor.layout is not torch.strided or tensor.untyped_storage()._cdata in constant:
+            return tensor
+        return torch._lazy_clone(tensor)
 
-    with saved_tensors_hooks(keep, _as_it_is), _Followed():
+    with saved_tensors_hooks(keep, _as_it_is):
         yield
+
+
+def followed(forward: Callable) -> Callable:
+    """`forward`, where autograd refuses some of its writes: they are made such that it can follow them. Looking at every call
+    costs 3 microseconds each, so that begins with the first refusal, and the forward begins anew."""
+    refused = False
+
+    def run(*args, **kwargs):
+        nonlocal refused
+        if not refused:
+            try:
+                return forward(*args, **kwargs)
+            except RuntimeError as error:
+                if not any(words in str(error) for words in _REFUSALS):
+                    raise
+                refused = True
+        with _Followed():
+            return forward(*args, **kwargs)
+
+    return run
 
 
 def recomputable(forward: Callable) -> Callable:
     """`forward` as a block to recompute: it may write into its arguments, and what the block keeps is lazily cloned before
-    the checkpoint's own hooks, which know nothing of `harmless`, get to see it."""
+    the checkpoint's own hooks, which know nothing of `harmless`, get to see it. Made anew for every forward: in backward,
+    PyTorch has put the function modes of the forward away."""
+    mode = _get_current_function_mode()
 
     def run(*args, **kwargs):
         args, kwargs = lazily(args), lazily(kwargs)
@@ -47,9 +70,8 @@ def recomputable(forward: Callable) -> Callable:
         if hooks is None:
             return forward(*args, **kwargs)
         pack, unpack = hooks
-        # In backward, where a block runs again, PyTorch has put the function modes of the forward away.
-        followed = nullcontext() if isinstance(_get_current_function_mode(), _Followed) else _Followed()
-        with saved_tensors_hooks(lambda tensor: pack(lazy_clone(tensor)), unpack), followed:
+        again = mode if isinstance(mode, _Followed) and mode is not _get_current_function_mode() else nullcontext()
+        with saved_tensors_hooks(lambda tensor: pack(lazy_clone(tensor)), unpack), again:
             return forward(*args, **kwargs)
 
     return run
@@ -99,6 +121,9 @@ class _Followed(TorchFunctionMode):
             return _written(out, func(*args, **kwargs))
         return func(*args, **kwargs)
 
+
+#: What autograd says of writes that it cannot follow.
+_REFUSALS = ("out=... arguments don't support automatic differentiation", "a view and is being modified inplace")
 
 _PIECES: dict[Callable, Callable] = {
     torch.chunk: torch.unsafe_chunk, Tensor.chunk: torch.unsafe_chunk,

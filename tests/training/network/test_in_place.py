@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pack.training.network.checkpointing import checkpointed
-from pack.training.network.in_place import harmless, lazy_clone, storage_of
+from pack.training.network.in_place import followed, harmless, lazy_clone, storage_of
 
 WEIGHT = torch.randn(8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 0.5
 
@@ -91,7 +91,7 @@ def x():
 @pytest.mark.parametrize("recompute", [False, True])
 def test_gradients_are_right(block, recompute, x):
     with harmless():
-        assert difference(loss_of(checkpointed(block) if recompute else block), x) < 1e-6
+        assert difference(followed(loss_of(checkpointed(block) if recompute else block)), x) < 1e-6
 
 
 @pytest.mark.parametrize("block", [residual, fused])
@@ -105,7 +105,7 @@ def test_they_are_silently_wrong_without(block, x):
 @pytest.mark.parametrize("block", [residual, fused, into_out])
 def test_recomputed_and_not_is_the_same(block, x):
     with harmless():
-        kept, recomputed = (torch.autograd.grad(loss_of(f)(x), x)[0] for f in (block, checkpointed(block)))
+        kept, recomputed = (torch.autograd.grad(followed(loss_of(f))(x), x)[0] for f in (block, checkpointed(block)))
     assert torch.equal(kept, recomputed)
 
 
@@ -129,7 +129,19 @@ def test_out_of_several_results(x):
         return (values * 2).sum()
 
     with harmless():
-        assert difference(loss, x) < 1e-6
+        assert difference(followed(loss), x) < 1e-6
+
+
+def test_another_error_is_the_model_s_own():
+    calls = []
+
+    def broken(x):
+        calls.append(x)
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        followed(broken)(torch.ones(1))
+    assert len(calls) == 1
 
 
 def test_constants_stay_where_they_lie():

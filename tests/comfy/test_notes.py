@@ -1,0 +1,67 @@
+"""What a model notes on itself in a forward is gone after it."""
+
+import pytest
+import torch
+from torch import nn
+
+
+class Remembering(nn.Module):
+    """Keeps the first result, in every way that models do."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+        self.scale = torch.ones(4)
+        self.cache = None
+        self.entries = []
+        self.by_name = {"seed": 1}
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.cache is None and not self.entries and "y" not in self.by_name and not hasattr(self.inner, "noted"):
+            self.cache = self.inner(x) * self.scale
+            self.entries.append({"kv": (self.cache,)})
+            self.by_name["y"] = self.cache
+            self.inner.noted = [self.cache]
+            self.fresh = self.cache
+        return self.cache
+
+
+@pytest.fixture
+def model(comfy):
+    from pack.host.lend.notes import forgotten
+
+    model = Remembering()
+    with forgotten(model):
+        yield model
+
+
+def test_every_forward_is_the_first_one(model):
+    x = torch.randn(2, 4)
+    first = model(x)
+    first.sum().backward()
+    with torch.no_grad():
+        model.inner.weight.add_(1)
+    second = model(x)
+    second.sum().backward()  # through a graph of its own
+    assert not torch.equal(first, second)
+    assert (model.cache, model.entries, model.by_name, hasattr(model, "fresh"), hasattr(model.inner, "noted")) == (
+        None, [], {"seed": 1}, False, False)
+    assert model.calls == 2 and torch.equal(model.scale, torch.ones(4))
+
+
+def test_what_recomputing_left_is_gone_before_the_next(model):
+    x = torch.randn(2, 4)
+    model.cache = torch.zeros(2, 4)
+    assert model(x).abs().max() > 0
+
+
+def test_the_forward_is_given_back(comfy):
+    from pack.host.lend.notes import forgotten
+
+    model = Remembering()
+    with forgotten(model):
+        pass
+    assert "forward" not in vars(model)
+    assert model(torch.randn(2, 4)) is model.cache
