@@ -32,12 +32,12 @@ class Session:
         self.dtype = compute_dtype(patcher, precision)
         self._reserved = 0
         self.denoiser = ComfyDenoiser(patcher, self.family, self.dtype)
-        self._clip = clip
+        self.clip = clip
         self._stack: ExitStack | None = None
 
     def parts(self) -> list[Trainable]:
         """The diffusion model, then each text encoder of `clip`."""
-        return trainable_parts(self.patcher, self._clip, self.family, self.dtype)
+        return trainable_parts(self.patcher, self.clip, self.family, self.dtype)
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -63,7 +63,7 @@ class Session:
 
     def load(self) -> None:
         """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it."""
-        patchers = [self.patcher] + ([self._clip.patcher] if self._clip is not None else [])
+        patchers = [self.patcher] + ([self.clip.patcher] if self.clip is not None else [])
         with torch.inference_mode():
             model_management.load_models_gpu(patchers, memory_required=self._reserved)
 
@@ -72,8 +72,8 @@ class Session:
         with ExitStack() as stack:
             stack.enter_context(borrowed(self._models()))
             stack.enter_context(settled(self.patcher.model, self.device))
-            if self._clip is not None:
-                stack.enter_context(settled(self._clip.cond_stage_model, self._clip.patcher.load_device))
+            if self.clip is not None:
+                stack.enter_context(settled(self.clip.cond_stage_model, self.clip.patcher.load_device))
             stack.enter_context(attributes(self._changes()))
             stack.enter_context(attention.pinned())
             stack.enter_context(kernels.differentiable())
@@ -84,7 +84,7 @@ class Session:
             self._stack = stack.pop_all()
 
     def _models(self) -> list[nn.Module]:
-        return [self.patcher.model, *([self._clip.cond_stage_model] if self._clip is not None else [])]
+        return [self.patcher.model, *([self.clip.cond_stage_model] if self.clip is not None else [])]
 
     def _return(self) -> None:
         stack, self._stack = self._stack, None

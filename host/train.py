@@ -16,7 +16,7 @@ from ..training.data.advice.check import caption_problems
 from ..training.errors import DatasetError, raise_problems
 from ..training.events import Emitter, Message
 from ..training.lora_file.file import TrainedLora
-from ..training.order import Order
+from ..training.order import Order, Trial
 from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import Result, carry_out
 from ..training.run.control import Control
@@ -28,6 +28,7 @@ from .model import fingerprint
 from .model.checks import check_parts, warnings_about
 from .model.facts import model_facts, model_files, model_name
 from .model.images import ComfyImageEncoder
+from .model.known import is_proven
 from .model.sampler import ComfySampler
 from .model.text import ComfyTextEncoder
 from .panel.listeners import panel_listeners
@@ -93,12 +94,18 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         image_encoder=ComfyImageEncoder(wiring.vae), text_encoder=ComfyTextEncoder(wiring.clip),
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),
         training=session.training, returned=session.returned, reserve=session.reserve,
+        trial=None if is_proven(wiring.model) else _trial(wiring, session),
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
         model_facts=model_facts(wiring.nodes, wiring.node_id, wiring.model, wiring.clip),
         scale_gradients=session.dtype is torch.float16,
         read_back=lambda path, network: read_back(path, network, wiring.model, wiring.clip).summary(),
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
     )
+
+
+def _trial(wiring: Wiring, session: Session) -> Trial:
+    in_fp32 = Session(wiring.model, clip=session.clip, precision="fp32")
+    return Trial(model=type(wiring.model.model.model_config).__name__, training=in_fp32.training, parts=in_fp32.parts())
 
 
 def _model_name(wiring: Wiring) -> str:

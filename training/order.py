@@ -17,6 +17,15 @@ from .recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A model that nobody has seen train, by the name of its class; lent in fp32, and its parts as they compute then."""
+
+    model: str
+    training: Callable[[], AbstractContextManager[None]]
+    parts: Sequence[Trainable]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """`recipe` is what the user set; the rest is what the host lends. `parts` are what gets adapters: the diffusion model,
     then text encoders to train.
@@ -25,7 +34,7 @@ class Order:
     `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
     `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
     `recipe.network.start_from` holds, module by module. `model_facts` are for the LoRA file's metadata, where the host knows
-    them: hash, vae_name, clip_skip, architecture.
+    them: hash, vae_name, clip_skip, architecture. `trial` is asked for on a kind of model that was never proven.
     """
 
     recipe: Recipe
@@ -42,6 +51,7 @@ class Order:
     model_identity: str
     model_name: str = ""
     starts: Starts | None = None
+    trial: Trial | None = None
     model_facts: Mapping[str, Any] = field(default_factory=dict)
     scale_gradients: bool = False
     read_back: Callable[[Path, Network], str] = lambda path, network: ""

@@ -13,6 +13,7 @@ from ..network.attach import attached
 from ..order import Order
 from .build import Built, build
 from .control import Control
+from .gradient_check import require_true_gradient
 from .loop import train
 from .state import load_state, require_same_run
 
@@ -44,6 +45,8 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         built = build(order, control, emit)
         first_step = _resume(order, built, state)
         emit(_started(order, built))
+        if order.trial is not None and state is None:
+            require_true_gradient(order.trial, built.network, built.trainer, emit)
         with order.training(), attached(built.network, list(order.parts), checkpointing=order.recipe.run.gradient_checkpointing):
             reason = train(built.trainer)
         path = built.checkpoints.save_end(built.trainer)
