@@ -9,18 +9,24 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from pack.training.specs import DTYPES
+
 DIRECTIONS = 3
 
 
 @contextmanager
-def everything_in_fp64() -> Iterator[None]:
-    """While open, `.float()` keeps fp64, which ComfyUI says wherever it wants to be exact."""
+def everything_in(precision: str) -> Iterator[None]:
+    """While open, a session may compute in fp64, and `.float()`, which ComfyUI says wherever it wants to be exact, keeps it."""
+    if precision != "fp64":
+        yield
+        return
     single = torch.Tensor.float
-    torch.Tensor.float = torch.Tensor.double
+    torch.Tensor.float, DTYPES["fp64"] = torch.Tensor.double, torch.float64
     try:
         yield
     finally:
         torch.Tensor.float = single
+        del DTYPES["fp64"]
 
 
 def worst_difference(loss: Callable[[], Tensor], parameters: Sequence[Tensor], *, step: float) -> float:

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from pack.tests.comfy import tiny_models
+from pack.tests.comfy.central_differences import everything_in, worst_difference
 from pack.tests.comfy.test_borrow import snapshot
 from pack.tests.comfy.tiny_models import Tiny
 from pack.training.lora_file.file import write_lora
@@ -34,6 +35,8 @@ class Walked:
     recomputed_blocks: int
     losses: tuple[float, ...]
     checkpointing_error: float
+    least_cosine: float
+    gradient_error: float
     out_of_place_error: float
     batch_error: float
     file_error: float
@@ -63,10 +66,38 @@ def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
         text_encoders=tuple(name for name, _ in session.family.text_encoder_prefixes),
         default_targets=len(build_network(NetworkSpec(rank=2), session.parts(), seed=3)),
         recomputed_blocks=sum(1 for _ in units(patcher.model.diffusion_model)), losses=losses,
-        checkpointing_error=_largest(recomputed, plain), out_of_place_error=out_of_place, batch_error=batch_error,
+        checkpointing_error=_largest(recomputed, plain), least_cosine=_least_cosine(recomputed, plain),
+        gradient_error=gradient_error(comfy, tiny), out_of_place_error=out_of_place, batch_error=batch_error,
         file_error=bench.file_error(trained), unmapped=len(unmapped), sampled=_sampled(comfy, trained, tiny),
         is_as_before=is_as_before,
     )
+
+
+def gradient_error(comfy, tiny: Tiny) -> float:
+    """Of recomputed blocks, as users train, against central differences; `up` is away from 0."""
+    for precision, step in (("fp64", 1e-2), ("fp32", 5e-2)):
+        try:
+            with everything_in(precision):
+                return _gradient_error(comfy, tiny, precision, step)
+        except Exception as error:  # noqa: BLE001  a kernel that knows no fp64 says so in its own way
+            if precision == "fp32":
+                raise
+            assert "ouble" in str(error) or "float64" in str(error), error
+    raise AssertionError("unreachable")
+
+
+def _gradient_error(comfy, tiny: Tiny, precision: str, step: float) -> float:
+    from pack.host.session import Session
+
+    session = Session(tiny_models.patcher(comfy, tiny), precision=precision)
+    session.load()
+    network = _network(session)
+    parameters = [parameter for _, parameter in network.named_parameters()]
+    for parameter in parameters:
+        parameter.data = parameter.data.to(session.dtype)
+    bench = _Bench(session, network, tiny)
+    with session.training(), attached(network, session.parts(), checkpointing=True):
+        return worst_difference(lambda: bench.losses().mean(), parameters, step=step)
 
 
 class _Bench:
@@ -189,8 +220,19 @@ def _sampled(comfy, trained, tiny: Tiny) -> torch.Tensor:
 
 
 def _largest(found: dict, expected: dict) -> float:
+    return max(_relative(found[name], expected[name]) for name in _alive(found, expected))
+
+
+def _least_cosine(found: dict, expected: dict) -> float:
+    """Of what any parameter's gradient has in common with the other one."""
+    return min(float(torch.cosine_similarity(found[name].flatten(), expected[name].flatten(), dim=0)) for name in _alive(found, expected))
+
+
+def _alive(found: dict, expected: dict) -> list[str]:
+    """The parameters whose gradient is more than rounding: that of a key's bias is 0, since softmax does not see it."""
     assert found.keys() == expected.keys()
-    return max(_relative(found[name], expected[name]) for name in expected)
+    largest = max(float(gradient.norm()) for gradient in expected.values())
+    return [name for name in expected if max(found[name].norm(), expected[name].norm()) > 1e-5 * largest]
 
 
 def _relative(found: torch.Tensor, expected: torch.Tensor) -> float:

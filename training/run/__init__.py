@@ -1,18 +1,18 @@
 """One run: from an order to the last file.
 
-    build          the only composition root: order -> Trainer
-    trainer        the parts of a run, wired
-    loop           step by step to the end
-    feed           draws -> latents, conditions, masks, weights
-    stepper        a batch of draws -> its losses
-    updater        backward, accumulation, clipping, the update, the schedule
-    previews       what happens between steps: pictures
-    validation     what happens between steps: the loss on held-out pictures
-    checkpoints    what happens between steps: LoRA files, and a state to go on from
-    state          that state, as a file
-    identity       what a run is made of, so that one that goes on can tell what has changed
-    identity_v1    the same for the states of version 1
-    control        wishes from outside
-    gradient_check whether a model that nobody has seen train passes on true gradients
-    carry_out      start to end, whatever ends it
+    build           the only composition root: order -> Trainer
+    trainer         the parts of a run, wired
+    loop            step by step to the end
+    feed            draws -> latents, conditions, masks, weights
+    stepper         a batch of draws -> its losses
+    updater         backward, accumulation, clipping, the update, the schedule
+    previews        what happens between steps: pictures
+    validation      what happens between steps: the loss on held-out pictures
+    checkpoints     what happens between steps: LoRA files, and a state to go on from
+    state           that state, as a file
+    identity        what a run is made of, so that one that goes on can tell what has changed
+    identity_v1     the same for the states of version 1
+    control         wishes from outside
+    gradient_check  whether a model that nobody has seen train passes on true gradients
+    carry_out       start to end, whatever ends it
 """
