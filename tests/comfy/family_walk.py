@@ -79,7 +79,7 @@ def gradient_error(comfy, tiny: Tiny) -> float:
         try:
             with everything_in(precision):
                 return _gradient_error(comfy, tiny, precision, step)
-        except Exception as error:  # noqa: BLE001  a kernel that knows no fp64 says so in its own way
+        except Exception as error:
             if precision == "fp32":
                 raise
             assert "ouble" in str(error) or "float64" in str(error), error
