@@ -30,8 +30,17 @@ def fused(x):
     return x
 
 
+def gated(x):
+    """Qwen-Image 2.1: the residual's parts (caption, picture), each with a gate of its own, through slices; twice a block."""
+    for gate in (WEIGHT[0], WEIGHT[1]):
+        y = norm(x) @ WEIGHT
+        x[1:].addcmul_(y[1:], gate)
+        x[:1].addcmul_(y[:1], gate)
+    return x
+
+
 def slices(x):
-    """Krea 2, Qwen-Image 2.1: a write into a part, which other views see."""
+    """Krea 2: a write into a part, which other views see."""
     h = torch.exp(x @ WEIGHT * 0.3)
     whole = h.view(4, 4)
     h[:, :4].mul_(1 + h[:, 4:]).add_(x[:, :4])
@@ -57,7 +66,7 @@ def activation(x):
     return F.silu(x @ WEIGHT, inplace=True).mul_(x)
 
 
-BLOCKS = [residual, fused, slices, pieces, into_out, activation]
+BLOCKS = [residual, fused, gated, slices, pieces, into_out, activation]
 
 
 def difference(function, x: torch.Tensor, *, step: float = 1e-6) -> float:
@@ -94,7 +103,7 @@ def test_gradients_are_right(block, recompute, x):
         assert difference(followed(loss_of(checkpointed(block) if recompute else block)), x) < 1e-6
 
 
-@pytest.mark.parametrize("block", [residual, fused])
+@pytest.mark.parametrize("block", [residual, fused, gated])
 def test_they_are_silently_wrong_without(block, x):
     """In plain recomputed blocks, as PyTorch's own checkpoint leaves them: what the guard is for."""
     from torch.utils.checkpoint import checkpoint

@@ -1,5 +1,7 @@
 """The panel as a person uses it: words for what the tests click and read."""
 
+import time
+
 from playwright.sync_api import Locator, Page, expect
 
 from pack.tests.web.browser.conftest import post
@@ -85,7 +87,9 @@ class Panel:
         return int(text) if text.isdigit() else 0
 
     def wait_for_step(self, step: int) -> None:
-        for _ in range(300):
+        """Two minutes are for a machine that does something else beside."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
             if self.step() >= step:
                 return
             self.page.wait_for_timeout(100)
