@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import comfy.model_management as model_management
+import comfy.model_sampling
 import torch
 from comfy.cli_args import args
 from server import PromptServer
@@ -27,12 +31,30 @@ def training_changes(models: Iterable[nn.Module]) -> list[Change]:
     changes: list[Change] = []
     if hasattr(model_management, "in_training"):  # fused kernels without a backward give way to plain torch
         changes.append((model_management, "in_training", True))
-    changes += [(args, name, True) for name in _RECORDERS if hasattr(args, name)]
+    changes += where_known(args, dict.fromkeys(_RECORDERS, True))
     for model in models:
         if getattr(model, "current_patcher", None) is not None:  # left by a sampling that was interrupted: fetches ahead
             changes.append((model, "current_patcher", None))
         changes += [(module, name, False) for module in model.modules() for name in _AHEAD if vars(module).get(name)]
     return changes
+
+
+def where_known(module: object, values: Mapping[str, Any]) -> list[Change]:
+    """`values` by attribute of one of ComfyUI's modules, without those that this ComfyUI does not have."""
+    return [(module, name, value) for name, value in values.items() if hasattr(module, name)]
+
+
+def predicts_v_of_ddpm(model_sampling) -> bool:
+    """CogVideoX's way of sampling in newer ComfyUI; 0.3.75 has none."""
+    return isinstance(model_sampling, getattr(comfy.model_sampling, "V_PREDICTION_DDPM", ()))
+
+
+def kernels() -> tuple[ModuleType, ModuleType] | None:
+    """comfy_kitchen, whose kernels newer ComfyUI calls inside of models, and their twins in plain torch; None where there is none."""
+    try:
+        return import_module("comfy_kitchen"), import_module("comfy_kitchen.backends.eager")
+    except ImportError:
+        return None
 
 
 def set_execution_device(text_encoders, device: torch.device) -> None:

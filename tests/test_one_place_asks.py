@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pack.tests.test_boundary import COMFYUI, FILES, ROOT
+from pack.tests.test_boundary import COMFYUI as MODULES
+from pack.tests.test_boundary import FILES, ROOT
 
+COMFYUI = {*MODULES, "comfy_kitchen", "comfy_aimdo"}  # and what is ComfyUI's own among the packages that it needs
 THE_PLACE = ROOT / "host" / "compat.py"
 VERSIONS = {"comfyui_version", "__version__", "version_info"}
 ASKING = {"hasattr", "getattr", "signature", "find_spec", "import_module"}

@@ -6,7 +6,6 @@ kernels are asked for by what they are, operations without a derivative, so that
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 from torch._library.custom_ops import OPDEFS
 
+from .. import compat
 from .borrow import attributes
 
 _LIBRARY = "comfy_kitchen"
@@ -25,24 +25,17 @@ _LIBRARY = "comfy_kitchen"
 @contextmanager
 def differentiable() -> Iterator[None]:
     """While open, every kernel that has a twin can be passed through backward. Nothing happens where there are no kernels."""
-    library = _module(_LIBRARY)
-    if library is None:
+    found = compat.kernels()
+    if found is None:
         yield
         return
-    eager = importlib.import_module(f"{_LIBRARY}.backends.eager")
+    library, eager = found
     for name, definition in list(OPDEFS.items()):
         kernel = name.removeprefix(f"{_LIBRARY}::")
         if kernel != name and _lacks_a_backward(definition) and hasattr(eager, kernel):
             _give_backward(name, getattr(eager, kernel))
     with attributes([(library, name, _in_place(getattr(library, name[:-1]))) for name in _writing(library)]):
         yield
-
-
-def _module(name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
 
 
 def _lacks_a_backward(definition: Any) -> bool:

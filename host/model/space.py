@@ -11,6 +11,7 @@ import comfy.model_sampling as sampling
 from torch import Tensor
 
 from ...training.errors import ModelError
+from .. import compat
 
 
 class Space:
@@ -91,7 +92,7 @@ def space_of(patcher) -> Space:
         return EdmSpace(model_sampling)
     if isinstance(model_sampling, sampling.COSMOS_RFLOW):
         return CosmosFlowSpace(model_sampling)
-    if isinstance(model_sampling, getattr(sampling, "V_PREDICTION_DDPM", ())):
+    if compat.predicts_v_of_ddpm(model_sampling):
         return DdpmSpace(model_sampling)
     known = ((sampling.V_PREDICTION, "v"), (sampling.X0, None), (sampling.EPS, "epsilon"), (sampling.CONST, "flow"))
     name = next((name for kind, name in known if isinstance(model_sampling, kind)), None)

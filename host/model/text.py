@@ -67,7 +67,7 @@ class ComfyTextEncoder:
 
 def literal_tokens(clip, text: str, *, return_word_ids: bool = False) -> dict:
     """ComfyUI's tokens of `text`, read as plain letters."""
-    parser = [(sd1_clip, name, plain) for name, plain in _PLAIN.items() if hasattr(sd1_clip, name)]
+    parser = compat.where_known(sd1_clip, _PLAIN)
     names = [(entry, "embedding_identifier", _NEVER) for entry in _tokenizers(clip.tokenizer) if hasattr(entry, "embedding_identifier")]
     with attributes([*parser, *names]):
         return clip.tokenize(text, return_word_ids=return_word_ids)
