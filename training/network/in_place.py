@@ -32,7 +32,7 @@ def harmless(constant: Collection[int] = ()) -> Iterator[None]:
     def keep(tensor: Tensor) -> Tensor:  # thousands of times a step: no more than is needed
         if type(tensor) not in _PLAIN or tensor.layout is not torch.strided or tensor.untyped_storage()._cdata in constant:
             return tensor
-        return torch._lazy_clone(tensor)
+        return _cloned(tensor)
 
     with saved_tensors_hooks(keep, _as_it_is):
         yield
@@ -82,7 +82,14 @@ def lazy_clone(tensor: Tensor) -> Tensor:
     quantised tensors) is given back as it is."""
     if type(tensor) not in _PLAIN or tensor.layout != torch.strided or tensor.is_inference():
         return tensor
-    return torch._lazy_clone(tensor)
+    return _cloned(tensor)
+
+
+def _cloned(tensor: Tensor) -> Tensor:
+    try:
+        return torch._lazy_clone(tensor)
+    except RuntimeError:  # memory that PyTorch did not allocate itself: numpy's, a file's, pinned
+        return tensor.clone() if tensor.requires_grad else tensor
 
 
 def storage_of(tensor: Tensor) -> int:

@@ -1,5 +1,6 @@
 """Gradients of blocks that write into their activations, against central differences in fp64."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -139,6 +140,22 @@ def test_out_of_several_results(x):
 
     with harmless():
         assert difference(followed(loss), x) < 1e-6
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_memory_of_others_is_cloned_at_once_or_left(recompute, x):
+    """numpy's: no lazy clone can be made of it."""
+    constant = torch.from_numpy(np.full((2, 8), 0.7))
+
+    def block(h):
+        h = h * constant
+        h.mul_(norm(h)).add_(constant)
+        return h
+
+    with harmless():
+        assert difference(loss_of(checkpointed(block) if recompute else block), x) < 1e-6
+        mine = lazy_clone(torch.from_numpy(np.ones(3)).requires_grad_())
+        assert mine.tolist() == [1, 1, 1] and lazy_clone(constant) is constant
 
 
 def test_another_error_is_the_model_s_own():
