@@ -14,7 +14,7 @@ from pack.tests.test_boundary import FILES, ROOT
 COMFYUI = {*MODULES, "comfy_kitchen", "comfy_aimdo"}  # and what is ComfyUI's own among the packages that it needs
 THE_PLACE = ROOT / "host" / "compat.py"
 VERSIONS = {"comfyui_version", "__version__", "version_info"}
-ASKING = {"hasattr", "getattr", "signature", "find_spec", "import_module"}
+ASKING = {"hasattr", "getattr", "signature", "find_spec"}
 
 
 def questions(source: str) -> list[str]:
@@ -24,8 +24,7 @@ def questions(source: str) -> list[str]:
     found: list[ast.AST] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _last(node.func) in ASKING and node.args:
-            asked = node.args[0]
-            if _first(asked) in theirs or (isinstance(asked, ast.Constant) and str(asked.value).split(".")[0] in COMFYUI):
+            if _first(node.args[0]) in theirs or _names_a_module(node.args[0]):
                 found.append(node)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found += [node for alias in node.names if alias.name in VERSIONS or getattr(node, "module", "") in VERSIONS]
@@ -53,8 +52,12 @@ def _catches_a_missing_name(handler: ast.ExceptHandler) -> bool:
 
 
 def _uses(line: ast.AST, names: set[str]) -> bool:
-    return any(isinstance(node, ast.Name) and node.id in names or isinstance(node, (ast.Import, ast.ImportFrom))
-               and bool(_comfyui_s_names(ast.Module([node], []))) for node in ast.walk(line))
+    imported = _comfyui_s_names(line)
+    return any(bool(imported) or _names_a_module(node) or isinstance(node, ast.Name) and node.id in names for node in ast.walk(line))
+
+
+def _names_a_module(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and str(node.value).split(".")[0] in COMFYUI
 
 
 def _first(node: ast.AST) -> str:
@@ -83,6 +86,8 @@ def test_nobody_else_asks(path: Path):
         ("try:\n    import comfy.quant_ops\nexcept ImportError:\n    pass", True),
         ("import comfy.ops\ntry:\n    f = comfy.ops.new\nexcept AttributeError:\n    f = None", True),
         ("import importlib.util\nimportlib.util.find_spec('comfy.quant_ops')", True),
+        ("from importlib import import_module\ntry:\n    k = import_module('comfy_kitchen')\nexcept ImportError:\n    k = None", True),
+        ("from importlib import import_module\nimport_module('comfy_extras.nodes_flux')", False),
         ("import inspect\nimport comfy.sd\ninspect.signature(comfy.sd.load_lora)", True),
         ("import comfy.ops\nhasattr(layer, 'comfy_cast_weights')", False),
         ("import torch\ngetattr(torch, 'float8_e4m3fn', None)", False),
