@@ -21,6 +21,7 @@ from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import Result, carry_out
 from ..training.run.control import Control
 from . import compat
+from .lora.assistant import assistant_starts
 from .lora.peft_names import peft_rows
 from .lora.start_from import module_starts
 from .lora.verify import read_back
@@ -87,10 +88,11 @@ def _check(wiring: Wiring) -> None:
 
 
 def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
-    parts, start = session.parts(), wiring.recipe.network.start_from
+    parts, start, assistant = session.parts(), wiring.recipe.network.start_from, wiring.recipe.run.assistant
     return Order(
         recipe=wiring.recipe, folder=folder, cache_folder=cache_folder() if wiring.recipe.run.cache_to_disk else None,
         denoiser=session.denoiser, parts=parts, starts=module_starts(start, wiring.model, wiring.clip, parts) if start else None,
+        assistant=assistant_starts(assistant, wiring.model, parts) if assistant else None,
         image_encoder=ComfyImageEncoder(wiring.vae), text_encoder=ComfyTextEncoder(wiring.clip),
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),
         training=session.training, returned=session.returned, reserve=session.reserve,

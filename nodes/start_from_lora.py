@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..host.lora.start_from import NO_FILE, file_stamp, lora_names, start_from
+from ..host.lora.given import NO_FILE, file_stamp, lora_names
+from ..host.lora.start_from import start_from
 from . import sockets
 from .widgets import CATEGORY, extra
 

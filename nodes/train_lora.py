@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from ..host.lora.assistant import assistant_from
+from ..host.lora.given import NO_FILE, file_stamp, lora_names
 from ..host.train import train_lora, trained_outputs
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
@@ -81,6 +83,17 @@ class TrainLoRA(io.ComfyNode):
                 advanced(io.Boolean.Input("tensorboard", default=False,
                     tooltip="Also writes a TensorBoard log into the run's folder, for those who compare runs there. "
                             "The panel needs none.")),
+                io.LoraModel.Input("assistant", optional=True,
+                    tooltip="Only for Turbo and other few-step models: the training adapter made for this model, as a LORA_MODEL. It lies "
+                            "frozen under your LoRA while training, so that the model does not forget its few steps, and is off in "
+                            "previews, validation, the file and the outputs. assistant_name takes it from a file instead."),
+                advanced(io.Combo.Input("assistant_name", options=lora_names(), default=NO_FILE,
+                    tooltip="Only for Turbo and other few-step models: the file of the training adapter made for this model, from "
+                            "models/loras. 'none' for every other model.")),
+                advanced(io.Float.Input("assistant_strength", default=1.0, min=-2.0, max=2.0, step=0.05,
+                    tooltip="How strongly the assistant works. 1 is what training adapters are made for. Lower: the few steps are "
+                            "forgotten sooner; higher: your LoRA fits less when the assistant is gone. -1 takes a turbo LoRA out of a "
+                            "model that it is merged into.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),
@@ -95,9 +108,14 @@ class TrainLoRA(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, assistant_name=NO_FILE, **_widgets) -> str | float:
+        return file_stamp(assistant_name) if assistant_name is not None else float("nan")
+
+    @classmethod
     def execute(cls, model, vae, dataset, network, optimizer, clip=None, objective=None, preview=None, precision="auto",
-                **settings) -> io.NodeOutput:
-        run = RunSpec(precision=None if precision == "auto" else precision, **settings)
+                assistant=None, assistant_name=NO_FILE, assistant_strength=1.0, **settings) -> io.NodeOutput:
+        run = RunSpec(precision=None if precision == "auto" else precision,
+                      assistant=assistant_from(assistant_name, assistant, assistant_strength), **settings)
         workflow = (cls.hidden.extra_pnginfo or {}).get("workflow")
         recipe = Recipe(
             dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(),

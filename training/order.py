@@ -33,8 +33,9 @@ class Order:
     `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them.
     `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
     `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
-    `recipe.network.start_from` holds, module by module. `model_facts` are for the LoRA file's metadata, where the host knows
-    them: hash, vae_name, clip_skip, architecture. `trial` is asked for on a kind of model that was never proven.
+    `recipe.network.start_from` holds, module by module, `assistant` what that of `recipe.run.assistant` does. `model_facts` are
+    for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture. `trial` is asked for on a
+    kind of model that was never proven.
     """
 
     recipe: Recipe
@@ -52,6 +53,7 @@ class Order:
     model_name: str = ""
     starts: Starts | None = None
     trial: Trial | None = None
+    assistant: Starts | None = None
     model_facts: Mapping[str, Any] = field(default_factory=dict)
     scale_gradients: bool = False
     read_back: Callable[[Path, Network], str] = lambda path, network: ""

@@ -7,7 +7,8 @@ A spec never changes: ComfyUI caches node outputs between prompts, so use `datac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -19,12 +20,28 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Assistant:
+    """A LoRA that lies frozen under the trained one while training: the training adapter of a distilled model. `tensors` are the
+    file's, by key; `digest` stands for their content. Below 0 it is taken out of the model: a turbo LoRA that is merged into it."""
+
+    name: str
+    digest: str
+    strength: float = 1.0
+    tensors: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.strength:
+            raise SettingsError("Train LoRA", ["assistant_strength is 0, which is no assistant. Set it to 1, or assistant_name to none."])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunSpec:
     """What the Train LoRA node itself sets.
 
     `steps` are optimizer updates; `epochs` > 0 replaces them by whole passes over the repeated pictures.
     One update sees batch_size x gradient_accumulation pictures. `precision` is the compute dtype
     (None: what the model is loaded in); adapters stay fp32. `resume` is '' (a new run), 'latest', or a run's folder.
+    `assistant` lies under the LoRA while training.
     """
 
     run_name: str = free("lora")
@@ -44,6 +61,7 @@ class RunSpec:
     validate_every_n_steps: int = free(0)
     cache_to_disk: bool = free(False)
     tensorboard: bool = free(False)
+    assistant: Assistant | None = None
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),

@@ -2,7 +2,10 @@
 
     patches         ComfyUI's loader: the patches that it makes of a file, the keys that it does not know
     verify          a saved file read back before anyone is told of it
-    start_from      a file in any format -> what it does to each module, to train on
+    given           the file or wire that a node was given
+    changes         a file in any format -> the change that it makes at each place
+    start_from      that of Start From LoRA, to train on
+    assistant       that which lies under a LoRA while it is trained
     save            where Save LoRA writes, and what it writes
     peft_names      what diffusers calls the modules
     block_report    what a network would train, for the Block Weights node

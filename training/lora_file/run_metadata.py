@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from ..seeds import mix_seed
+from ..specs import Assistant
 from ..version import VERSION
 
 if TYPE_CHECKING:
@@ -34,9 +36,15 @@ def run_entries(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], 
         "ss_full_fp16": False,
         "ss_lowram": False,
         "ss_cache_latents": True,
+        "lora_canvas_assistant": _assistant(run.assistant),
         **_optimizer(order, total),
         **_validation(order),
     }
+
+
+def _assistant(assistant: Assistant | None) -> str | None:
+    """No other program has an entry for what a LoRA was trained on top of."""
+    return f"{PureWindowsPath(assistant.name).name} ({assistant.digest}) at {assistant.strength:g}" if assistant else None
 
 
 def _base_model(order: "Order", settings: Mapping[str, Any]) -> dict[str, Any]:

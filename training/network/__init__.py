@@ -6,6 +6,7 @@
     targets         which modules get an adapter: presets, include, exclude
     slots           with which rank, alpha and learning rate each: targets and block weights put together
     start_from      a LoRA that exists: its modules and ranks, its values for the adapters
+    assistant       a frozen LoRA under the trained ones
     build           spec + model -> Network
     offsets         numbers that are added to norms and biases
     network         the adapters of a run, together

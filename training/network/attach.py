@@ -25,8 +25,9 @@ from .offsets import Offset, bias_path
 
 @contextmanager
 def attached(network: Network, parts: list[Trainable], *, checkpointing: bool) -> Iterator[None]:
-    """While open, every target computes with its adapter, every op that casts its weight keeps no copy of it for
-    backward, and blocks are recomputed in backward when `checkpointing`. Exiting, however it comes, undoes all of it."""
+    """While open, every target computes with its adapter, on top of the assistant's where there is one; every op that casts its
+    weight keeps no copy of it for backward, and blocks are recomputed in backward when `checkpointing`. Exiting, however it comes,
+    undoes all of it."""
     forwards = _Forwards()
     try:
         for part in parts:
@@ -42,16 +43,18 @@ def attached(network: Network, parts: list[Trainable], *, checkpointing: bool) -
 
 def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
     targets = network.adapters_of(part.name)
+    under = network.assistant.adapters_of(part.name) if network.assistant is not None else {}
     for name, module, op in named_ops(part.module):
         run = module.forward
         weight = partial(part.weights.weight, module)
         if part.weights.can_recast(module):
             run = _frozen_forward(op, run, weight, partial(part.weights.recasts, module))
             forwards.replace(module, run)
-        adapter, offset = targets.get(name), targets.get(bias_path(name))
-        if isinstance(adapter, Adapter):
-            run = _adapted_forward(adapter, Base(run, weight, partial(part.weights.bias, module)))
-            forwards.replace(module, run)
+        for adapter in (under.get(name), targets.get(name)):
+            if isinstance(adapter, Adapter):
+                run = _adapted_forward(adapter, Base(run, weight, partial(part.weights.bias, module)))
+                forwards.replace(module, run)
+        offset = targets.get(bias_path(name))
         if isinstance(offset, Offset):
             forwards.replace(module, _shifted_forward(offset, op, run))
 

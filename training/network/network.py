@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -25,13 +25,15 @@ class Norms:
 
 class Network:
     """`entries` are the adapters, and what is trained beside them, with their keys in the LoRA file, which `file_keys` holds,
-    in the same order. A `part` is a Trainable's name."""
+    in the same order. A `part` is a Trainable's name. `assistant` lies frozen under them: it is part of the forward, and of
+    nothing that is counted, trained or saved."""
 
     def __init__(self, entries: Mapping[Place, tuple[Change, str]], spec: NetworkSpec, draws: Draws | None = None):
         self.spec = spec
         self._draws = draws or Draws()
         self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
         self.file_keys = {place: key for place, (_, key) in entries.items()}
+        self.assistant: Network | None = None
 
     def __len__(self) -> int:
         return len(self._adapters)
@@ -63,12 +65,19 @@ class Network:
         """Whether `build.prepare` must be called before the first step."""
         return any(adapter.needs_base for adapter in self._adapters.values())
 
+    def assistant_bytes(self) -> int:
+        """What the assistant takes in memory."""
+        adapters = self.assistant._adapters.values() if self.assistant is not None else ()
+        return sum(parameter.nbytes for adapter in adapters for parameter in adapter.parameters())
+
     def parameter_count(self) -> int:
         return sum(parameter.numel() for _, parameter in self.named_parameters() if parameter.requires_grad)
 
     def to(self, device: torch.device) -> "Network":
         for adapter in self._adapters.values():
             adapter.to(device)
+        if self.assistant is not None:
+            self.assistant.to(device)
         return self
 
     def begin(self, seed: int) -> None:
@@ -93,7 +102,7 @@ class Network:
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """The base model alone, for as long as it is open."""
+        """Without these adapters, for as long as it is open: the base model, with the assistant under it."""
         for adapter in self._adapters.values():
             adapter.enabled = False
         try:
@@ -101,6 +110,13 @@ class Network:
         finally:
             for adapter in self._adapters.values():
                 adapter.enabled = True
+
+    @contextmanager
+    def unassisted(self) -> Iterator[None]:
+        """Without the assistant: the model that the saved file will meet. Not for a pass that is recomputed in backward, which
+        would find the assistant back."""
+        with nullcontext() if self.assistant is None else self.assistant.disabled():
+            yield
 
     @contextmanager
     def at_strength(self, strength: float) -> Iterator[None]:

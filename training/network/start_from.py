@@ -56,7 +56,7 @@ def slots_with_start(
     _require_all_used(start, [place for place, module in starts.items() if not _is_used(place, module, start, starts, usable, spec)])
     if start.rank_from_file:
         asked = {place: slot for place, slot in slots.items() if isinstance(slot.op, Norm)}
-        return {place: _as_in_file(kind, slot, starts[place]) for place, slot in usable.items() if place in starts} | asked
+        return {place: slot_of_file(kind, slot, starts[place]) for place, slot in usable.items() if place in starts} | asked
     problems = [
         f"'{path}' has rank {kind.rank_of(starts[part, path].tensors)} in {start.name}, but {slot.rank} on the LoRA Network node. "
         "Switch rank_from_file on, or raise rank."
@@ -102,7 +102,8 @@ def _is_used(
     return layer in usable and (layer in starts if start.rank_from_file else spec.train_biases)
 
 
-def _as_in_file(kind: type[Adapter], slot: Slot, start: ModuleStart) -> Slot:
+def slot_of_file(kind: type[Adapter], slot: Slot, start: ModuleStart) -> Slot:
+    """`slot` with the rank and alpha of the file."""
     if isinstance(slot.op, Norm):
         return slot
     rank = kind.rank_of(start.tensors)

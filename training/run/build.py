@@ -19,6 +19,7 @@ from ..lora_file.metadata import lora_metadata
 from ..memory.meter import MemoryMeter
 from ..memory.plan import memory_plan
 from ..memory.spilling import SpillWatch
+from ..network.assistant import build_assistant, require_additive
 from ..network.build import Network, build_network, prepare
 from ..network.fitting import warnings
 from ..network.targets import Names
@@ -67,6 +68,7 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     plan = make_plan(run, training_items)
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network = build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
+    network.assistant = _assistant(order)
     network.to(order.denoiser.device)
     text_of = _text_source(order, network, control, emit)
     with order.training() if network.needs_base else nullcontext():
@@ -92,6 +94,15 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     )
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned), validation, checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings)
+
+
+def _assistant(order: Order) -> Network | None:
+    spec, starts = order.recipe.run.assistant, order.assistant
+    if spec is None:
+        return None
+    assert starts is not None, "the host must read the assistant's file"
+    require_additive(spec, starts, order.recipe.network.algorithm)
+    return build_assistant(spec, starts, order.parts)
 
 
 def make_plan(run: RunSpec, items: Sequence[Item]) -> BatchPlan:
@@ -176,7 +187,7 @@ def _reserve_memory(order: Order, network: Network, latents: LatentCache, items:
     shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
     plan = memory_plan(
         network.parameter_count(), order.recipe.optimizer.kind.state_bytes, order.denoiser.sampling_bytes(shape),
-        order.recipe.run.gradient_checkpointing,
+        order.recipe.run.gradient_checkpointing, network.assistant_bytes(),
     )
     order.reserve(plan.total)
     emit(Message(level="info", topic="memory", text=plan.sentence()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -86,14 +86,12 @@ class Updater:
 
     @contextmanager
     def as_saved(self) -> Iterator[None]:
-        """The adapters hold the weights that are meant to be used: averaged, where the optimizer or EMA averages."""
+        """What the saved file will be and meet: the adapters hold the weights that are meant to be used, averaged where the
+        optimizer or EMA averages, and no assistant lies under them."""
         self._mode.eval()
         try:
-            if self.ema is None:
+            with self.network.unassisted(), nullcontext() if self.ema is None else self.ema.applied():
                 yield
-            else:
-                with self.ema.applied():
-                    yield
         finally:
             self._mode.train()
 
