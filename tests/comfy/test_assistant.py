@@ -12,7 +12,7 @@ from pack.tests.comfy.graphs import DEMO, node, sample_graph, train_graph
 from pack.tests.comfy.inprocess import NodeFailed
 from pack.tests.comfy.parts import condition, load, network_for, session_of
 from pack.tests.comfy.test_oracle_sd15 import gradients, largest_relative, step
-from pack.tests.comfy.test_start_from import SD15, applied, split_qkv
+from pack.tests.comfy.test_start_from import BLOCK, SD15, applied, split_qkv
 from pack.training.network.assistant import build_assistant
 from pack.training.network.attach import attached
 
@@ -137,10 +137,11 @@ def test_from_a_wire_and_another_one_is_noticed_when_resumed(comfy, run_prompt, 
           "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(2, 768)}, "2 of its 7 keys belong to none"),
         ({key: tensor[:, :100] if key.endswith("to_q.lora_down.weight") else tensor for key, tensor in LOUD.items()},
          "1 of its 2 modules do not, the first, 'output_blocks.0.1.transformer_blocks.0.attn1.to_q', is of another shape"),
-        ({"diffusion_model.output_blocks.0.1.transformer_blocks.0.norm1.diff": torch.zeros(320)}, "cannot be laid under the LoRA at 1 of"),
+        ({f"diffusion_model.{BLOCK}.attn1.to_v.diff": torch.zeros(320, 320)}, "cannot be laid under the LoRA at 1 of its 1 modules"),
+        ({**LOUD, f"diffusion_model.{BLOCK}.norm1.diff": torch.zeros(320)}, "1 of its 3 modules do not, .* is no linear layer"),
         ({}, "is empty"),
     ],
-    ids=["another model", "text encoder", "another shape", "whole weights", "empty"],
+    ids=["another model", "text encoder", "another shape", "whole weights", "norms", "empty"],
 )
 def test_one_that_does_not_fit_is_refused(comfy, sd15_checkpoint, tensors, message):
     from pack.host.lora.assistant import assistant_from, assistant_starts
