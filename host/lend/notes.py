@@ -2,6 +2,9 @@
 
 HiDream-O1 keeps the keys and values of its prompt from step to step. When adapters learn in between they are out of date, and
 the graph that they hang on is gone with the first backward. A forward of training begins and ends as the first one did.
+
+Nor may it begin with what a sampling of the same prompt has left: the model's own function empties it, which ComfyUI (0.33)
+never calls.
 """
 
 from __future__ import annotations
@@ -19,12 +22,14 @@ from .borrow import COMFYUI_S_OWN, attributes
 
 _TORCH_S_OWN = frozenset(vars(nn.Module()))
 _NOTES = (torch.Tensor, list, dict, tuple)
+_EMPTY = "clear_kv_cache"
 
 
 @contextmanager
 def forgotten(model: nn.Module) -> Iterator[None]:
     """While open, tensors that a forward of `model` leaves in attributes of its modules, in lists or dictionaries too, are
     gone after it, and those that recomputing left are gone before it."""
+    empty(model)
     pages = [_Page(vars(module)) for module in model.modules()]
     forward = model.forward
 
@@ -37,6 +42,13 @@ def forgotten(model: nn.Module) -> Iterator[None]:
 
     with attributes([(model, "forward", run)]):
         yield
+
+
+def empty(model: nn.Module) -> None:
+    """Before a sampling too: the one before may have had another adapter."""
+    for module in model.modules():
+        if hasattr(module, _EMPTY):
+            getattr(module, _EMPTY)()
 
 
 class _Page:

@@ -11,6 +11,7 @@ import comfy.samplers
 import torch
 
 from ...training.specs import SamplingSpec
+from ..lend import notes
 
 SAMPLERS: list[str] = comfy.samplers.KSampler.SAMPLERS
 SCHEDULERS: list[str] = comfy.samplers.KSampler.SCHEDULERS
@@ -30,6 +31,7 @@ class ComfySampler:
             positive, negative = self._encode(prompt), self._encode(spec.negative)
             latent = comfy.sample.fix_empty_latent_channels(self._patcher, self._empty_latent(spec))
             noise = comfy.sample.prepare_noise(latent, seed)
+            notes.empty(self._patcher.model.diffusion_model)
             samples = comfy.sample.sample(
                 self._patcher, noise, spec.sampling_steps, spec.cfg, spec.sampler_name, spec.scheduler,
                 positive, negative, latent, seed=seed, disable_pbar=True,

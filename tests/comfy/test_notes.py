@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from pack.tests.comfy.parts import load
+
 
 class Remembering(nn.Module):
     """Keeps the first result, in every way that models do."""
@@ -55,6 +57,31 @@ def test_what_recomputing_left_is_gone_before_the_next(model):
     x = torch.randn(2, 4)
     model.cache = torch.zeros(2, 4)
     assert model(x).abs().max() > 0
+
+
+class OfHiDream(Remembering):
+    def clear_kv_cache(self):
+        self.entries = []
+
+
+def test_what_a_sampling_left_is_not_taken_for_the_first_step_s(comfy):
+    from pack.host.lend.notes import forgotten
+
+    model = OfHiDream()
+    model.entries = [{"kv": (torch.zeros(2, 4),)}]
+    with forgotten(model):
+        assert model(torch.randn(2, 4)) is not None and model.entries == []
+
+
+def test_the_model_s_own_function_empties_it_before_a_preview(comfy, sd15_checkpoint, monkeypatch):
+    from pack.host.model.sampler import ComfySampler
+    from pack.training.specs import SamplingSpec
+
+    loaded, asked = load(comfy, sd15_checkpoint), []
+    monkeypatch.setattr(loaded.model.model.diffusion_model, "clear_kv_cache", lambda: asked.append(1), raising=False)
+    spec = SamplingSpec(prompts=("a",), width=64, height=64, sampling_steps=1)
+    ComfySampler(loaded.model, loaded.clip, loaded.vae).sample(spec, "a", 1)
+    assert asked == [1]
 
 
 def test_the_forward_is_given_back(comfy):
