@@ -26,7 +26,7 @@ from .lora.peft_names import peft_rows
 from .lora.start_from import module_starts
 from .lora.verify import read_back
 from .model import fingerprint
-from .model.checks import check_parts, warnings_about
+from .model.checks import check_parts, noise_level_warnings, warnings_about
 from .model.facts import model_facts, model_files, model_name
 from .model.images import ComfyImageEncoder
 from .model.known import is_proven
@@ -70,7 +70,7 @@ def train_lora(wiring: Wiring) -> Trained:
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
-        for text in warnings_about(wiring.model, recipe.dataset):
+        for text in (*warnings_about(wiring.model, recipe.dataset), *noise_level_warnings(_model_name(wiring), recipe.objective)):
             emit(Message(level="warning", topic="settings", text=text))
         result = carry_out(_order(wiring, session, folder), control, emit, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)

@@ -16,10 +16,16 @@ class TrainingObjective(io.ComfyNode):
             category=CATEGORY,
             description="What the model is corrected for while training. You do not need this node for a good LoRA: without it, or with "
                         "its defaults, every model is trained as its makers did, plus what experience has shown to help.",
-            inputs=[input_of(widget) for widget in widgets()],
+            inputs=[
+                *(input_of(widget) for widget in widgets()),
+                io.Sigmas.Input("sigmas", optional=True, tooltip=(
+                    "Train where you sample: connect the scheduler node that you make pictures with (Basic Scheduler and the like, with "
+                    "the model connected). Every step of it is practised equally often. A piece of it, by Split Sigmas, trains that piece "
+                    "alone: the high-noise or the low-noise model of Wan 2.2. Not connected: as timesteps says.")),
+            ],
             outputs=[sockets.Objective.Output(display_name="objective")],
         )
 
     @classmethod
-    def execute(cls, **values) -> io.NodeOutput:
-        return io.NodeOutput(objective_from(values))
+    def execute(cls, sigmas=None, **values) -> io.NodeOutput:
+        return io.NodeOutput(objective_from(values, None if sigmas is None else sigmas.tolist()))

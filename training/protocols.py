@@ -68,6 +68,10 @@ class Denoiser(Protocol):
     patch: int
     """Latent pixels a side of one token: what decides how much noise a flow model is shown."""
 
+    own_shift: float | None
+    """Of a flow model: how far its own sampling is moved towards noise (`timesteps.shift`; 1: not at all). None: as FLUX.1's, by
+    resolution."""
+
     def sampling_bytes(self, latent_shape: Sequence[int]) -> float:
         """What one pass over latents of this shape (B, C, H, W) takes beside the weights, without gradient."""
         ...
@@ -78,6 +82,10 @@ class Denoiser(Protocol):
 
     def sigmas(self) -> "torch.Tensor":
         """The noise levels of the model's discrete steps, ascending: (1000,) for SD; a table for flow too."""
+        ...
+
+    def from_sampler(self, sigmas: "torch.Tensor") -> "torch.Tensor":
+        """Noise levels as the host's samplers count them, in the units of `sigmas()`."""
         ...
 
     def add_noise(self, x0: "torch.Tensor", noise: "torch.Tensor", sigma: "torch.Tensor") -> "torch.Tensor":

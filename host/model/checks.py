@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from ...training.data.dataset import Dataset
 from ...training.errors import ModelError, raise_problems
+from ...training.objective.spec import ObjectiveSpec
 from .conditions import unused
 from .family import family_of
 from .refusals import require_trainable
 from .space import space_of
 
 SMALLEST_SHARE = 0.6
+
+#: Where Wan 2.2 changes from its high-noise model to the other, text to video and image to video.
+BOUNDARY, IMAGE_BOUNDARY = 0.875, 0.9
+_HALF = re.compile(r"(high|low)[ _-]?noise", re.IGNORECASE)
 
 
 def check_parts(model, vae, clip) -> None:
@@ -42,6 +49,24 @@ def warnings_about(model, dataset: Dataset) -> list[str]:
                 f"{family.resolution * 3 // 4} when memory is short."
             )
     return found + _about_conditions(model, dataset)
+
+
+def noise_level_warnings(name: str, objective: ObjectiveSpec) -> list[str]:
+    """Where the file `name` is one half of a model of two, Wan 2.2's, but other noise levels than its own are trained."""
+    half = _HALF.search(name)
+    if half is None:
+        return []
+    low, high = objective.trained_range()
+    is_high = half[1].lower() == "high"
+    if low >= BOUNDARY - 0.03 if is_high else high <= IMAGE_BOUNDARY + 0.03:
+        return []
+    side, window = ("above", "min_timestep to 875") if is_high else ("below", "max_timestep to 875")
+    piece = "high_sigmas" if is_high else "low_sigmas"
+    return [
+        f"{name} is the {half[1].lower()}-noise half of a model of two, made for noise levels {side} {BOUNDARY} ({IMAGE_BOUNDARY} for "
+        f"image to video), but levels from {low:g} to {high:g} are trained on it. Connect the sigmas that you sample this half with to "
+        f"Training Objective (Basic Scheduler -> Split Sigmas -> {piece}), or set {window} there."
+    ]
 
 
 def _about_conditions(model, dataset: Dataset) -> list[str]:

@@ -13,7 +13,7 @@ from ...training.families import Family
 from ...training.protocols import Condition
 from ..lend import attention
 from .refusals import require_trainable
-from .space import space_of
+from .space import own_shift, space_of
 
 
 class ComfyDenoiser:
@@ -30,6 +30,7 @@ class ComfyDenoiser:
         self.device = patcher.load_device
         self.parametrisation = self._space.parametrisation
         self.patch = spatial_patch(patcher.model.diffusion_model)
+        self.own_shift = own_shift(patcher, family)
 
     @property
     def _model(self):
@@ -46,6 +47,9 @@ class ComfyDenoiser:
 
     def sigmas(self) -> Tensor:
         return self._space.sigmas()
+
+    def from_sampler(self, sigmas: Tensor) -> Tensor:
+        return self._space.from_comfy(sigmas)
 
     def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         return self._space.add_noise(x0, noise, sigma)

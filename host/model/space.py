@@ -11,6 +11,8 @@ import comfy.model_sampling as sampling
 from torch import Tensor
 
 from ...training.errors import ModelError
+from ...training.families import Family
+from ...training.objective.timesteps import shift_of
 from .. import compat
 
 
@@ -23,7 +25,15 @@ class Space:
 
     def sigmas(self) -> Tensor:
         """The noise levels of the model's steps, ascending."""
-        return self._sampling.sigmas.detach().clone().float().cpu()
+        return self.from_comfy(self._sampling.sigmas.detach().clone().float().cpu())
+
+    def from_comfy(self, sigma: Tensor) -> Tensor:
+        """Noise levels in ComfyUI's units -> in the engine's."""
+        return sigma
+
+    def shift(self) -> float:
+        """How far a flow model's own sampling is moved towards noise: its settings, or those of a ModelSampling node."""
+        return shift_of(self.sigmas())
 
     def clean(self, latents: Tensor) -> Tensor:
         """Latents in ComfyUI's units -> in the engine's."""
@@ -44,8 +54,8 @@ class EdmSpace(Space):
         super().__init__("v", model_sampling)
         self._deviation = float(model_sampling.sigma_data)
 
-    def sigmas(self) -> Tensor:
-        return super().sigmas() / self._deviation
+    def from_comfy(self, sigma: Tensor) -> Tensor:
+        return sigma / self._deviation
 
     def clean(self, latents: Tensor) -> Tensor:
         return latents / self._deviation
@@ -73,9 +83,12 @@ class CosmosFlowSpace(Space):
     def __init__(self, model_sampling):
         super().__init__("flow", model_sampling)
 
-    def sigmas(self) -> Tensor:
-        sigmas = super().sigmas()
-        return sigmas / (sigmas + 1)
+    def from_comfy(self, sigma: Tensor) -> Tensor:
+        return sigma / (sigma + 1)
+
+    def shift(self) -> float:
+        """None: its table is one of logarithms, and a sigmoid of t is already the lognormal of sigma that it was trained with."""
+        return 1.0
 
     def add_noise(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         t = _like(sigma, x0)
@@ -104,6 +117,16 @@ def space_of(patcher) -> Space:
              "Use an SD, SDXL, FLUX or other epsilon, v or flow model."],
         )
     return Space(name, model_sampling)
+
+
+def own_shift(patcher, family: Family) -> float | None:
+    """Of a flow model: the shift that the graph samples it with. None: by resolution, as FLUX.1 is meant to be, whose file and
+    class give one shift for all sizes; a ModelSampling node of the graph goes before."""
+    by_file = "model_sampling" not in patcher.object_patches
+    if family.shift_by_resolution and by_file and isinstance(patcher.get_model_object("model_sampling"), sampling.ModelSamplingFlux):
+        return None
+    space = space_of(patcher)
+    return space.shift() if space.parametrisation == "flow" else 1.0
 
 
 def _like(sigma: Tensor, latents: Tensor) -> Tensor:

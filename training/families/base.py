@@ -50,7 +50,8 @@ class Family:
     says whether T5's padding is masked (None: there is no T5).
 
     How it is trained: `resolution` is the usual size in pixels; `size_conditioned` models see the picture's original size
-    and crop; `guidance_default` is the distilled guidance value to train at (None: no such input). `blocks` are its words.
+    and crop; `guidance_default` is the distilled guidance value to train at (None: no such input); `shift_by_resolution` says
+    that larger pictures are meant to be noisier, whatever the model's file says of its sampling. `blocks` are its words.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Family:
     resolution: int = 1024
     size_conditioned: bool = False
     guidance_default: float | None = None
+    shift_by_resolution: bool = False
 
     def blocks_of(self, part: str) -> Blocks:
         """The words for the blocks of a part: the diffusion model's, or those of the text encoders."""

@@ -28,7 +28,7 @@ def lora_metadata(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any]
     entries = {
         **run_entries(order, plan, settings, step),
         **network_entries(order.recipe.network),
-        **objective_entries(order.recipe.objective, order.denoiser.parametrisation, order.family),
+        **objective_entries(order.recipe.objective, order.denoiser.parametrisation, order.family, order.denoiser.own_shift),
         **dataset_entries(order.recipe.dataset, plan, order.recipe.run.batch_size),
         **modelspec_entries(order),
     }

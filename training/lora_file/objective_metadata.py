@@ -9,16 +9,19 @@ from ..objective import timesteps, weights
 from ..objective.loss import Thresholded
 from ..objective.menu import LOSSES
 from ..objective.noise import NoiseSpec
+from ..objective.sampled import SampledSigmas
 from ..objective.spec import ObjectiveSpec, resolve
 
 
-def objective_entries(spec: ObjectiveSpec, parametrisation: str, family: Family) -> dict[str, Any]:
+def objective_entries(spec: ObjectiveSpec, parametrisation: str, family: Family, own_shift: float | None = None) -> dict[str, Any]:
     """Only what was chosen; automatic choices as they were made for this model."""
-    chosen = resolve(spec, parametrisation)
+    chosen = resolve(spec, parametrisation, own_shift)
+    sampled = chosen.timesteps.sigmas if isinstance(chosen.timesteps, SampledSigmas) else ()
     return {
         **_loss(chosen), **_weighting(chosen), **_noise(chosen.noise),
         "ss_prior_loss_weight": chosen.prior_weight,
         "ss_zero_terminal_snr": chosen.zero_terminal_snr,
+        "ss_sigmas": " ".join(f"{sigma:.6g}" for sigma in sampled),
         **(_flow(chosen, family) if parametrisation == "flow" else {}),
     }
 

@@ -1,6 +1,7 @@
 """How hard each picture is made, and what counts as an error.
 
     timesteps     which noise levels are trained, and how often
+    sampled       the noise levels of a sampler's own schedule
     noise         the noise that is added: plain, offset, multi-resolution; input perturbation
     target        sigma, SNR and the scale that turns D - x0 into the model's native error
     loss          L2, L1, Huber, smooth L1, log-cosh on that error

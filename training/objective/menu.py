@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import SettingsError, raise_problems
@@ -10,6 +10,7 @@ from ..registry import Registry, near_names
 from . import loss, preservation, timesteps, weights
 from .mask import MaskedLoss
 from .noise import NoiseSpec
+from .sampled import SampledSigmas
 from .spec import WHERE, ObjectiveSpec
 from .timesteps import Window
 from .widget import Widget, settings_from, widgets_of
@@ -68,8 +69,9 @@ def _choices() -> tuple[Widget, ...]:
                     "pictures or damaged regions; 'l1' and they learn more slowly. When in doubt: l2."),
         Widget("timesteps", "auto", options=tuple(TIMESTEPS), basic=True,
             tooltip="Which noise levels are practised most. High noise shapes composition, low noise shapes detail. 'auto': all equally "
-                    "for SD1.5 and SDXL, and the resolution-dependent shift for FLUX and other flow models. 'sigmoid' and 'logit_normal' "
-                    "practise the middle; 'shift' more noise; 'model_table' follows a ModelSampling node before this one."),
+                    "for SD1.5 and SDXL; for flow models the shift that the model is sampled with, a ModelSampling node's where there is "
+                    "one; for FLUX.1 by resolution. 'sigmoid' and 'logit_normal' practise the middle; 'shift' more noise; 'model_table' "
+                    "takes the levels of the model's own table. Leave it at 'auto' when sigmas is connected."),
         Widget("weighting", "auto", options=tuple(WEIGHTINGS), basic=True,
             tooltip="How much each noise level counts. 'auto': min-SNR with gamma 5 for SD1.5 and SDXL (learns faster and more evenly), "
                     "none for flow models. 'debiased' strengthens composition; 'p2' detail counts less; 'noise_pred_like' is for "
@@ -91,11 +93,17 @@ def widgets() -> list[Widget]:
     return [*known, *by_name.values()]
 
 
-def objective_from(values: Mapping[str, Any]) -> ObjectiveSpec:
-    """The spec that the widgets describe; what is left out has its default. Raises SettingsError that names every problem."""
+def objective_from(values: Mapping[str, Any], sigmas: Sequence[float] | None = None) -> ObjectiveSpec:
+    """The spec that the widgets describe; what is left out has its default. `sigmas`, where they are connected, stand for the
+    choice of timesteps. Raises SettingsError that names every problem."""
     values = {widget.name: widget.default for widget in widgets()} | dict(values)
     raise_problems(SettingsError, WHERE, _unknown_names(values))
     chosen = {name: _made(menu.get(values[name]), values) for name, menu in _MENUS.items()}
+    if sigmas is not None:
+        if values["timesteps"] != "auto":
+            problem = f"sigmas is connected, which says what is trained, but timesteps is '{values['timesteps']}'. Set timesteps to 'auto'."
+            raise SettingsError(WHERE, [problem])
+        chosen["timesteps"] = SampledSigmas(sigmas=tuple(float(sigma) for sigma in sigmas))
     own = settings_from(ObjectiveSpec, values)
     return ObjectiveSpec(**{
         **chosen, **own, "guidance": None if own["guidance"] == -1 else own["guidance"],

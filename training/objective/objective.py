@@ -12,6 +12,7 @@ from ..errors import SettingsError
 from ..protocols import Denoiser
 from .mask import masked_means
 from .noise import NoiseSpec, draw_noise, uniform
+from .sampled import SampledSigmas, steps_of
 from .spec import WHERE, ObjectiveSpec, resolve
 from .target import native_scale, noise_fraction, per_sample, perturbed_target, snap
 from .timesteps import AutoTimesteps, Given, stratify
@@ -45,13 +46,16 @@ class Objective:
     """`spec` is what the node said; `self.spec` has its automatic choices made for this model."""
 
     def __init__(self, spec: ObjectiveSpec, denoiser: Denoiser):
-        self.spec = resolve(spec, denoiser.parametrisation)
-        timesteps, weighting = self.spec.timesteps, self.spec.weighting
-        assert not isinstance(timesteps, AutoTimesteps) and not isinstance(weighting, AutoWeighting)
-        self._timesteps, self._weighting = timesteps, weighting
+        self.spec = resolve(spec, denoiser.parametrisation, denoiser.own_shift)
         self._denoiser = denoiser
         self._parametrisation = denoiser.parametrisation
         self._sigmas = denoiser.sigmas().detach().float().cpu()
+        timesteps, weighting = self.spec.timesteps, self.spec.weighting
+        if isinstance(timesteps, SampledSigmas):
+            levels = denoiser.from_sampler(torch.tensor(timesteps.sigmas, dtype=torch.float64))
+            timesteps = steps_of(levels, self._parametrisation, self._sigmas)
+        assert not isinstance(timesteps, AutoTimesteps) and not isinstance(weighting, AutoWeighting)
+        self._timesteps, self._weighting = timesteps, weighting
         if self.spec.zero_terminal_snr:
             _require_zero_terminal_snr(self._parametrisation, float(self._sigmas[-1]))
 

@@ -9,12 +9,11 @@ from .loss import L2, Loss
 from .mask import MaskedLoss
 from .noise import NoiseSpec
 from .preservation import Preservation
+from .sampled import WHERE, SampledSigmas
 from .target import check_parametrisation
-from .timesteps import AutoTimesteps, FluxShift, ModelTable, Shift, Timesteps, Uniform, Window
+from .timesteps import AutoTimesteps, FluxShift, ModelTable, Shift, Timesteps, Window
 from .weights import AutoWeighting, CosMapWeighting, MinSNR, NoisePredLike, NoWeighting, VPredLike, Weighting
 from .widget import Widget, setting
-
-WHERE = "Training Objective"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +26,7 @@ class ObjectiveSpec:
     """
 
     loss: Loss = field(default_factory=L2)
-    timesteps: Timesteps = field(default_factory=AutoTimesteps)
+    timesteps: Timesteps | SampledSigmas = field(default_factory=AutoTimesteps)
     window: Window = field(default_factory=Window)
     stratified: bool = setting(Widget("stratified", False,
         tooltip="Spreads the noise levels of one update evenly, for a steadier loss. Helps when batch_size x gradient_accumulation is 4 or "
@@ -48,11 +47,20 @@ class ObjectiveSpec:
     def __post_init__(self) -> None:
         parts = (self.loss, self.timesteps, self.window, self.weighting, self.noise, self.masked_loss, self.preservation)
         problems = [problem for part in parts if part is not None for problem in part.problems()]
+        if isinstance(self.timesteps, SampledSigmas) and self.window != Window():
+            problems.append("sigmas is connected, which says what is trained already: leave min_timestep at 0 and max_timestep at 1000, and "
+                            "cut the sigmas with Split Sigmas.")
         if self.prior_weight < 0:
             problems.append(f"prior_weight is {self.prior_weight} but must be at least 0 (1: like any other picture).")
         if self.guidance is not None and not 0 <= self.guidance <= 100:
             problems.append(f"guidance is {self.guidance} but must lie between 0 and 100, or be -1 for the model's own (1 for FLUX).")
         raise_problems(SettingsError, WHERE, problems)
+
+    def trained_range(self) -> tuple[float, float]:
+        """The lowest and the highest noise level of a flow model that is trained, in 0..1."""
+        if isinstance(self.timesteps, SampledSigmas):
+            return self.timesteps.sigmas[-1], self.timesteps.sigmas[0]
+        return self.window.minimum / 1000, self.window.maximum / 1000
 
     def warnings(self, parametrisation: str) -> list[str]:
         """What is allowed but rarely meant, on a model of this parametrisation."""
@@ -73,16 +81,16 @@ class ObjectiveSpec:
         return found
 
 
-def resolve(spec: ObjectiveSpec, parametrisation: str) -> ObjectiveSpec:
+def resolve(spec: ObjectiveSpec, parametrisation: str, own_shift: float | None = None) -> ObjectiveSpec:
     """The same spec with its automatic choices made for a model of this parametrisation.
 
-    epsilon, v: uniform timesteps, min-SNR 5. flow: resolution-dependent FLUX shift of a sigmoid, no weighting.
-    Raises ModelError for an unknown parametrisation, SettingsError for a weighting that cannot be used with it.
+    epsilon, v: uniform timesteps, min-SNR 5. flow: a sigmoid with the model's `own_shift` (None: FLUX.1's, by resolution), no
+    weighting. Raises ModelError for an unknown parametrisation, SettingsError for a weighting that cannot be used with it.
     """
     check_parametrisation(parametrisation)
     flow = parametrisation == "flow"
     if isinstance(spec.timesteps, AutoTimesteps):
-        spec = replace(spec, timesteps=FluxShift() if flow else Uniform())
+        spec = replace(spec, timesteps=spec.timesteps.on(parametrisation, own_shift))
     if isinstance(spec.weighting, AutoWeighting):
         spec = replace(spec, weighting=NoWeighting() if flow else MinSNR())
     if isinstance(spec.weighting, VPredLike) and parametrisation != "epsilon":

@@ -8,7 +8,7 @@ On a discrete model (epsilon, v) a position p is timestep floor(1000 p); on a fl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -30,10 +30,21 @@ class Given:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AutoTimesteps:
-    """Uniform for epsilon and v models, FluxShift for flow models; `resolve` replaces it when the model is known."""
+    """Uniform for epsilon and v models; for flow models a sigmoid with the shift that the model is sampled with. `resolve`
+    replaces it when the model is known, or by `meant`: what it meant when a run that goes on began."""
+
+    meant: Timesteps | None = field(default=None, repr=False)
 
     def problems(self) -> list[str]:
         return []
+
+    def on(self, parametrisation: str, own_shift: float | None) -> Timesteps:
+        """`own_shift` is the model's own; None: FLUX.1's, by resolution."""
+        if self.meant is not None:
+            return self.meant
+        if parametrisation != "flow":
+            return Uniform()
+        return FluxShift() if own_shift is None else Shift(k=own_shift)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +206,13 @@ class Window:
 def shift(position: Tensor, k: float) -> Tensor:
     """k p / (1 + (k - 1) p), elementwise: 0 and 1 stay, k > 1 moves the rest up."""
     return k * position / (1 + (k - 1) * position)
+
+
+def shift_of(table: Tensor) -> float:
+    """The k of a flow model's ascending table (N,) of levels: that of its middle step, as all are where the table is a shift."""
+    middle = len(table) // 2
+    t, sigma = middle / len(table), float(table[middle - 1])
+    return round(sigma * (1 - t) / (t * (1 - sigma)), 4)
 
 
 def normal_quantile(u: Tensor) -> Tensor:

@@ -11,6 +11,7 @@
     checkpoints     what happens between steps: LoRA files, and a state to go on from
     state           that state, as a file
     identity        what a run is made of, so that one that goes on can tell what has changed
+    begun           what a run that goes on keeps of the day it began
     identity_v1     the same for the states of version 1
     control         wishes from outside
     gradient_check  whether a model that nobody has seen train passes on true gradients

@@ -59,6 +59,7 @@ class Built:
 def build(order: Order, control: Control, emit: Emitter) -> Built:
     """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken."""
     recipe, run = order.recipe, order.recipe.run
+    objective = Objective(recipe.objective, order.denoiser)
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
     items = latents.encode_missing(make_items(recipe.dataset), emit, control.check, skip_unreadable=run.skip_bad_pictures)
     training_items = [item for item in items if item.sample.is_trained]
@@ -76,7 +77,6 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     _reserve_memory(order, network, latents, training_items, emit)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     _warn(order, emit)
-    objective = Objective(recipe.objective, order.denoiser)
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter = MemoryMeter(order.denoiser.device)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import torch
 
-from ..events import Emitter, RunEnded, RunStarted
+from ..events import Emitter, Message, RunEnded, RunStarted
 from ..network.attach import attached
 from ..order import Order
+from .begun import as_begun
 from .build import Built, build
 from .control import Control
 from .gradient_check import require_true_gradient
 from .loop import train
-from .state import load_state, require_same_run
+from .state import load_state, require_same_run, saved_identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     built: Built | None = None
     first_step, reason, error, path = 0, "failed", None, None
     try:
+        order = _as_begun(order, state, emit)
         built = build(order, control, emit)
         first_step = _resume(order, built, state)
         emit(_started(order, built))
@@ -62,6 +64,15 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     finally:
         emit(RunEnded(reason=reason, step=built.trainer.step if built else 0, total_steps=built.trainer.total_steps if built else 0,
                       lora_path=path, seconds=time.monotonic() - started, error=error))
+
+
+def _as_begun(order: Order, state: Path | None, emit: Emitter) -> Order:
+    if state is None:
+        return order
+    begun, told = as_begun(order, saved_identity(state))
+    if told:
+        emit(Message(level="warning", topic="noise levels", text=told))
+    return begun
 
 
 def _resume(order: Order, built: Built, state: Path | None) -> int:

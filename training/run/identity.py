@@ -13,7 +13,8 @@ from typing import Any
 from ..data.items import Item
 from ..order import Order
 from ..recipe import Recipe
-from ..settings import compared, departures, differences
+from ..settings import compared, departures, describe, differences
+from .begun import AUTO, auto_timesteps
 
 #: The specs that are compared field by field: the node that sets each -> the spec.
 _SPECS = {
@@ -30,7 +31,8 @@ def identity(order: Order, items: Sequence[Item]) -> dict[str, Any]:
     found: dict[str, Any] = {"base model": order.model_identity}
     for node, spec in _specs(order.recipe).items():
         found |= compared(spec, f"{node}: ")
-    return found | _of_pictures(items)
+    meant = auto_timesteps(order)
+    return found | ({AUTO: describe(meant)} if meant else {}) | _of_pictures(items)
 
 
 def changes(saved: Mapping[str, Any], order: Order, items: Sequence[Item]) -> list[str]:

@@ -45,6 +45,11 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
     write_tensors(path, tensors, {_HEADER: json.dumps(facts)})
 
 
+def saved_identity(path: Path) -> Mapping[str, Any]:
+    """What the run whose state lies at `path` was trained on. Raises StateError when the file cannot be read."""
+    return _read_facts(path)["identity"]
+
+
 def require_same_run(path: Path, order: Order, items: Sequence[Item], network: Network) -> None:
     """Raises StateError that names everything that is not as it was when the state at `path` was saved."""
     facts = _read_facts(path)

@@ -23,6 +23,7 @@ from pack.training.network.block_weights import BlockRule, BlockWeights
 from pack.training.network.kinds.lokr import LoKrOptions
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective import loss, noise, timesteps, weights
+from pack.training.objective.sampled import SampledSigmas
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.schedules import Cosine, Schedule
 from pack.training.optim.spec import OptimizerSpec
@@ -157,6 +158,10 @@ def test_flux_s_own_entries():
         chosen["ss_apply_t5_attn_mask"] is False
     )
     assert "ss_min_snr_gamma" not in chosen
+    own = objective_entries(ObjectiveSpec(), "flow", FAMILIES["other"], 6.0)
+    assert own["ss_timestep_sampling"] == "shift" and own["ss_discrete_flow_shift"] == 6.0
+    sampled = ObjectiveSpec(timesteps=SampledSigmas(sigmas=(1.0, 0.875, 0.5)))
+    assert objective_entries(sampled, "flow", FAMILIES["other"])["ss_sigmas"] == "1 0.875 0.5"
     assert objective_entries(ObjectiveSpec(guidance=3.5), "flow", FAMILIES["flux"])["ss_guidance_scale"] == 3.5
     told = objective_entries(ObjectiveSpec(timesteps=timesteps.LogitNormal(mean=0.5, std=2.0)), "flow", FAMILIES["flux"])
     assert (told["ss_timestep_sampling"], told["ss_weighting_scheme"], told["ss_logit_mean"], told["ss_logit_std"]) == (

@@ -18,6 +18,7 @@ class FakeDenoiser:
     family = "fake"
     device = torch.device("cpu")
     patch = 2
+    own_shift = None
 
     def __init__(self, parametrisation: str, sigmas: torch.Tensor | None = None):
         self.parametrisation = parametrisation
@@ -26,6 +27,9 @@ class FakeDenoiser:
 
     def sigmas(self) -> torch.Tensor:
         return self._sigmas
+
+    def from_sampler(self, sigmas):
+        return sigmas
 
     def add_noise(self, x0, noise, sigma):
         sigma = sigma.view(-1, *[1] * (x0.ndim - 1))

@@ -52,6 +52,7 @@ class TinyDenoiser:
     family = "other"
     device = torch.device("cpu")
     patch = 2
+    own_shift = None
 
     def __init__(self, model: TinyModel):
         self.model = model
@@ -65,6 +66,9 @@ class TinyDenoiser:
 
     def sigmas(self):
         return torch.linspace(0.03, 14.0, 1000)
+
+    def from_sampler(self, sigmas):
+        return sigmas
 
     def add_noise(self, x0, noise, sigma):
         return x0 + noise * sigma[:, None, None, None]

@@ -1,0 +1,54 @@
+"""What a run that goes on keeps of the day it began, where this version, or the graph, would choose otherwise by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from ..objective import timesteps
+from ..objective.timesteps import AutoTimesteps, FluxShift, Timesteps, Uniform
+from ..order import Order
+from ..settings import describe
+
+AUTO = "what timesteps 'auto' means"
+"""In a state's identity: the distribution that was chosen when the run began. States of before November 2026 have none."""
+
+
+def auto_timesteps(order: Order) -> Timesteps | None:
+    """What 'auto' stands for on the order's model; None where it is not chosen."""
+    chosen = order.recipe.objective.timesteps
+    if not isinstance(chosen, AutoTimesteps):
+        return None
+    return chosen.on(order.denoiser.parametrisation, order.denoiser.own_shift)
+
+
+def as_begun(order: Order, saved: Mapping[str, Any]) -> tuple[Order, str | None]:
+    """The order with 'auto' as in the state whose identity is `saved`, and a sentence where it would be something else today."""
+    today = auto_timesteps(order)
+    if today is None:
+        return order, None
+    then = _read(saved[AUTO]) if AUTO in saved else _before(order.denoiser.parametrisation)
+    if then == today:
+        return order, None
+    objective = replace(order.recipe.objective, timesteps=AutoTimesteps(meant=then))
+    told = (
+        f"this run goes on with the noise levels that it began with, {_told(then)}; 'auto' is {_told(today)} for a new run on this model. "
+        "Empty 'resume' on the Train LoRA node if you want those."
+    )
+    return replace(order, recipe=replace(order.recipe, objective=objective)), told
+
+
+def _before(parametrisation: str) -> Timesteps:
+    """Every flow model was given FLUX's shift by resolution."""
+    return FluxShift() if parametrisation == "flow" else Uniform()
+
+
+def _read(described: Mapping[str, Any]) -> Timesteps:
+    kind = getattr(timesteps, described["type"])
+    return kind(**{each.name: described[each.name] for each in fields(kind)})
+
+
+def _told(choice: Timesteps) -> str:
+    settings = {name: value for name, value in describe(choice).items() if name != "type"}
+    return f"{type(choice).__name__}({', '.join(f'{name} {value:g}' for name, value in settings.items())})"
