@@ -48,8 +48,8 @@ class ObjectiveSpec:
         parts = (self.loss, self.timesteps, self.window, self.weighting, self.noise, self.masked_loss, self.preservation)
         problems = [problem for part in parts if part is not None for problem in part.problems()]
         if isinstance(self.timesteps, SampledSigmas) and self.window != Window():
-            problems.append("sigmas is connected, which says what is trained already: leave min_timestep at 0 and max_timestep at 1000, and "
-                            "cut the sigmas with Split Sigmas.")
+            problems.append("sigmas is connected, which says what is trained already: leave min_timestep at 0 and max_timestep at 1000, "
+                            "and cut the sigmas with Split Sigmas.")
         if self.prior_weight < 0:
             problems.append(f"prior_weight is {self.prior_weight} but must be at least 0 (1: like any other picture).")
         if self.guidance is not None and not 0 <= self.guidance <= 100:
