@@ -14,7 +14,7 @@ from ..training.network import in_place
 from ..training.parts import Trainable
 from ..training.specs import DTYPES
 from . import compat
-from .lend import attention, kernels, notes
+from .lend import attention, kernels, notes, smoothing
 from .lend.borrow import attributes, borrowed
 from .lend.paged import settled
 from .model.denoiser import ComfyDenoiser
@@ -71,6 +71,8 @@ class Session:
         self.load()
         with ExitStack() as stack:
             stack.enter_context(borrowed(self._models()))
+            for model in self._models():
+                stack.enter_context(smoothing.outside(model))
             stack.enter_context(settled(self.patcher.model, self.device))
             if self.clip is not None:
                 stack.enter_context(settled(self.clip.cond_stage_model, self.clip.patcher.load_device))

@@ -5,5 +5,6 @@
     kernels    a backward for comfy_kitchen's kernels
     notes      what a forward keeps for the next one, taken away
     weights    the base weights as they act in the forward
+    smoothing  layers that scale their input before they multiply
     paged      weights that ComfyUI moves to the device for one layer only
 """
