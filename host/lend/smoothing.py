@@ -24,7 +24,8 @@ def outside(model: nn.Module) -> Iterator[None]:
         for layer in smoothed_layers(model):
             scale = layer._parameters[_SCALE]
             layer._parameters[_SCALE] = None
-            undo += [layer.register_forward_pre_hook(_scaling(scale)).remove, _put_back(layer, scale)]
+            # A copy, since autograd keeps it and the file's memory cannot be shared lazily.
+            undo += [layer.register_forward_pre_hook(_scaling(scale.clone())).remove, _put_back(layer, scale)]
         yield
     finally:
         while undo:

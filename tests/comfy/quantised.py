@@ -18,26 +18,24 @@ GROUP = 64  # divides every width of the tiny models; ConvRot wants a power of f
 @dataclass(frozen=True)
 class Format:
     """`algorithm` is ComfyUI's name of it; `options` go to its layout, `configuration` into the file beside the name.
-
-    smoothed  the weight is divided by a scale per input channel, which the layer multiplies its input by (AWQ)
-    narrows   whether the activations are quantised too, where the card multiplies in this format
-    """
+    `smoothed`: the weight is divided by a scale per input channel, which the layer multiplies its input by (AWQ); `input_scale` is
+    that of the quantised activations, where the file has it."""
 
     algorithm: str
     options: Mapping[str, Any] = field(default_factory=dict)
     configuration: Mapping[str, Any] = field(default_factory=dict)
     smoothed: bool = False
+    input_scale: float | None = None
 
 
 FORMATS = {
-    "fp8 scaled": Format("float8_e4m3fn", {"scale": "recalculate"}),
+    "fp8 scaled": Format("float8_e4m3fn", {"scale": "recalculate"}, input_scale=0.02),
     "mxfp8": Format("mxfp8"),
     "nvfp4": Format("nvfp4"),
     "nvfp4 smoothed": Format("nvfp4", smoothed=True),
     "int8 tensorwise": Format("int8_tensorwise"),
-    "int8 convrot": Format(
-        "int8_tensorwise", {"per_channel": True, "convrot": True, "convrot_groupsize": GROUP}, {"convrot": True, "convrot_groupsize": GROUP}
-    ),
+    "int8 convrot": Format("int8_tensorwise", {"per_channel": True, "convrot": True, "convrot_groupsize": GROUP},
+                           {"convrot": True, "convrot_groupsize": GROUP}),
     "convrot w4a4": Format("convrot_w4a4", {"convrot_groupsize": GROUP}, {"convrot_groupsize": GROUP}),
     "w4a8": Format("asym_w4a8_int8", {"convrot_groupsize": GROUP}, {"group_size": 16, "convrot_groupsize": GROUP}),
 }
@@ -50,7 +48,23 @@ def missing(comfy, name: str) -> str | None:
     return None if algorithm in known else f"this ComfyUI knows no {algorithm}, only {', '.join(known)}"
 
 
-def quantised(comfy, weights: Mapping[str, Tensor], name: str, is_quantised: Callable[[str], bool]) -> tuple[dict[str, Tensor], dict[str, str]]:
+@torch.inference_mode()
+def dequantised(comfy, model: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Plain weights in the place of quantised ones, of scaled ones too: what gradients are held against."""
+    kind = comfy.module("comfy.quant_ops").QuantizedTensor
+    for layer in model.modules():
+        weight, scale = getattr(layer, "weight", None), getattr(layer, "scale_weight", None)
+        if isinstance(weight, kind):
+            layer.weight = torch.nn.Parameter(weight.dequantize().to(dtype), requires_grad=False)
+            layer.layout_type = None
+        elif scale is not None:  # 0.3.75's own layer for files of 2024
+            layer.weight = torch.nn.Parameter((weight.float() * scale).to(dtype), requires_grad=False)
+            layer.scale_weight = torch.nn.Parameter(torch.ones(()), requires_grad=False)
+
+
+def quantised(
+    comfy, weights: Mapping[str, Tensor], name: str, is_quantised: Callable[[str], bool]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(tensors, metadata) of the file: every matrix whose key `is_quantised` is in the format, all else as it was."""
     wanted = FORMATS[name]
     tensors, layers = dict(weights), {}
@@ -63,6 +77,8 @@ def quantised(comfy, weights: Mapping[str, Tensor], name: str, is_quantised: Cal
             scale = smoothing(weight.shape[1])
             tensors[f"{layer}.pre_quant_scale"] = scale
             weight = weight / scale.to(weight)
+        if wanted.input_scale is not None:
+            tensors[f"{layer}.input_scale"] = torch.tensor(wanted.input_scale)
         tensors |= stored(comfy, weight.float(), key, wanted)
     return tensors, {"_quantization_metadata": json.dumps({"format_version": "1.0", "layers": layers})}
 
