@@ -1,4 +1,8 @@
-"""The base weights as they act in ComfyUI's forward: dequantised, moved to the device, patched as the graph asked."""
+"""The base weights as they act in ComfyUI's forward: dequantised, moved to the device, patched as the graph asked.
+
+Quantised weights come in two kinds: ComfyUI's own tensors, which ComfyUI casts, and those of the ComfyUI-GGUF pack, packed blocks
+that only their layer can unpack.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 
 import comfy.ops
 import torch
+from comfy.quant_ops import QuantizedTensor
 from torch import nn
 
 from ...training.ops import op_of
@@ -32,6 +37,8 @@ class ComfyWeights:
         bias = getattr(module, "bias", None)
         if bias is None:
             return None
+        if not _is_plain(bias):
+            return fetched(module, self.device, dtype)[1]
         # Without the weight, which the same fetch would bring along: kinds that need it ask in every forward.
         paged = getattr(module, "bias_lowvram_function", None)
         with torch.no_grad():
@@ -62,9 +69,8 @@ class ComfyWeights:
         """True where the forward multiplies by a copy of the stored weight."""
         layer: Any = module  # ComfyUI's, which has more than torch knows of
         weight = layer.weight
-        plain = type(weight) in (torch.Tensor, nn.Parameter)
         return (
-            not plain
+            not _is_plain(weight)
             or weight.dtype != self.dtype
             or weight.device != self.device
             or len(layer.weight_function) > 0
@@ -78,8 +84,11 @@ def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> t
     What the cast gives may lie in a buffer that ComfyUI uses again for the next layer, or in a page that it may take away
     (dynamic VRAM): that is copied before it is given back.
     """
-    wanted: torch.dtype = dtype or getattr(module.weight, "_model_dtype", module.weight.dtype)
+    stored: torch.dtype = getattr(module.weight, "_model_dtype", module.weight.dtype)
+    wanted = dtype or (stored if stored.is_floating_point else torch.float32)
     with torch.no_grad():
+        if _unpacks_itself(module):
+            return module.cast_bias_weight(dtype=wanted, device=device, bias_dtype=wanted)[:2]
         weight, bias, held = comfy.ops.cast_bias_weight(module, device=device, dtype=wanted, bias_dtype=wanted, offloadable=True)
         try:
             return _kept(weight, wanted, _is_lent(held)), None if bias is None else _kept(bias, wanted, _is_lent(held))
@@ -87,10 +96,19 @@ def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> t
             comfy.ops.uncast_bias_weight(module, weight, bias, held)
 
 
+def _unpacks_itself(module) -> bool:
+    """Whether it is a layer of ComfyUI-GGUF with packed weights."""
+    return getattr(module, "is_ggml_quantized", bool)()
+
+
 def _kept(tensor: torch.Tensor, dtype: torch.dtype, lent: bool) -> torch.Tensor:
-    if type(tensor) not in (torch.Tensor, nn.Parameter):  # quantised
+    if isinstance(tensor, QuantizedTensor):
         return tensor.dequantize().to(dtype)
-    return tensor.clone() if lent else tensor
+    return tensor.clone() if lent else tensor.as_subclass(torch.Tensor)
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    return type(tensor) in (torch.Tensor, nn.Parameter)
 
 
 def _is_lent(held: object) -> bool:
