@@ -22,7 +22,7 @@ def outside(model: nn.Module) -> Iterator[None]:
     undo: list[Callable[[], None]] = []
     try:
         for layer in smoothed_layers(model):
-            scale = layer._parameters[_SCALE]
+            scale: nn.Parameter = getattr(layer, _SCALE)
             layer._parameters[_SCALE] = None
             # A copy, since autograd keeps it and the file's memory cannot be shared lazily.
             undo += [layer.register_forward_pre_hook(_scaling(scale.clone())).remove, _put_back(layer, scale)]

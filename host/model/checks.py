@@ -7,6 +7,7 @@ import re
 from ...training.data.dataset import Dataset
 from ...training.errors import ModelError, raise_problems
 from ...training.objective.spec import ObjectiveSpec
+from ..lend.smoothing import smoothed_layers
 from .conditions import unused
 from .family import family_of
 from .refusals import require_trainable
@@ -48,7 +49,18 @@ def warnings_about(model, dataset: Dataset) -> list[str]:
                 f"will know little of detail. Set resolution to {family.resolution} on the Bucket Config node, or to "
                 f"{family.resolution * 3 // 4} when memory is short."
             )
-    return found + _about_conditions(model, dataset)
+    return found + _about_weights(model) + _about_conditions(model, dataset)
+
+
+def _about_weights(model) -> list[str]:
+    smoothed = smoothed_layers(model.model)
+    if not smoothed:
+        return []
+    return [
+        f"{len(smoothed)} layers of this checkpoint scale their input (pre_quant_scale), and ComfyUI adds a LoRA behind that scale: this "
+        "one is trained for this very file and acts somewhat differently on the model that it was quantised from. Train on that one to "
+        "share it."
+    ]
 
 
 def noise_level_warnings(name: str, objective: ObjectiveSpec) -> list[str]:

@@ -61,8 +61,9 @@ def _update(digest, value: object) -> None:
 
 def _stored(tensor: torch.Tensor) -> list[torch.Tensor]:
     """The tensors in memory that `tensor` is made of: a quantised one has its numbers and their scales."""
-    if hasattr(tensor, "__tensor_flatten__"):
-        names, _ = tensor.__tensor_flatten__()
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is not None:
+        names, _ = flatten()
         return [getattr(tensor, name) for name in names]
     return [tensor.as_subclass(torch.Tensor)]
 

@@ -159,6 +159,14 @@ def test_a_layer_that_scales_its_input_has_its_own_gradient(comfy, written):
     assert slope == pytest.approx(float(gradient.norm()), rel=1e-3)
 
 
+def test_a_lora_for_such_a_file_is_said_to_be_for_it_alone(comfy, written):
+    from pack.host.model.checks import _about_weights
+
+    (text,) = _about_weights(loaded(comfy, written("nvfp4 smoothed")).model)
+    assert text.startswith("27 layers") and "pre_quant_scale" in text
+    assert _about_weights(loaded(comfy, written("nvfp4")).model) == []
+
+
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_fp8_matmuls_that_clamp_their_input_in_place(comfy, written, card, checkpointing):
     """`fp8_e4m3fn_fast`, `--fast fp8_matrix_mult`: the activation is written to while others hold it."""
