@@ -28,10 +28,12 @@ from .lora.verify import read_back
 from .model import fingerprint
 from .model.checks import check_parts, noise_level_warnings, warnings_about
 from .model.facts import model_facts, model_files, model_name
+from .model.few_steps import few_steps_warning
 from .model.images import ComfyImageEncoder
 from .model.known import is_proven
 from .model.sampler import ComfySampler
 from .model.text import ComfyTextEncoder
+from .model.upstream import upstream_warnings
 from .panel.listeners import panel_listeners
 from .runs.listeners import ComfyLog, Kept, file_listeners
 from .runs.paths import cache_folder
@@ -70,7 +72,8 @@ def train_lora(wiring: Wiring) -> Trained:
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
-        for text in (*warnings_about(wiring.model, recipe.dataset), *noise_level_warnings(_model_name(wiring), recipe.objective)):
+        for text in (*warnings_about(wiring.model, recipe.dataset), *noise_level_warnings(_model_name(wiring), recipe.objective),
+                     *_about_the_way_here(wiring)):
             emit(Message(level="warning", topic="settings", text=text))
         result = carry_out(_order(wiring, session, folder), control, emit, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)
@@ -79,6 +82,14 @@ def train_lora(wiring: Wiring) -> Trained:
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
     return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=plot.image(), samples=kept.samples,
                    folder=folder, result=result)
+
+
+def _about_the_way_here(wiring: Wiring) -> list[str]:
+    """What the nodes before this one made of the model, and whether its few steps are in danger."""
+    recipe = wiring.recipe
+    sampling = recipe.preview.sampling if recipe.preview else None
+    few = None if recipe.run.assistant else few_steps_warning(wiring.model, wiring.prompt, wiring.node_id, sampling)
+    return [*upstream_warnings(wiring.model), *([few] if few else [])]
 
 
 def _check(wiring: Wiring) -> None:

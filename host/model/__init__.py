@@ -7,6 +7,8 @@
     refusals     models that cannot be trained, with the reason
     known        models that training has been proven on
     checks       what can be known to be wrong before any work
+    upstream     what nodes before this one have done to a model
+    few_steps    whether a model was made for few steps
     conditions   what of a condition the model takes in
     text         captions through the graph's own CLIP
     frozen_text  encoders that are not trained, played back

@@ -5,7 +5,7 @@ ComfyUI's MODEL does not remember its file. The prompt does: the way back along 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +47,35 @@ def model_files(prompt: Mapping[str, Any] | None, node_id: str) -> dict[str, Pat
     return {name: path for name, path in found.items() if path is not None}
 
 
+def files_of_model(prompt: Mapping[str, Any] | None, node_id: str) -> list[str]:
+    """The names of all files that go into the node's `model`: LoRAs on the way, then the loader's."""
+    return [
+        Path(inputs[widget]).name
+        for inputs in _way_back(prompt, node_id, "model")
+        for widget in ("lora_name", *_MODEL_WIDGETS) if isinstance(inputs.get(widget), str)
+    ]
+
+
 def _loader(prompt: Mapping[str, Any] | None, node_id: str, kind: str, widgets: Mapping[str, str]) -> tuple[str, str] | None:
     """(file, folder) of the loader at the end of the `kind` links that lead to the node; None when there is none."""
+    for inputs in _way_back(prompt, node_id, kind):
+        for widget, folder in widgets.items():
+            if isinstance(inputs.get(widget), str):
+                return inputs[widget], folder
+    return None
+
+
+def _way_back(prompt: Mapping[str, Any] | None, node_id: str, kind: str) -> Iterator[Mapping[str, Any]]:
+    """The inputs of the node, and of each one before it along the `kind` links."""
     seen: set[str] = set()
     while prompt and node_id in prompt and node_id not in seen:
         seen.add(node_id)
         inputs = prompt[node_id].get("inputs", {})
-        for widget, folder in widgets.items():
-            if isinstance(inputs.get(widget), str):
-                return inputs[widget], folder
+        yield inputs
         link = inputs.get(kind)
         if not isinstance(link, list):
-            return None
+            return
         node_id = str(link[0])
-    return None
 
 
 def _path_of(file: tuple[str, str] | None) -> Path | None:
