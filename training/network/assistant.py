@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingsError
+from ..ops import Op
 from ..parts import Place, Trainable
 from ..specs import Assistant
 from .kinds.adapter import Adapter
@@ -37,7 +38,7 @@ def build_assistant(assistant: Assistant, starts: Starts, parts: Sequence[Traina
             wrong[place] = "no linear layer or convolution"
             continue
         try:
-            adapter = _adapter(Slot(op, 1, 1.0), start)
+            adapter = _adapter(op, start)
         except (KeyError, RuntimeError) as error:
             wrong[place] = f"of another shape ({error})"
             continue
@@ -72,10 +73,10 @@ def stored_dtype(tensors: Mapping[str, Tensor]) -> torch.dtype:
     return max(sizes, key=lambda dtype: sizes[dtype])
 
 
-def _adapter(slot: Slot, start: ModuleStart) -> Adapter:
+def _adapter(op: Op, start: ModuleStart) -> Adapter:
     kind = adapters.get(start.algorithm)
-    slot = slot_of_file(kind, slot, start)
-    adapter = kind(slot.op, slot.rank, slot.alpha, generator=torch.Generator())
+    slot = slot_of_file(kind, Slot(op, 1, 1.0), start)
+    adapter = kind(op, slot.rank, slot.alpha, generator=torch.Generator())
     adapter.load_file_tensors(start.tensors)
     return adapter
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._autograd import _top_saved_tensors_default_hooks
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
@@ -66,7 +67,7 @@ def recomputable(forward: Callable) -> Callable:
 
     def run(*args, **kwargs):
         args, kwargs = lazily(args), lazily(kwargs)
-        hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
+        hooks = _top_saved_tensors_default_hooks(False)
         if hooks is None:
             return forward(*args, **kwargs)
         pack, unpack = hooks
@@ -87,7 +88,7 @@ def lazy_clone(tensor: Tensor) -> Tensor:
 
 def _cloned(tensor: Tensor) -> Tensor:
     try:
-        return torch._lazy_clone(tensor)
+        return torch._lazy_clone(tensor)  # pyright: ignore[reportPrivateImportUsage]
     except RuntimeError:  # memory that PyTorch did not allocate itself: numpy's, a file's, pinned
         return tensor.clone() if tensor.requires_grad else tensor
 
