@@ -2,6 +2,7 @@
 
     lend        the loaded models lent to autograd for a while, and given back unchanged
     model       ComfyUI's models as the engine asks for them: denoiser, encoders, sampler, names and refusals
+    edit        edit models: how each family takes references
     lora        LoRA files in and out: checked with ComfyUI's loader, started from, saved, tested
     runs        where runs lie, which are live, and what listens to them
     panel       the live panel's routes and messages

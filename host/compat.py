@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -73,6 +74,13 @@ def loaded_from(patcher) -> str:
 def running_server() -> PromptServer | None:
     """None where ComfyUI is only imported, as in a script."""
     return getattr(PromptServer, "instance", None)
+
+
+def scale_to_total_pixels(picture: torch.Tensor, method: str, megapixels: float) -> torch.Tensor:
+    """ComfyUI's node of that name; newer ones also ask for a step of the sides."""
+    node = import_module("comfy_extras.nodes_post_processing").ImageScaleToTotalPixels
+    steps = (1,) if "resolution_steps" in inspect.signature(node.execute).parameters else ()
+    return node.execute(picture, method, megapixels, *steps)[0]
 
 
 def throw_if_interrupted() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from comfy_api.latest import io
 
 from ..training.data.advice.check import caption_problems
-from ..training.errors import DatasetError, raise_problems
+from ..training.errors import DatasetError, ModelError, raise_problems
 from ..training.events import Emitter, Message
 from ..training.lora_file.file import TrainedLora
 from ..training.order import Order, Trial
@@ -21,6 +22,9 @@ from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import Result, carry_out
 from ..training.run.control import Control
 from . import compat
+from .edit.advice import reference_notices, reference_problems
+from .edit.encoders import ComfyReferenceEncoder, IllustratedTextEncoder
+from .edit.ways import conditioning, way_of
 from .lora.assistant import assistant_starts
 from .lora.peft_names import peft_rows
 from .lora.start_from import module_starts
@@ -75,6 +79,8 @@ def train_lora(wiring: Wiring) -> Trained:
         for text in (*warnings_about(wiring.model, recipe.dataset), *noise_level_warnings(_model_name(wiring), recipe.objective),
                      *_about_the_way_here(wiring)):
             emit(Message(level="warning", topic="settings", text=text))
+        for text in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
+            emit(Message(level="warning", topic="references", text=text))
         result = carry_out(_order(wiring, session, folder), control, emit, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
@@ -96,16 +102,21 @@ def _check(wiring: Wiring) -> None:
     unreadable = () if wiring.recipe.run.skip_bad_pictures else wiring.recipe.dataset.problems
     raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.recipe.dataset)])
     check_parts(wiring.model, wiring.vae, wiring.clip)
+    shown = reference_problems(wiring.model.model, _model_name(wiring), wiring.recipe.dataset, wiring.recipe.preview)
+    raise_problems(ModelError, "Train LoRA", shown)
 
 
 def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
     parts, start, assistant = session.parts(), wiring.recipe.network.start_from, wiring.recipe.run.assistant
+    way, images = way_of(wiring.model.model, _model_name(wiring)), ComfyImageEncoder(wiring.vae)
+    shown = way if any(sample.references for sample in wiring.recipe.dataset.samples) else None
     return Order(
         recipe=wiring.recipe, folder=folder, cache_folder=cache_folder() if wiring.recipe.run.cache_to_disk else None,
         denoiser=session.denoiser, parts=parts, starts=module_starts(start, wiring.model, wiring.clip, parts) if start else None,
         assistant=assistant_starts(assistant, wiring.model, parts) if assistant else None,
-        image_encoder=ComfyImageEncoder(wiring.vae), text_encoder=ComfyTextEncoder(wiring.clip),
-        sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae),
+        image_encoder=images, reference_encoder=ComfyReferenceEncoder(shown, wiring.vae, images) if shown else None,
+        text_encoder=IllustratedTextEncoder(wiring.clip, shown) if shown and shown.looks else ComfyTextEncoder(wiring.clip),
+        sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae, partial(conditioning, way) if way else None),
         training=session.training, returned=session.returned, reserve=session.reserve,
         trial=None if is_proven(wiring.model) else _trial(wiring, session),
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),

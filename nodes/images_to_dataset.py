@@ -39,6 +39,9 @@ class ImagesToDataset(io.ComfyNode):
                     "validation: never trained, to see overfitting. Join them with Merge Datasets."))),
                 advanced(io.Float.Input("loss_weight", default=1.0, min=0.0, max=10.0, step=0.05, tooltip=(
                     "How much these pictures count. 1 is usual; lower for regularisation pictures learns your subject faster."))),
+                io.Image.Input("references", optional=True, tooltip=(
+                    "For edit models: the pictures before the change. One for each picture in the same order, one for all, or several "
+                    "for each: of 4 references for 2 pictures the first two belong to the first.")),
             ],
             outputs=[
                 Dataset.Output(display_name="dataset", tooltip="To Bucket Config, Auto Caption, Merge Datasets or Train LoRA."),
@@ -47,8 +50,10 @@ class ImagesToDataset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, repeats, trigger_word=("",), role=(TRAINING,), loss_weight=(1.0,), captions=(), masks=()) -> io.NodeOutput:
+    def execute(cls, images, repeats, trigger_word=("",), role=(TRAINING,), loss_weight=(1.0,), captions=(), masks=(),
+                references=()) -> io.NodeOutput:
         dataset = images_dataset(
-            images, captions, masks, repeats=repeats[0], trigger=trigger_word[0], role=role[0], weight=loss_weight[0]
+            images, captions, masks, repeats=repeats[0], trigger=trigger_word[0], role=role[0], weight=loss_weight[0],
+            references=references,
         )
         return io.NodeOutput(dataset, dataset_sheet(dataset))

@@ -16,7 +16,7 @@ from ..training.errors import SettingsError
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
 
-FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder")
+FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder", "reference_folder")
 TRANSPARENCY = {
     "white background": {"background": (255, 255, 255)},
     "grey background": {"background": (128, 128, 128)},
@@ -71,6 +71,10 @@ class LoadDataset(io.ComfyNode):
                 advanced(io.String.Input("validation_folder", default="", tooltip=(
                     "A folder of pictures for the same purpose, instead of a fraction. Empty: none."))),
                 advanced(io.Boolean.Input("sub_folders", default=True, tooltip="Also read the pictures in sub-folders.")),
+                advanced(io.String.Input("reference_folder", default="", tooltip=(
+                    "For edit models (FLUX Kontext, FLUX.2, Qwen-Image-Edit, OmniGen2, ...): the pictures before the change, by the "
+                    "same names; your folder holds those after it, and the captions say what changes. dog1.png here belongs to "
+                    "dog1.png there; further ones are dog1_1.png, dog1_2.png. 20 to 100 pairs are usual. Empty: none."))),
             ],
             outputs=[
                 Dataset.Output(display_name="dataset", tooltip="To Bucket Config, Auto Caption or Train LoRA."),

@@ -6,7 +6,7 @@ from ..host.lora.strength_grid import WHERE, candidates, parse_strengths, streng
 from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..training.errors import SettingsError, raise_problems
 from ..training.specs import SamplingSpec
-from .widgets import CATEGORY, advanced, extra, lines
+from .widgets import CATEGORY, advanced, extra, lines, pictures
 
 
 class LoRATest(io.ComfyNode):
@@ -45,15 +45,19 @@ class LoRATest(io.ComfyNode):
                     tooltip="The first prompt's noise; the second uses seed + 1. "
                             "The same in every column, so that only the strength differs.")),
                 advanced(io.String.Input("negative", default="", multiline=True, tooltip="What the pictures should not show.")),
+                io.Image.Input("reference", optional=True,
+                    tooltip="For edit models: the picture that every prompt starts from; of a batch, all together."),
             ],
             outputs=[io.Image.Output(display_name="grid", tooltip="The labelled grid, for Save Image.")],
         )
 
     @classmethod
     def execute(cls, model, clip, vae, prompts, strengths, lora=None, run="", most_checkpoints=4, sampler_name="euler", scheduler="normal",
-                sampling_steps=20, cfg=7.0, width=512, height=512, seed=42, negative="") -> io.NodeOutput:
+                sampling_steps=20, cfg=7.0, width=512, height=512, seed=42, negative="",
+                reference=None) -> io.NodeOutput:
         sampling = SamplingSpec(prompts=lines(prompts), negative=negative, sampler_name=sampler_name, scheduler=scheduler,
-                                sampling_steps=sampling_steps, cfg=cfg, width=width, height=height, seed=seed)
+                                sampling_steps=sampling_steps, cfg=cfg, width=width, height=height, seed=seed,
+                                references=pictures(reference))
         numbers, problems = parse_strengths(strengths)
         raise_problems(SettingsError, WHERE, [*sampling.problems(), *problems])
         return io.NodeOutput(strength_grid(model, clip, vae, candidates(lora, run, most_checkpoints), numbers, sampling))

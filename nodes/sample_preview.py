@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..training.specs import PreviewSpec, SamplingSpec
 from . import sockets
-from .widgets import CATEGORY, advanced, extra, lines
+from .widgets import CATEGORY, advanced, extra, lines, pictures
 
 
 class SamplePreview(io.ComfyNode):
@@ -48,16 +48,20 @@ class SamplePreview(io.ComfyNode):
                 advanced(io.Float.Input("lora_strength", default=1.0, min=-10.0, max=10.0, step=0.05,
                     tooltip="The LoRA's strength in these pictures, as on a LoraLoader. "
                             "1 is right; a LoRA that only looks good at 0.6 is overtrained.")),
+                io.Image.Input("reference", optional=True,
+                    tooltip="For edit models: the picture that every prompt starts from; of a batch, all together. "
+                            "Leave it out: each prompt takes the references of one picture of your dataset, in their order."),
             ],
             outputs=[sockets.Preview.Output(display_name="preview")],
         )
 
     @classmethod
     def execute(cls, prompts, every_n_steps, sampler_name, scheduler, sampling_steps, cfg, width, height, seed, negative="",
-                every_n_epochs=0, at_start=True, at_end=True, lora_strength=1.0) -> io.NodeOutput:
+                every_n_epochs=0, at_start=True, at_end=True, lora_strength=1.0, reference=None) -> io.NodeOutput:
         sampling = SamplingSpec(
             prompts=lines(prompts), negative=negative, sampler_name=sampler_name, scheduler=scheduler,
             sampling_steps=sampling_steps, cfg=cfg, width=width, height=height, seed=seed,
+            references=pictures(reference),
         )
         return io.NodeOutput(PreviewSpec(
             sampling=sampling, every_n_steps=every_n_steps, every_n_epochs=every_n_epochs, at_start=at_start, at_end=at_end,

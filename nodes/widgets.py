@@ -25,6 +25,11 @@ def lines(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
+def pictures(image) -> tuple:
+    """The pictures of an IMAGE batch, (1, h, w, 3) each; none where it is not connected."""
+    return () if image is None else tuple(picture[None, :, :, :3].detach().cpu() for picture in image)
+
+
 def input_of(widget: Widget):
     """The input that shows a setting: folded away unless it is a basic one."""
     given = {"default": widget.default, "tooltip": widget.tooltip}

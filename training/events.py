@@ -35,7 +35,7 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Work before or beside the steps: 'latents', 'captions', 'preview', 'validation'."""
+    """Work before or beside the steps: 'latents', 'references', 'captions', 'preview', 'validation'."""
 
     phase: str
     done: int

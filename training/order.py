@@ -12,7 +12,7 @@ from .families import FAMILIES, Family
 from .network.network import Network
 from .network.start_from import Starts
 from .parts import Trainable
-from .protocols import Denoiser, ImageEncoder, Sampler, TextEncoder
+from .protocols import Denoiser, ImageEncoder, ReferenceEncoder, Sampler, TextEncoder
 from .recipe import Recipe
 
 
@@ -35,7 +35,7 @@ class Order:
     `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
     `recipe.network.start_from` holds, module by module, `assistant` what that of `recipe.run.assistant` does. `model_facts` are
     for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture. `trial` is asked for on a
-    kind of model that was never proven.
+    kind of model that was never proven. `reference_encoder` is there where the dataset has references.
     """
 
     recipe: Recipe
@@ -57,6 +57,7 @@ class Order:
     model_facts: Mapping[str, Any] = field(default_factory=dict)
     scale_gradients: bool = False
     read_back: Callable[[Path, Network], str] = lambda path, network: ""
+    reference_encoder: ReferenceEncoder | None = None
     extra_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

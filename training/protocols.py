@@ -115,8 +115,9 @@ class CaptionEncoder(Protocol):
 
     identity: str
 
-    def encode(self, text: str) -> TextCondition:
-        """The caption, taken literally, without gradient; the tensors may be inference tensors."""
+    def encode(self, text: str, pictures: Sequence["torch.Tensor"] = ()) -> TextCondition:
+        """The caption, taken literally, without gradient; the tensors may be inference tensors. `pictures`, each
+        (1, h, w, 3) in 0..1, are given only where a ReferenceEncoder `looks`."""
         ...
 
 
@@ -136,11 +137,27 @@ class TextEncoder(CaptionEncoder, Protocol):
     def count_tokens(self, text: str) -> int: ...
 
 
+class ReferenceEncoder(Protocol):
+    """How the model's family takes pictures beside the caption. `identity` covers the VAE and the family's way: it is part
+    of every cache key. `looks`: the text encoder sees them too; `follows_target`: their latents depend on the size of the
+    picture that is trained. `extras` goes into every condition that has references."""
+
+    identity: str
+    looks: bool
+    follows_target: bool
+    extras: Mapping[str, Any]
+
+    def encode(self, picture: "torch.Tensor", target: tuple[int, int]) -> "torch.Tensor":
+        """(1, h, w, 3) in 0..1, beside a picture of `target` (width, height) -> what the condition holds of it, mostly its
+        latent (1, C, H, W); fp32 on the CPU; may be an inference tensor."""
+        ...
+
+
 class Sampler(Protocol):
     """Makes the preview pictures with the host's own samplers and whatever is attached to the model."""
 
-    def sample(self, spec: "SamplingSpec", prompt: str, seed: int) -> "torch.Tensor":
-        """(1, h, w, 3) in 0..1, on the CPU."""
+    def sample(self, spec: "SamplingSpec", prompt: str, seed: int, references: Sequence["torch.Tensor"] = ()) -> "torch.Tensor":
+        """(1, h, w, 3) in 0..1, on the CPU. `references`, each (1, h, w, 3), are what an edit model starts from."""
         ...
 
 

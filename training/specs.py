@@ -83,7 +83,8 @@ class RunSpec:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSpec:
     """Which pictures to sample, with the user's own sampler settings. `width` and `height` are pixels; picture i uses
-    seed + i. Whoever holds it raises its `problems` under the name of the node that they were set on."""
+    seed + i. `references`, each (1, h, w, 3) in 0..1, are what an edit model starts every picture from. Whoever holds it
+    raises its `problems` under the name of the node that they were set on."""
 
     prompts: tuple[str, ...]
     negative: str = ""
@@ -94,6 +95,7 @@ class SamplingSpec:
     width: int = 512
     height: int = 512
     seed: int = 42
+    references: tuple[torch.Tensor, ...] = field(default=(), repr=False, compare=False)
 
     def problems(self) -> list[str]:
         found = [] if self.prompts else ["there is no prompt. Write one a line; use the trigger word of your captions."]

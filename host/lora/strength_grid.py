@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import comfy.sd
@@ -16,6 +17,7 @@ from ...training.errors import SettingsError
 from ...training.lora_file.file import read_lora
 from ...training.specs import SamplingSpec
 from .. import compat
+from ..edit.ways import conditioning, way_of
 from ..model.sampler import ComfySampler
 from ..runs.run_folders import find_run
 
@@ -72,7 +74,11 @@ def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequ
 
 def _sample(model, clip, vae, spec: SamplingSpec, prompt: str, seed: int, bar) -> torch.Tensor:
     compat.throw_if_interrupted()
-    picture = ComfySampler(model, clip, vae).sample(spec, prompt, seed)[0]
+    way = way_of(model.model) if spec.references else None
+    if spec.references and way is None:
+        raise SettingsError(WHERE, ["a reference is connected, but this model does not look at any. Load an edit model, or disconnect it."])
+    sampler = ComfySampler(model, clip, vae, partial(conditioning, way) if way else None)
+    picture = sampler.sample(spec, prompt, seed, spec.references)[0]
     bar.update(1)
     return picture
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management as model_management
+import torch
 from torch import nn
 
 from ...training.data.conditions import mapped, text_condition
@@ -32,15 +33,15 @@ class FrozenEncoders:
     `run` encodes a text with the whole CLIP, whose identity is `whole`.
     """
 
-    def __init__(self, modules: Encoders, run: Callable[[str], object], whole: str):
+    def __init__(self, modules: Encoders, run: Callable[..., object], whole: str):
         self._modules = modules
         self._run = run
         self.identity = f"{whole} {' '.join(name for name, _ in modules)}"
 
-    def encode(self, text: str) -> TextCondition:
+    def encode(self, text: str, pictures: Sequence[torch.Tensor] = ()) -> TextCondition:
         entries: dict[str, Any] = {}
         with attributes([(module, METHOD, _recording(name, module, entries)) for name, module in self._modules]):
-            self._run(text)
+            self._run(text, pictures)
         return text_condition(entries)
 
 

@@ -6,6 +6,8 @@ LoraLoader with the saved file afterwards, up to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import comfy.sample
 import comfy.samplers
 import torch
@@ -18,17 +20,19 @@ SCHEDULERS: list[str] = comfy.samplers.KSampler.SCHEDULERS
 
 
 class ComfySampler:
-    """`patcher`, `clip` and `vae` are those of the graph."""
+    """`patcher`, `clip` and `vae` are those of the graph; `illustrated(clip, vae, prompt, negative, references, size)` makes
+    (positive, negative) where there are references."""
 
-    def __init__(self, patcher, clip, vae):
+    def __init__(self, patcher, clip, vae, illustrated: Callable[..., tuple[list, list]] | None = None):
+        self._illustrated = illustrated
         self._patcher = patcher
         self._clip = clip
         self._vae = vae
 
-    def sample(self, spec: SamplingSpec, prompt: str, seed: int) -> torch.Tensor:
+    def sample(self, spec: SamplingSpec, prompt: str, seed: int, references: Sequence[torch.Tensor] = ()) -> torch.Tensor:
         """(1, h, w, 3) in 0..1. ComfyUI's prompt syntax works in the prompt, as it does in CLIPTextEncode."""
         with torch.inference_mode():
-            positive, negative = self._encode(prompt), self._encode(spec.negative)
+            positive, negative = self._conditions(spec, prompt, references)
             latent = comfy.sample.fix_empty_latent_channels(self._patcher, self._empty_latent(spec))
             noise = comfy.sample.prepare_noise(latent, seed)
             notes.empty(self._patcher.model.diffusion_model)
@@ -38,6 +42,12 @@ class ComfySampler:
             )
             pictures = self._vae.decode(samples)
             return pictures.reshape(-1, *pictures.shape[-3:]).float().cpu().clamp(0, 1)
+
+    def _conditions(self, spec: SamplingSpec, prompt: str, references: Sequence[torch.Tensor]) -> tuple[list, list]:
+        if references and self._illustrated:
+            size = spec.width, spec.height
+            return self._illustrated(self._clip, self._vae, prompt, spec.negative, references, size)
+        return self._encode(prompt), self._encode(spec.negative)
 
     def _encode(self, text: str) -> list:
         return self._clip.encode_from_tokens_scheduled(self._clip.tokenize(text))

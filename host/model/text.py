@@ -5,7 +5,7 @@ In a caption `(`, `)` and `embedding:` are letters: hatsune_miku_(vocaloid) is o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ class ComfyTextEncoder:
         if literal_tokens(clip, _SYNTAX) != _escaped_tokens(clip, _SYNTAX):
             self.identity += " literal"  # what is cached from then is another text
 
-    def encode(self, text: str) -> TextCondition:
+    def encode(self, text: str, pictures: Sequence[torch.Tensor] = ()) -> TextCondition:
         tokens = literal_tokens(self._clip, text)
         with torch.inference_mode():
             encoded = self._clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
@@ -65,12 +65,12 @@ class ComfyTextEncoder:
         return max((len(_ids(entry, text)) - len(_ids(entry, "")) for entry in used), default=0)
 
 
-def literal_tokens(clip, text: str, *, return_word_ids: bool = False) -> dict:
-    """ComfyUI's tokens of `text`, read as plain letters."""
+def literal_tokens(clip, text: str, **options: Any) -> dict:
+    """ComfyUI's tokens of `text`, read as plain letters; `options` are the tokenizer's own (pictures, a template)."""
     parser = compat.where_known(sd1_clip, _PLAIN)
     names = [(entry, "embedding_identifier", _NEVER) for entry in _tokenizers(clip.tokenizer) if hasattr(entry, "embedding_identifier")]
     with attributes([*parser, *names]):
-        return clip.tokenize(text, return_word_ids=return_word_ids)
+        return clip.tokenize(text, **options)
 
 
 #: What ComfyUI reads a prompt with, by its names in comfy.sd1_clip; each of these reads nothing into it. Tokenizers that have

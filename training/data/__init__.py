@@ -14,6 +14,7 @@
     resize        area averaging to shrink, Lanczos to enlarge
     items         Dataset -> Items: one picture at one size and crop, and its pixels
     latents       the cache of the items' latents
+    references    what an edit model is shown beside a caption, and the cache of its latents
     texts         the cache of the captions' encodings
     batches       the seeded, resumable sequence of draws
     folder/       a folder of pictures and captions -> Dataset

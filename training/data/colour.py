@@ -10,7 +10,7 @@ import numpy as np
 from .resize import resized_crop
 
 if TYPE_CHECKING:
-    from .dataset import Sample
+    from .dataset import Picture, Sample
 
 
 def full_mask(sample: "Sample") -> np.ndarray | None:
@@ -33,7 +33,12 @@ def full_mask(sample: "Sample") -> np.ndarray | None:
 
 def full_colour(sample: "Sample") -> np.ndarray:
     """(h, w, 3) uint8 at the picture's own size, transparency treated as told. Raises DatasetError naming the file."""
-    rgba = sample.picture.pixels()
+    return colour_of(sample, sample.picture)
+
+
+def colour_of(sample: "Sample", picture: "Picture") -> np.ndarray:
+    """`full_colour` of a picture beside the sample's own: one of its references."""
+    rgba = picture.pixels()
     if sample.alpha == "ignore" or (rgba[:, :, 3] == 255).all():
         return rgba[:, :, :3]
     return over_background(rgba, sample.background)

@@ -65,6 +65,8 @@ class Sample:
     `alpha`: a transparent picture is laid on the `background` colour ('background'), its alpha is also the loss mask
     ('mask'), or alpha is dropped and hidden colours show, as in kohya ('ignore').
     `condition` is the caption already encoded by the graph: the caption is then only a label.
+    `references` are the pictures that an edit model is shown beside the caption, in their order; transparency is treated as
+    the picture's own.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Sample:
     buckets: BucketSpec = BucketSpec()
     captions: CaptionSpec = CaptionSpec()
     condition: "TextCondition | None" = field(default=None, compare=False, repr=False)
+    references: tuple[Picture, ...] = ()
 
     @property
     def is_trained(self) -> bool:

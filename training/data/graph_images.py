@@ -28,11 +28,13 @@ def images_dataset(
     role: str = TRAINING,
     weight: float = 1.0,
     trigger: str = "",
+    references: Sequence["torch.Tensor"] = (),
 ) -> Dataset:
     """A dataset of IMAGE batches (B, H, W, C), floats 0..1, with a caption each, or one for all.
 
-    `masks` are MASK batches (B, H, W), 1 is trained; one a picture, or one for all. Raises DatasetError naming every
-    problem.
+    `masks` are MASK batches (B, H, W), 1 is trained; one a picture, or one for all. `references` are IMAGE batches for an edit
+    model: one for all, or as many for each picture, in the same order (of 4 for 2 pictures, the first two belong to the
+    first). Raises DatasetError naming every problem.
     """
     pictures = [picture for batch in images for picture in batch]
     problems = [] if role in ROLES else [f"role is '{role}' but must be one of {', '.join(ROLES)}."]
@@ -40,12 +42,13 @@ def images_dataset(
         problems.append("there is no picture. Connect an IMAGE.")
     captions = _one_each(list(captions), len(pictures), "captions", problems)
     masks = _one_each([mask for batch in masks for mask in batch.reshape(-1, *batch.shape[-2:])], len(pictures), "masks", problems)
+    shown = _shown(references, len(pictures), problems)
     raise_problems(DatasetError, WHERE, problems)
     shared = {"role": role, "weight": weight, "repeats": 1 if role == VALIDATION else repeats, "captions": CaptionSpec(trigger=trigger)}
     samples = []
-    for number, (picture, caption, mask) in enumerate(zip(pictures, captions, masks, strict=True), start=1):
+    for number, (picture, caption, mask, seen) in enumerate(zip(pictures, captions, masks, shown, strict=True), start=1):
         try:
-            samples.append(_sample(f"image {number}", picture, caption, mask, **shared))
+            samples.append(_sample(f"image {number}", picture, caption, mask, seen, **shared))
         except DatasetError as error:
             problems += error.problems
     raise_problems(DatasetError, WHERE, problems)
@@ -61,9 +64,29 @@ def _one_each(things: list, count: int, kind: str, problems: list[str]) -> list:
     return things
 
 
-def _sample(name: str, picture: "torch.Tensor", caption: str | None, mask: "torch.Tensor | None", **shared) -> Sample:
+def _shown(references: Sequence["torch.Tensor"], count: int, problems: list[str]) -> list[list["torch.Tensor"]]:
+    """The references of each picture."""
+    flat = [reference for batch in references for reference in batch]
+    if not flat or not count:
+        return [[]] * count
+    if len(flat) == 1:
+        return [flat] * count
+    each, left = divmod(len(flat), count)
+    if left or not each:
+        problems.append(
+            f"there are {len(flat)} references but {count} pictures. Connect one for all, or as many for each picture, in the same order: "
+            f"{count}, {2 * count}, …"
+        )
+    return [flat[i * each : (i + 1) * each] for i in range(count)]
+
+
+def _sample(
+    name: str, picture: "torch.Tensor", caption: str | None, mask: "torch.Tensor | None", seen: Sequence["torch.Tensor"], **shared
+) -> Sample:
     masked = None if mask is None else TensorPicture(mask[:, :, None], f"mask of {name}")
-    return Sample(name=name, picture=TensorPicture(picture, name), caption=caption or "", mask=masked, folder="graph", **shared)
+    references = tuple(TensorPicture(reference, f"reference {i} of {name}") for i, reference in enumerate(seen, start=1))
+    return Sample(name=name, picture=TensorPicture(picture, name), caption=caption or "", mask=masked, folder="graph",
+                  references=references, **shared)
 
 
 class TensorPicture:

@@ -1,4 +1,5 @@
-"""Every caption's encoding, made once: in memory, or on disk by content where a file can hold it."""
+"""Every caption's encoding (beside the pictures that it is read with), made once: in memory, or on disk by content where a
+file can hold it."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from ..files.store import GIGABYTE, TensorStore, content_key
 from ..protocols import TextCondition
 from .conditions import packed, text_condition, unpacked
 from .encoded import plain
+from .references import Illustrated, Prompt
 
 if TYPE_CHECKING:
     from ..protocols import CaptionEncoder
@@ -27,11 +29,11 @@ class TextCache:
         self._encoder = encoder
         self._store = TensorStore(folder, size_limit) if folder else None
         self._memory: dict[str, TextCondition] = {}
-        self._keys: dict[str, str] = {}
+        self._keys: dict[Prompt, str] = {}
 
     def encode_missing(
         self,
-        texts: Iterable[str],
+        texts: Iterable[Prompt],
         emit: Callable[[Event], None] = lambda event: None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -48,7 +50,7 @@ class TextCache:
         if self._store:
             self._store.trim(keep=self._keys.values())
 
-    def get(self, text: str) -> TextCondition:
+    def get(self, text: Prompt) -> TextCondition:
         """The condition of `text`, tensors on the CPU; encoded now where it is not cached."""
         key = self._key(text)
         if key in self._memory:
@@ -56,17 +58,21 @@ class TextCache:
         tensors = self._store.get(key) if self._store else None
         return unpacked(tensors) if tensors else self._encode(text)
 
-    def _key(self, text: str) -> str:
+    def _key(self, text: Prompt) -> str:
         if text not in self._keys:
-            self._keys[text] = content_key("text", FORMAT, self._encoder.identity, text)
+            said = (text.text, [view.content() for view in text.views]) if isinstance(text, Illustrated) else (text,)
+            self._keys[text] = content_key("text", FORMAT, self._encoder.identity, *said)
         return self._keys[text]
 
-    def _has(self, text: str) -> bool:
+    def _has(self, text: Prompt) -> bool:
         key = self._key(text)
         return key in self._memory or (self._store is not None and self._store.has(key))
 
-    def _encode(self, text: str) -> TextCondition:
-        encoded = self._encoder.encode(text)
+    def _encode(self, text: Prompt) -> TextCondition:
+        if isinstance(text, Illustrated):
+            encoded = self._encoder.encode(text.text, [view.pixels() for view in text.views])
+        else:
+            encoded = self._encoder.encode(text)
         condition = text_condition({**encoded.tensors, **encoded.values}, plain)
         # Not the pooled output: SD1.5's is made with a weight that its files lack, and may be anything.
         texts = [tensor for name, tensor in condition.tensors.items() if name == "cond" or name.endswith(".out")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from ..data.batches import BatchPlan
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items
 from ..data.latents import LatentCache
+from ..data.references import Prompt, ReferenceCache
 from ..data.texts import TextCache
 from ..errors import DatasetError
 from ..events import Emitter, Message
@@ -62,6 +64,9 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     objective = Objective(recipe.objective, order.denoiser)
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
     items = latents.encode_missing(make_items(recipe.dataset), emit, control.check, skip_unreadable=run.skip_bad_pictures)
+    references = _references(order)
+    if references is not None:
+        items = references.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     training_items = [item for item in items if item.sample.is_trained]
     items = [*training_items, *(item for item in items if not item.sample.is_trained)]
     if not training_items:
@@ -71,13 +76,13 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     network = build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     network.assistant = _assistant(order)
     network.to(order.denoiser.device)
-    text_of = _text_source(order, network, control, emit)
+    text_of = _text_source(order, network, _prompts(order, items, references), control, emit)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
-    _reserve_memory(order, network, latents, training_items, emit)
+    _reserve_memory(order, network, latents, training_items, references, emit)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     _warn(order, emit)
-    feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of)
+    feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter = MemoryMeter(order.denoiser.device)
     trainer = Trainer(
@@ -92,7 +97,8 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
         feed, order.denoiser, objective, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),
         every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best,
     )
-    trainer.companions = (Previews(recipe.preview, order.sampler, order.returned), validation, checkpoints)
+    shown = [sample for sample in recipe.dataset.samples if sample.references]
+    trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation, checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings)
 
 
@@ -123,7 +129,8 @@ def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Netwo
         "preview": describe(recipe.preview),
         "run": describe(recipe.run),
         "dataset": {
-            "pictures": len(recipe.dataset.samples), "batches_per_epoch": plan.batches_per_epoch,
+            "pictures": len(recipe.dataset.samples), "references": sum(len(sample.references) for sample in recipe.dataset.samples),
+            "batches_per_epoch": plan.batches_per_epoch,
             "steps_per_epoch": plan.steps_per_epoch, "total_steps": total_steps,
             "buckets": {f"{w}x{h}": count for (w, h), count in plan.bucket_counts().items()},
         },
@@ -152,7 +159,14 @@ def module_names(parts: Sequence[Trainable], network: Network) -> ModuleNames:
     return ModuleNames(by_key, names.sections)
 
 
-def _text_source(order: Order, network: Network, control: Control, emit: Emitter) -> Callable[[str], TextCondition]:
+def _references(order: Order) -> ReferenceCache | None:
+    encoder = order.reference_encoder
+    return ReferenceCache(encoder, _below(order.cache_folder, "references")) if encoder is not None else None
+
+
+def _text_source(
+    order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter
+) -> Callable[[Prompt], TextCondition]:
     """Caption -> condition: from the cache. Where encoders are trained, the cache holds what the others make of it."""
     encoder, cached = order.text_encoder, order.text_encoder
     if order.trains_text_encoders:
@@ -160,17 +174,21 @@ def _text_source(order: Order, network: Network, control: Control, emit: Emitter
     if cached is None:
         return encoder.encode_trainable
     texts = TextCache(cached, _below(order.cache_folder, "texts"))
-    texts.encode_missing(_texts(order), emit, control.check)
+    texts.encode_missing(prompts, emit, control.check)
     return (lambda text: encoder.encode_trainable(text, texts.get(text))) if order.trains_text_encoders else texts.get
 
 
-def _texts(order: Order) -> list[str]:
-    """Every text that the run can need."""
-    texts = list(texts_needed(order.recipe.dataset.samples))
+def _prompts(order: Order, items: Sequence[Item], references: ReferenceCache | None) -> list[Prompt]:
+    """Every text that the run can need, beside the pictures that it is read with, each once."""
     preservation = order.recipe.objective.preservation
-    if isinstance(preservation, (SwappedCaption, BlankCaption)):
-        texts += [preservation.caption(text) for text in texts]
-    return texts
+    found: dict[Prompt, None] = {}
+    for item in items:
+        texts = texts_needed([item.sample])
+        if isinstance(preservation, (SwappedCaption, BlankCaption)):
+            texts = (*texts, *(preservation.caption(text) for text in texts))
+        for variant in item.variants() if references else (item,):
+            found.update(dict.fromkeys(references.prompt(variant, text) if references else text for text in texts))
+    return list(found)
 
 
 def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
@@ -182,9 +200,14 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     )
 
 
-def _reserve_memory(order: Order, network: Network, latents: LatentCache, items: Sequence[Item], emit: Emitter) -> None:
+def _reserve_memory(
+    order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, emit: Emitter
+) -> None:
     largest = max(items, key=lambda item: item.bucket[0] * item.bucket[1])
     shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
+    if references is not None:  # a model lays the places of the references beside its own
+        places = max(references.places(item) for item in items)
+        shape = (*shape[:2], 1, math.prod(shape[2:]) + places)
     plan = memory_plan(
         network.parameter_count(), order.recipe.optimizer.kind.state_bytes, order.denoiser.sampling_bytes(shape),
         order.recipe.run.gradient_checkpointing, network.assistant_bytes(),

@@ -13,13 +13,14 @@ from ..data.captions import final_caption
 from ..data.dataset import REGULARISATION
 from ..data.items import Item
 from ..data.latents import LatentCache
+from ..data.references import Prompt, ReferenceCache
 from ..objective.objective import Objective
 from ..protocols import Condition, Denoiser, TextCondition
 
 
 class Feed:
     """`items` are counted as draws count them. `text_of(caption)` gives the condition: from the cache, or encoded with
-    gradient when encoders are trained."""
+    gradient when encoders are trained. `references`: those of the items, where the dataset has any."""
 
     def __init__(
         self,
@@ -28,13 +29,15 @@ class Feed:
         objective: Objective,
         items: Sequence[Item],
         latents: LatentCache,
-        text_of: Callable[[str], TextCondition],
+        text_of: Callable[[Prompt], TextCondition],
+        references: ReferenceCache | None = None,
     ):
         self._denoiser = denoiser
         self._objective = objective
         self._items = items
         self._latents = latents
         self._text_of = text_of
+        self._references = references
 
     def latents(self, draws: Sequence[Draw]) -> Tensor:
         """(B, C, H, W) clean latents in the model's space, fp32 on its device."""
@@ -45,13 +48,17 @@ class Feed:
         guidance = self._objective.spec.guidance
         extras = {} if guidance is None else {"guidance": guidance}
         return [
-            Condition(text=item.sample.condition or self._text_of(self.caption(draw)), geometry=item.geometry, extras=extras)
+            Condition(
+                text=item.sample.condition or self._text_of(self._prompt(item, self.caption(draw))), geometry=item.geometry,
+                extras={**extras, **(self._references.extras(item) if self._references else {})},
+            )
             for draw, item in ((draw, self._item(draw)) for draw in draws)
         ]
 
-    def with_text(self, conditions: Sequence[Condition], texts: Sequence[str]) -> list[Condition]:
-        """The same conditions with other captions."""
-        return [replace(old, text=self._text_of(text)) for old, text in zip(conditions, texts, strict=True)]
+    def with_text(self, draws: Sequence[Draw], conditions: Sequence[Condition], texts: Sequence[str]) -> list[Condition]:
+        """The conditions of these draws with other captions."""
+        prompts = [self._prompt(self._item(draw), text) for draw, text in zip(draws, texts, strict=True)]
+        return [replace(old, text=self._text_of(prompt)) for old, prompt in zip(conditions, prompts, strict=True)]
 
     def masks(self, draws: Sequence[Draw]) -> Tensor | None:
         """(B, 1, H, W) in 0..1; pictures without a mask count everywhere. None where no picture has one."""
@@ -77,6 +84,9 @@ class Feed:
     def name(self, draw: Draw) -> str:
         """The picture's name, for messages."""
         return self._item(draw).sample.name
+
+    def _prompt(self, item: Item, text: str) -> Prompt:
+        return self._references.prompt(item, text) if self._references else text
 
     def _item(self, draw: Draw) -> Item:
         """The item as this draw sees it: mirrored or cropped elsewhere where the dataset asks for it."""

@@ -40,7 +40,9 @@ def changes(saved: Mapping[str, Any], order: Order, items: Sequence[Item]) -> li
     found = [] if saved.get("base model") == order.model_identity else ["the base model, or what is applied to it, is another one"]
     for node, spec in _specs(order.recipe).items():
         found += differences(saved, spec, f"{node}: ")
-    return found + [f"{name} are not the same" for name, digest in _of_pictures(items).items() if saved.get(name, digest) != digest]
+    unknown = {"references": _digest([])}  # states that are older than references
+    now = _of_pictures(items)
+    return found + [f"{name} are not the same" for name, digest in now.items() if saved.get(name, unknown.get(name, digest)) != digest]
 
 
 def _specs(recipe: Recipe) -> dict[str, Any]:
@@ -58,6 +60,9 @@ def _of_pictures(items: Sequence[Item]) -> dict[str, str]:
         "masks and transparency": _digest(
             [(sample.name, sample.mask.digest() if sample.mask else None, sample.alpha, sample.background) for sample in samples]
         ),
+        "references": _digest([
+            (sample.name, [reference.digest() for reference in sample.references]) for sample in samples if sample.references
+        ]),
         "repeats": _digest([(sample.name, sample.repeats) for sample in samples]),
         "weights, and which pictures are regularisation or held out": _digest(
             [(sample.name, sample.weight, sample.role) for sample in samples]

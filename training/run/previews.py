@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 import torch
 
+from ..data.dataset import Sample
+from ..data.references import whole_views
 from ..events import PreviewReady, Progress
 from ..protocols import Sampler
-from ..specs import PreviewSpec
+from ..specs import PreviewSpec, SamplingSpec
 from .control import PREVIEW
 from .trainer import Companion, Trainer
 
 
 class Previews(Companion):
-    """`returned()` gives the model back to the host for as long as it samples."""
+    """`returned()` gives the model back to the host for as long as it samples. `samples` are the dataset's pictures with
+    references: prompt i is sampled with those of the i-th, unless the spec brings its own."""
 
-    def __init__(self, spec: PreviewSpec | None, sampler: Sampler, returned: Callable[[], AbstractContextManager[None]]):
+    def __init__(
+        self,
+        spec: PreviewSpec | None,
+        sampler: Sampler,
+        returned: Callable[[], AbstractContextManager[None]],
+        samples: Sequence[Sample] = (),
+    ):
         self._spec = spec
+        self._samples = tuple(samples)
         self._sampler = sampler
         self._returned = returned
         self._done_at: int | None = None
@@ -47,9 +57,16 @@ class Previews(Companion):
             for i, (prompt, seed) in enumerate(zip(sampling.prompts, seeds, strict=True)):
                 trainer.control.check()
                 trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
-                pictures.append(self._sampler.sample(sampling, prompt, seed))
+                pictures.append(self._sampler.sample(sampling, prompt, seed, self._references(sampling, i)))
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
         trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))
+
+
+    def _references(self, sampling: SamplingSpec, number: int) -> list[torch.Tensor]:
+        if sampling.references or not self._samples:
+            return list(sampling.references)
+        sample = self._samples[number % len(self._samples)]
+        return [view.pixels() for view in whole_views(sample, (sampling.width, sampling.height))]
 
 
 def _due(spec: PreviewSpec, trainer: Trainer) -> bool:

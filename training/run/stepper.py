@@ -81,7 +81,7 @@ class Stepper:
         return losses + self._objective.preservation_losses(seen.denoised, base, seen.noising, mask=seen.masks)
 
     def _with_other_captions(self, seen: _Seen, texts: Sequence[str]) -> Tensor:
-        conditions = self.feed.with_text(seen.conditions, texts)
+        conditions = self.feed.with_text(seen.draws, seen.conditions, texts)
         denoised = self._denoiser.denoise(seen.noising.x_t, seen.noising.sigma, conditions)
         base = self._base_denoised(seen.noising, conditions)
         return self._objective.preservation_losses(denoised, base, seen.noising)

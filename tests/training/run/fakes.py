@@ -132,7 +132,7 @@ class PlainSampler:
         self.model = model
         self.asked: list[tuple[str, int]] = []
 
-    def sample(self, spec, prompt, seed):
+    def sample(self, spec, prompt, seed, references=()):
         self.asked.append((prompt, seed))
         noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
         made = self.model(noise, torch.ones(1), torch.zeros(1, 3))

@@ -141,6 +141,7 @@ def test_more_steps_and_another_rate_are_allowed(tmp_path):
         ({"samples": changed(caption="another")}, "captions are not the same"),
         ({"samples": changed(repeats=2)}, "repeats are not the same"),
         ({"samples": changed(weight=0.5)}, "weights, and which pictures are regularisation or held out are not the same"),
+        ({"samples": changed(references=(pictures(1)[0].picture,))}, "references are not the same"),
         ({"samples": changed(mask=pictures(1)[0].picture)}, "masks and transparency are not the same"),
         ({"buckets": BucketSpec(resolution=64, min_bucket=64, max_bucket=128, flip=True)},
          "sizes, crops and mirrored pictures are not the same"),

@@ -12,6 +12,7 @@ from ..captions import has_word
 from ..colour import full_mask
 from ..dataset import TRAINING, Dataset, Sample
 from ..items import make_items
+from ..references import SAME_SHAPE
 from .check import caption_problems
 from .duplicates import all_looks, groups, near_pairs
 from .report import enlargement
@@ -34,6 +35,7 @@ def diagnose(dataset: Dataset, on_progress: Callable[[int, int], None] | None = 
         *_size_findings(dataset),
         *_alpha_findings(samples),
         *_mask_findings(samples),
+        *_reference_findings(samples),
         *_duplicate_findings(samples, on_progress),
     )
 
@@ -124,6 +126,23 @@ def _mask_findings(samples: Sequence[Sample]) -> Iterator[str]:
         yield f"{count(len(empty), 'mask')} all black: {some(empty)}. Nothing of these pictures is trained: white is trained."
     if shape:
         yield f"{count(len(shape), 'mask')} of another shape than the picture: {some(shape)}. It is stretched: make it the same size."
+
+
+def _reference_findings(samples: Sequence[Sample]) -> Iterator[str]:
+    same, cut = [], []
+    for sample in samples:
+        (width, height), digest = sample.picture.size(), sample.picture.digest() if sample.references else ""
+        for reference in sample.references:
+            across, down = reference.size()
+            if reference.digest() == digest:
+                same.append(sample.name)
+            elif abs(across / down / (width / height) - 1) > SAME_SHAPE:
+                cut.append(sample.name)
+    if same:
+        yield f"the reference of {some(same)} is the very same picture: it teaches to change nothing. Are the folders mixed up?"
+    if cut:
+        yield (f"{count(len(cut), 'picture')} of another shape than a reference: {some(cut)}. If the picture is a change of it, cut both "
+               "alike, or the LoRA learns to shift and stretch; a reference that only shows a person or style may have any shape.")
 
 
 def _duplicate_findings(samples: Sequence[Sample], on_progress: Callable[[int, int], None] | None) -> Iterator[str]:

@@ -36,7 +36,9 @@ def _group(members: Sequence[Sample]) -> str:
     if members[0].class_words and captioned < len(members):
         parts.append(f"the others as '{members[0].class_words}'")
     masked = sum(sample.mask is not None for sample in members)
-    return ", ".join([*parts, f"{masked} with a mask file"] if masked else parts)
+    shown = sum(bool(sample.references) for sample in members)
+    parts += [f"{masked} with a mask file"] if masked else []
+    return ", ".join([*parts, f"{shown} with references"] if shown else parts)
 
 
 def _missing_captions(samples: Iterable[Sample]) -> list[str]:

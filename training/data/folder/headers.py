@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ...errors import DatasetError
-from ..dataset import Sample
+from ..dataset import Picture, Sample
 from ..decoding import Header
 from ..pictures import FilePicture
 from .index import FileIndex, stamp_of
@@ -26,7 +26,7 @@ def read_headers(
     index: FileIndex | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Sample]:
-    """The samples whose picture (and mask) has a sound header, with it filled in; the others go to `problems`."""
+    """The samples whose picture (mask, references) have a sound header, with it filled in; the others go to `problems`."""
     pictures = {picture.file: picture for sample in samples for picture in _files(sample)}
     stamps = {path: stamp_of(path) or (0, 0, 0) for path in pictures}
     known = index.headers(stamps) if index else {}
@@ -73,13 +73,20 @@ def _sound(sample: Sample, headers: dict[Path, Header]) -> bool:
 
 
 def _filled(sample: Sample, headers: dict[Path, Header], index: FileIndex | None) -> Sample:
-    picture, *mask = (replace(picture, known=headers[picture.file], index=index) for picture in _files(sample))
-    return replace(sample, picture=picture, mask=mask[0] if mask else None)
+    def filled(picture: Picture) -> FilePicture:
+        file = cast(FilePicture, picture)
+        return replace(file, known=headers[file.file], index=index)
+
+    return replace(
+        sample, picture=filled(sample.picture), mask=filled(sample.mask) if sample.mask else None,
+        references=tuple(filled(reference) for reference in sample.references),
+    )
 
 
 def _files(sample: Sample) -> list[FilePicture]:
-    """The picture, and the mask where there is one: a scan makes files of both."""
-    return [cast(FilePicture, picture) for picture in (sample.picture, sample.mask) if picture is not None]
+    """The picture, the mask where there is one, and the references: a scan makes files of all."""
+    found = (sample.picture, sample.mask, *sample.references)
+    return [cast(FilePicture, picture) for picture in found if picture is not None]
 
 
 def _check_whole(picture: FilePicture) -> None:

@@ -26,6 +26,7 @@ from .caption_files import Metadata, read_text
 from .headers import read_headers
 from .index import FileIndex
 from .leftovers import leftovers
+from .references import with_references
 from .splits import balance_regularisation, hold_out
 from .walk import File, Folder, printable, walk
 
@@ -45,6 +46,7 @@ class ScanSpec:
     `regularisation_folder` holds class pictures whose loss counts `prior_loss_weight` times; with
     `balance_regularisation` they are seen as often as all training pictures together, as in kohya.
     `validation_fraction` (0..1) of the pictures, or all of `validation_folder`, are held out. `captions`: see Sample.
+    `reference_folder` holds what an edit model is shown beside each of them, by name; regularisation pictures have none.
     """
 
     repeats: int = 1
@@ -61,6 +63,7 @@ class ScanSpec:
     validation_fraction: float = 0.0
     validation_folder: Path | None = None
     captions: CaptionSpec = CaptionSpec()
+    reference_folder: Path | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -100,11 +103,13 @@ def scan_folder(
     """
     spec = replace(spec or ScanSpec(), **settings)
     findings = Findings([], [])
-    apart = [path for path in (spec.mask_folder, spec.regularisation_folder, spec.validation_folder) if path]
+    apart = [path for path in _apart(spec) if path]
     samples = _samples(folder, spec, findings, skip=apart)
     if spec.validation_folder:
         held = _samples(spec.validation_folder, replace(spec, repeats=1), findings, skip=[])
         samples += [replace(sample, role=VALIDATION, repeats=1) for sample in held]
+    if spec.reference_folder:
+        samples = with_references(samples, spec.reference_folder, findings.problems, findings.warnings)
     if spec.regularisation_folder:
         classes = _samples(spec.regularisation_folder, replace(spec, masks="none", repeats=1), findings, skip=[])
         samples += [replace(sample, role=REGULARISATION, weight=spec.prior_loss_weight) for sample in classes]
@@ -118,6 +123,11 @@ def scan_folder(
         samples=tuple(samples), problems=tuple(findings.problems), warnings=tuple(findings.warnings),
         facts={"folder": printable(folder.name)},
     )
+
+
+def _apart(spec: ScanSpec) -> tuple[Path | None, ...]:
+    """Folders of another purpose: they may lie inside the dataset's own."""
+    return spec.mask_folder, spec.regularisation_folder, spec.validation_folder, spec.reference_folder
 
 
 def _nothing_found(folder: Path) -> str:
