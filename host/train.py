@@ -79,8 +79,8 @@ def train_lora(wiring: Wiring) -> Trained:
         for text in (*warnings_about(wiring.model, recipe.dataset), *noise_level_warnings(_model_name(wiring), recipe.objective),
                      *_about_the_way_here(wiring)):
             emit(Message(level="warning", topic="settings", text=text))
-        for text in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
-            emit(Message(level="warning", topic="references", text=text))
+        for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
+            emit(message)
         result = carry_out(_order(wiring, session, folder), control, emit, state_file(resumed) if resumed else None)
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())

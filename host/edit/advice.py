@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...training.data.dataset import Dataset, Sample
+from ...training.events import Message
 from ...training.specs import PreviewSpec
 from ...training.wording import count, some
 from .ways import way_of
@@ -52,23 +53,30 @@ def reference_problems(model: Any, name: str, dataset: Dataset, preview: Preview
             "Leave the others out."]
 
 
-def reference_notices(model: Any, name: str, dataset: Dataset) -> list[str]:
-    """What training this model with, or without, references means, where that is not what its user may expect."""
+def reference_notices(model: Any, name: str, dataset: Dataset) -> list[Message]:
+    """How references are given to this model, and what training it with, or without, them means, where that is not what its
+    user may expect."""
+    return [Message(level=level, topic="references", text=text) for level, text in _notices(model, name, dataset)]
+
+
+def _notices(model: Any, name: str, dataset: Dataset) -> list[tuple[str, str]]:
     given, kind, way = _with_references(dataset), kind_of(model, name), way_of(model, name)
     trained = [sample for sample in dataset.samples if sample.is_trained]
     without = [sample.name for sample in trained if not sample.references and not _has_own(sample)]
     if way is None or any(_has_own(sample) for sample in trained):
         return []
     if not given:
-        return _without_any(kind)
-    found = [f"references are given to the model as {way.node} does it."]
+        return [("warning", text) for text in _without_any(kind)]
+    found = [("info", f"references are given to the model as {way.node} does it.")]
     if kind == "text":
-        found.append(
+        found.append((
+            "warning",
             f"'{name}' seems to be the text-to-image sibling of an edit model: it takes references, but has not learned to use them. The "
-            "LoRA has to teach that, which takes many pairs. Load the edit model if there is one."
-        )
+            "LoRA has to teach that, which takes many pairs. Load the edit model if there is one.",
+        ))
     if without:
-        found.append(f"{count(len(without), 'picture')} without a reference: {some(without)}. They are trained as text-to-image.")
+        text = f"{count(len(without), 'picture')} without a reference: {some(without)}. They are trained as text-to-image."
+        found.append(("warning", text))
     return found
 
 

@@ -74,7 +74,7 @@ def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequ
 
 def _sample(model, clip, vae, spec: SamplingSpec, prompt: str, seed: int, bar) -> torch.Tensor:
     compat.throw_if_interrupted()
-    way = way_of(model.model) if spec.references else None
+    way = way_of(model.model, compat.loaded_from(model)) if spec.references else None
     if spec.references and way is None:
         raise SettingsError(WHERE, ["a reference is connected, but this model does not look at any. Load an edit model, or disconnect it."])
     sampler = ComfySampler(model, clip, vae, partial(conditioning, way) if way else None)

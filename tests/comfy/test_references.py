@@ -38,17 +38,35 @@ def family(comfy, tiny):
     return model, Clip(comfy, tiny), Vae(comfy, tiny), way_of(model.model)
 
 
-def by_nodes(comfy, tiny, clip, vae, text: str, shown) -> list:
-    """CONDITIONING as a graph of ComfyUI's nodes makes it, written down here once more."""
+#: What FluxKontextMultiReferenceLatentMethod is set to in the family's workflow.
+METHODS = {"LongCatImage": "index", "Krea2": "index_timestep_zero"}
+
+
+def by_nodes(comfy, tiny, clip, vae, texts: tuple[str, str], shown) -> list:
+    """Positive and negative CONDITIONING as a graph of ComfyUI's nodes makes them, written down here once more."""
+    extras, numbered = (lambda name: comfy.module(f"comfy_extras.nodes_{name}")), {f"image_{i}": image for i, image in enumerate(shown, 1)}
     with torch.inference_mode():
-        if tiny.kind == "QwenImage":
-            node = comfy.module("comfy_extras.nodes_qwen").TextEncodeQwenImageEditPlus
-            return node.execute(clip, text, vae, *shown)[0]
-        condition = clip.encode_from_tokens_scheduled(clip.tokenize(text))
-        for image in shown:
-            latent = {"samples": vae.encode(scaled(comfy, tiny, image))}
-            condition = comfy.module("comfy_extras.nodes_edit_model").ReferenceLatent.execute(condition, latent)[0]
-        return condition
+        if tiny.kind == "Boogu":
+            return list(extras("boogu").TextEncodeBooguEdit.execute(clip, *texts, vae, numbered).args)
+        if tiny.kind == "MageFlow":
+            return list(extras("mage").TextEncodeMageFlowEdit.execute(clip, *texts, vae, numbered, 64, 64).args[:2])
+        made = [one_by_nodes(extras, comfy, tiny, clip, vae, text, shown) for text in texts]
+        method = METHODS.get(tiny.kind)
+        return [extras("flux").FluxKontextMultiReferenceLatentMethod.execute(one, method)[0] for one in made] if method else made
+
+
+def one_by_nodes(extras, comfy, tiny, clip, vae, text: str, shown) -> list:
+    if tiny.kind in ("QwenImage", "Krea2"):
+        return extras("qwen").TextEncodeQwenImageEditPlus.execute(clip, text, vae, *shown)[0]
+    if tiny.kind == "LongCatImage":
+        return extras("qwen").TextEncodeQwenImageEdit.execute(clip, text, vae, *shown)[0]
+    if tiny.kind == "JoyImage":
+        return extras("joyimage").TextEncodeJoyImageEdit.execute(clip, text, vae, {f"image{i}": image for i, image in enumerate(shown)})[0]
+    condition = clip.encode_from_tokens_scheduled(clip.tokenize(text))
+    for image in shown:
+        latent = {"samples": vae.encode(scaled(comfy, tiny, image))}
+        condition = extras("edit_model").ReferenceLatent.execute(condition, latent)[0]
+    return condition
 
 
 def scaled(comfy, tiny, image):
@@ -68,18 +86,21 @@ def test_the_condition_is_that_of_comfyui_s_nodes(comfy, tiny, family):
     from pack.host.model.text import ComfyTextEncoder
 
     _, clip, vae, way = family
-    ((wanted, options),) = by_nodes(comfy, tiny, clip, vae, PROMPT, SHOWN)
+    shown = SHOWN[: way.most]
+    ((wanted, options),), negatives = by_nodes(comfy, tiny, clip, vae, (PROMPT, "ugly"), shown)
     references = ComfyReferenceEncoder(way, vae, ComfyImageEncoder(vae))
-    latents = [references.encode(image, (64, 64)) for image in SHOWN]
-    assert len(latents) == len(options["reference_latents"]) == 2
+    latents = [references.encode(image, (64, 64)) for image in shown]
+    assert len(latents) == len(options["reference_latents"]) == len(shown)
+    assert dict(references.extras) == ({"reference_latents_method": METHODS[tiny.kind]} if tiny.kind in METHODS else {})
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(latents, options["reference_latents"], strict=True))
-    captions = IllustratedTextEncoder(clip, way).encode(PROMPT, SHOWN) if way.looks else ComfyTextEncoder(clip).encode(PROMPT)
+    captions = IllustratedTextEncoder(clip, way).encode(PROMPT, shown) if way.looks else ComfyTextEncoder(clip).encode(PROMPT)
     assert torch.equal(captions.tensors["cond"], wanted)
     with torch.inference_mode():
-        positive, negative = conditioning(way, clip, vae, PROMPT, "", SHOWN, (64, 64))
-    assert torch.equal(positive[0][0], wanted)
-    for entries in (positive[0][1], negative[0][1]):
-        assert all(torch.equal(*pair) for pair in zip(entries["reference_latents"], latents, strict=True))
+        positive, negative = conditioning(way, clip, vae, PROMPT, "ugly", shown, (64, 64))
+    assert torch.equal(positive[0][0], wanted) and torch.equal(negative[0][0], negatives[0][0])
+    for mine, theirs in ((positive, options), (negative, negatives[0][1])):
+        assert mine[0][1].keys() == theirs.keys()
+        assert all(torch.equal(*pair) for pair in zip(mine[0][1]["reference_latents"], latents, strict=True))
 
 
 def denoised(family, tiny, shown: list[list[torch.Tensor]]):
@@ -202,7 +223,7 @@ def sampled(comfy, tiny, family, prompt, shown, seed) -> torch.Tensor:
     channels, *time = tiny.latent[:-2]
     side = 64 // vae.spacial_compression_encode()
     empty = torch.zeros(1, channels, *time, side, side)
-    positive, negative = (by_nodes(comfy, tiny, clip, vae, text, shown) for text in (prompt, ""))
+    positive, negative = by_nodes(comfy, tiny, clip, vae, (prompt, ""), shown)
     with torch.inference_mode():
         noise = comfy.module("comfy.sample").prepare_noise(empty, seed)
         made = comfy.module("comfy.sample").sample(model, noise, 2, 2.0, "euler", "simple", positive, negative, empty, seed=seed)
@@ -244,15 +265,18 @@ def test_edit_models_are_told_from_their_siblings(comfy):
 
 
 def test_what_training_without_references_means_is_said(comfy):
-    from pack.host.edit.advice import reference_notices
+    from pack.host.edit import advice
+
+    def notices(*given) -> list[str]:
+        return [message.text for message in advice.reference_notices(*given)]
 
     plain = Dataset(samples=coloured(2))
     one = Sample(name="pair", picture=coloured(1)[0].picture, caption="c", references=(coloured(1)[0].picture,))
     flux = model_of(comfy, "Flux")
-    (said,) = reference_notices(flux, "flux1-kontext.safetensors", plain)
+    (said,) = notices(flux, "flux1-kontext.safetensors", plain)
     assert "from their captions alone" in said and "reference_folder" in said
-    (said,) = reference_notices(model_of(comfy, "Omnigen2"), "omnigen2.safetensors", plain)
+    (said,) = notices(model_of(comfy, "Omnigen2"), "omnigen2.safetensors", plain)
     assert "also changes pictures" in said
-    assert reference_notices(flux, "flux1-dev.safetensors", plain) == reference_notices(model_of(comfy, "SD15"), "", plain) == []
-    said = reference_notices(flux, "flux1-dev.safetensors", Dataset(samples=(one, *plain.samples)))
+    assert notices(flux, "flux1-dev.safetensors", plain) == notices(model_of(comfy, "SD15"), "", plain) == []
+    said = notices(flux, "flux1-dev.safetensors", Dataset(samples=(one, *plain.samples)))
     assert ["FluxKontextImageScale" in said[0], "sibling" in said[1], "2 pictures without a reference" in said[2]] == [True] * 3

@@ -7,10 +7,28 @@ from types import SimpleNamespace
 
 import torch
 
-from pack.tests.comfy.tiny_models import TRAINED, Tiny
+from pack.tests.comfy.tiny_models import FLUX, TOKENS, TRAINED, Tiny, cond
 
-#: Of tiny_models, those whose class takes references.
-FAMILIES = tuple(tiny for tiny in TRAINED if tiny.name in ("Flux", "Flux2", "QwenImage", "Omnigen2"))
+_MASK = {"attention_mask": (1, TOKENS)}
+#: Those that 0.3.75 does not have.
+_NEWER = (
+    Tiny("LongCatImage", FLUX | {"guidance_embed": False, "vec_in_dim": None, "txt_ids_dims": [1, 2]}, latent=(16, 8, 8), text=cond(24)),
+    Tiny("Boogu", {
+        "image_model": "boogu", "patch_size": 2, "in_channels": 16, "hidden_size": 64, "num_layers": 1, "num_double_stream_layers": 1,
+        "num_refiner_layers": 1, "num_attention_heads": 2, "num_kv_heads": 1, "multiple_of": 32, "axes_dim_rope": (8, 12, 12),
+        "axes_lens": (64, 64, 64), "instruction_feat_dim": 24}, latent=(16, 8, 8), text=cond(24, **_MASK)),
+    Tiny("MageFlow", {
+        "image_model": "mage_flow", "in_channels": 128, "out_channels": 128, "num_layers": 1, "attention_head_dim": 32,
+        "num_attention_heads": 2, "joint_attention_dim": 24, "axes_dims_rope": (8, 12, 12)}, latent=(128, 4, 4), text=cond(24, **_MASK)),
+    Tiny("JoyImage", {
+        "image_model": "joyimage", "in_channels": 16, "hidden_size": 256, "patch_size": [1, 2, 2], "num_layers": 1,
+        "num_attention_heads": 2, "text_dim": 24}, latent=(16, 1, 8, 8), text=cond(24)),
+    Tiny("Krea2", {
+        "image_model": "krea2", "features": 64, "tdim": 32, "txtdim": 24, "heads": 2, "kvheads": 1, "layers": 1, "txtlayers": 2,
+        "txtheads": 2, "txtkvheads": 1}, latent=(16, 1, 8, 8), text=cond(48)),
+)
+#: Of tiny_models, those whose class takes references; and newer ones.
+FAMILIES = (*(tiny for tiny in TRAINED if tiny.name in ("Flux", "Flux2", "QwenImage", "Omnigen2")), *_NEWER)
 
 
 def picture(width: int, height: int, seed: int) -> torch.Tensor:
