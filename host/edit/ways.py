@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 import node_helpers
 import torch
@@ -22,29 +22,16 @@ Size = tuple[int, int]
 ENTRY = "reference_latents"
 
 
-class Way(Protocol):
-    """A family's way. `node` is what its users know it by; at most `most` pictures; `looks`: its text encoder sees them too;
-    `follows_target`: they are brought to the size of the picture that is made; `extras` goes into every condition beside them."""
-
-    node: str
-    most: int
-    looks: bool
-    follows_target: bool
-    extras: Mapping[str, Any]
-
-    def latents(self, vae: Any, picture: torch.Tensor, target: Size) -> list:
-        """What the condition holds of one picture."""
-        ...
-
-    def texts(self, clip: Any, prompt: str, negative: str | None, pictures: Pictures, target: Size) -> tuple[list, list]:
-        """(positive, negative) CONDITIONING without the latents; [] for a negative that is not asked for."""
-        ...
-
-
 @dataclass(frozen=True)
 class Latents:
-    """Only the diffusion model sees them: `scaled` (IMAGE -> IMAGE), then VAE Encode and ReferenceLatent; the text is
-    CLIPTextEncode's. `encodes`: off for models of pixels, which take the picture itself."""
+    """A way by which only the diffusion model sees them: `scaled` (IMAGE -> IMAGE), then VAE Encode and ReferenceLatent; the text is
+    CLIPTextEncode's. `encodes`: off for models of pixels, which take the picture itself.
+
+    Of every way: `node` is what its users know it by; it takes at most `most` pictures; `looks`: the text encoder sees them
+    too; `follows_target`: they are brought to the size of the picture that is made; `extras` goes into every condition beside
+    them. `latents` are what the condition holds of one picture, `texts` (positive, negative) without these; [] for a negative
+    that is not asked for.
+    """
 
     scaled: Callable[[torch.Tensor], torch.Tensor]
     node: str = "ReferenceLatent"
@@ -64,7 +51,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class TextNode:
-    """One node makes the whole condition, since the text encoder sees the pictures too. `call` makes (positive, negative)
+    """A way by which one node makes the whole condition, since the text encoder sees the pictures too. `call` makes (positive, negative)
     of (node, clip, prompt, negative, vae, pictures, target)."""
 
     node: str
@@ -84,6 +71,9 @@ class TextNode:
 
     def _class(self) -> Any:
         return getattr(import_module(f"comfy_extras.{self.module}"), self.node)
+
+
+Way = Latents | TextNode
 
 
 class _Silent:

@@ -13,9 +13,9 @@ from ..data.batches import BatchPlan
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items
 from ..data.latents import LatentCache
-from ..data.references import Prompt, ReferenceCache
+from ..data.references import Illustrated, Prompt, ReferenceCache
 from ..data.texts import TextCache
-from ..errors import DatasetError
+from ..errors import DatasetError, ModelError
 from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
 from ..memory.meter import MemoryMeter
@@ -172,10 +172,17 @@ def _text_source(
     if order.trains_text_encoders:
         cached = encoder.frozen({part.name for part in order.parts if network.adapters_of(part.name)})
     if cached is None:
-        return encoder.encode_trainable
+        return lambda prompt: encoder.encode_trainable(_spoken(prompt))
     texts = TextCache(cached, _below(order.cache_folder, "texts"))
     texts.encode_missing(prompts, emit, control.check)
-    return (lambda text: encoder.encode_trainable(text, texts.get(text))) if order.trains_text_encoders else texts.get
+    return (lambda prompt: encoder.encode_trainable(_spoken(prompt), texts.get(prompt))) if order.trains_text_encoders else texts.get
+
+
+def _spoken(prompt: Prompt) -> str:
+    """Text encoders that see pictures have no place in a LoRA file: they are never trained."""
+    if isinstance(prompt, Illustrated):
+        raise ModelError("Train LoRA", ["this text encoder sees references, and cannot be trained. Set text_encoder_lr on Optimizer to 0."])
+    return prompt
 
 
 def _prompts(order: Order, items: Sequence[Item], references: ReferenceCache | None) -> list[Prompt]:
