@@ -8,6 +8,7 @@ from PIL import Image
 
 from pack.tests.comfy.graphs import node, train_graph
 from pack.tests.comfy.inprocess import NodeFailed
+from pack.tests.comfy.tiny_edit import shrink
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def pairs_graph(checkpoint: str, reference_folder: str = "before", **train) -> d
 @pytest.mark.slow
 def test_pairs_on_flux(comfy, run_prompt, flux_checkpoint, folders, monkeypatch):
     """Kontext's sizes are cut down to what a CPU can do, for the run and the graph alike."""
-    monkeypatch.setattr(comfy.module("comfy_extras.nodes_flux"), "PREFERRED_KONTEXT_RESOLUTIONS", [(96, 96), (128, 64)])
+    shrink(comfy, monkeypatch)
     preview = {"prompts": "make it red", "every_n_steps": 0, "sampler_name": "euler", "scheduler": "simple", "sampling_steps": 2,
                "cfg": 1.0, "width": 64, "height": 64, "seed": 5, "at_start": False, "at_end": True}
     graph = pairs_graph(flux_checkpoint, run_name="pairs")

@@ -190,15 +190,7 @@ def losses(heard) -> list[float]:
 
 @pytest.fixture
 def small_references(comfy, monkeypatch):
-    """A megapixel is more than a tiny model needs: an eighth of its sides."""
-    utils = comfy.module("comfy.utils")
-    real = utils.common_upscale
-
-    def scaled(samples, width, height, method, crop):
-        shrink = 8 if width * height > 2**19 else 1
-        return real(samples, width // (16 * shrink) * 16, height // (16 * shrink) * 16, method, crop)
-
-    monkeypatch.setattr(utils, "common_upscale", scaled)
+    tiny_edit.shrink(comfy, monkeypatch)
 
 
 @families
