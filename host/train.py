@@ -76,8 +76,8 @@ def train_lora(wiring: Wiring) -> Trained:
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
-        for text in (*warnings_about(wiring.model, recipe.dataset), *noise_level_warnings(_model_name(wiring), recipe.objective),
-                     *_about_the_way_here(wiring)):
+        for text in (*warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),
+                     *noise_level_warnings(_model_name(wiring), recipe.objective)):
             emit(Message(level="warning", topic="settings", text=text))
         for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
             emit(message)

@@ -38,8 +38,8 @@ def check_parts(model, vae, clip) -> None:
     raise_problems(ModelError, "Train LoRA", problems)
 
 
-def warnings_about(model, dataset: Dataset) -> list[str]:
-    """What works but is rarely meant for this model."""
+def warnings_about(model, dataset: Dataset, clip=None) -> list[str]:
+    """What works but is rarely meant for this model, and what of the graph training does not heed."""
     family = family_of(model)
     found = []
     for side in sorted({round(area_side(area)) for area in dataset.buckets.areas()}):
@@ -49,6 +49,9 @@ def warnings_about(model, dataset: Dataset) -> list[str]:
                 f"will know little of detail. Set resolution to {family.resolution} on the Bucket Config node, or to "
                 f"{family.resolution * 3 // 4} when memory is short."
             )
+    if getattr(clip, "apply_hooks_to_conds", None):
+        found.append("the CLIP carries hooks, which its conditions take along to the sampler; training does not use them. Connect the CLIP "
+                     "as it was before Set CLIP Hooks, or apply the LoRA with a LoRA loader.")
     return found + _about_weights(model) + _about_conditions(model, dataset)
 
 

@@ -1,5 +1,7 @@
 """What a condition of the graph holds reaches the model as ComfyUI's own sampler gives it, or is named."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -94,6 +96,8 @@ def test_what_is_not_used_is_named(comfy):
     dataset = encoded_dataset(latents, [[entries(tiny, reference_latents=references, start_percent=0.2, pooled_output=torch.ones(1, 4))]])
     (text,) = warnings_about(patcher, dataset)
     assert "holds reference_latents, start_percent, which training does not use" in text
+    hooked = SimpleNamespace(apply_hooks_to_conds=object())
+    assert "the CLIP carries hooks" in warnings_about(patcher, encoded_dataset(latents, [[entries(tiny)]]), hooked)[0]
     _, flux = made(comfy, "Flux")
     assert unused(flux.model, ["cond", "guidance", "reference_latents", "hooks", "mask"]) == ["hooks", "mask"]
     _, xl = made(comfy, "SDXL")
