@@ -1,6 +1,8 @@
 """The makers of what is shipped: workflows (name -> function that makes a canvas) and blueprints (name -> function that makes a file).
 
-    training             Train SD1.5, SDXL and FLUX
+    training             training from loaders to a picture, for every family
+    families             each family's loaders and numbers
+    wan                  Wan 2.2: two models, two LoRAs
     small                the smaller workflows, one task each
     one_node             the whole training as one node
     notes                what the notes on the workflows say
@@ -24,12 +26,12 @@ from .small import (
     resume_a_run,
     train_on_the_graph_s_images,
 )
-from .training import train_flux, train_sd15, train_sdxl
+from .training import TRAININGS
+from .wan import train_wan
 
 WORKFLOWS: dict[str, Callable[[dict], Canvas]] = {
-    "Train SD1.5 LoRA": train_sd15,
-    "Train SDXL LoRA": train_sdxl,
-    "Train FLUX LoRA": train_flux,
+    **TRAININGS,
+    "Train Wan 2.2 LoRA on pictures": train_wan,
     "Caption a folder": caption_a_folder,
     "Resume a run": resume_a_run,
     "Compare checkpoints": compare_checkpoints,

@@ -33,8 +33,79 @@ The model is loaded in fp8 (`weight_dtype`), which halves its memory; the LoRA i
 guidance 1.0, pictures are made with 3.5 (FluxGuidance). FLUX.1 dev may not be used commercially.
 
 {_START}
-**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer. **schnell**: apply its training adapter with a
-LoraLoaderModelOnly in front of Train LoRA; it stays applied while training and is not part of your LoRA.
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer. **schnell**: choose its training adapter as
+`assistant_name` on Train LoRA; it stays under your LoRA while training and is not part of it.
+{_END}"""
+
+Z_IMAGE_NOTE = f"""## Train a LoRA on Z-Image
+
+The base model learns better than Turbo, and what is trained on it works on Turbo too: look at it there with a LoraLoader, 8 steps, cfg 1.
+Captions are sentences. Samples: 25 steps, cfg 4.
+
+{_START}
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer, `weight_dtype` fp8_e4m3fn on the loader.
+{_END}"""
+
+Z_IMAGE_TURBO_NOTE = f"""## Train a LoRA on Z-Image Turbo
+
+A turbo model that is trained as it is unlearns to be one. So its **training adapter** (`assistant_name` on Train LoRA) lies under your
+LoRA while it learns: it is not part of your file, and previews and the picture on the right are made without it, with 8 steps and cfg 1,
+as you will use it. Keep runs short (2000 steps); for longer ones train on Z-Image itself.
+
+{_START}
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer, `weight_dtype` fp8_e4m3fn on the loader.
+{_END}"""
+
+KLEIN_NOTE = f"""## Train a LoRA on FLUX.2 Klein
+
+Train on the **base** model (4B here; the 9B one takes `qwen_3_8b` as its text encoder), not on the distilled one: the LoRA works on both.
+Samples: 20 steps, cfg 5 on the base; 4 steps, cfg 1 on the distilled model. The 4B models may be used freely, the 9B ones may not be used
+commercially.
+
+{_START}
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer, `weight_dtype` fp8_e4m3fn on the loader.
+{_END}"""
+
+QWEN_IMAGE_NOTE = f"""## Train a LoRA on Qwen-Image
+
+A model of 20 billion weights: in fp8 it is 20 GB, and what does not fit stays in main memory. It learns fast: 5e-5 is enough. Captions are
+sentences. Samples: 50 steps, cfg 4; with a Lightning LoRA behind Train LoRA 4 or 8 steps, cfg 1.
+
+{_START}
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer, rank 8.
+{_END}"""
+
+KREA2_NOTE = f"""## Train a LoRA on Krea 2
+
+Train on **Raw**, look at it on **Turbo**: that is how its makers mean it, and how this workflow is wired. Previews while training come
+from Raw (28 steps, cfg 5.5), the picture on the right from Turbo (8 steps, cfg 1). Raw is 26 GB; to load it you accept its licence on its
+page first. Needs a ComfyUI that has Krea 2.
+
+{_START}
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer; `targets` = attention on LoRA Network.
+{_END}"""
+
+ANIMA_NOTE = f"""## Train a LoRA on Anima
+
+Anime and drawings, 2 billion weights: 8 GB are enough. Captions are Danbooru tags, sentences, or both; tags in lower case with spaces.
+Samples: 30 steps, cfg 4. Needs a ComfyUI that has Anima.
+
+{_START}
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer.
+{_END}"""
+
+WAN_NOTE = f"""## Train a LoRA on Wan 2.2, with pictures
+
+Wan 2.2 is two models: one begins from noise (motion, composition), one ends (likeness, detail). Each gets a LoRA of its own, trained on the
+noise that it sees: above 875 the high one, below it the low one. They run one after the other.
+
+**Only a likeness or a style?** The low noise LoRA is often enough: bypass *Train LoRA (high noise)* and its *Save LoRA* (Ctrl+B), and the
+untrained high noise model begins the picture. `my_lora_low_noise` goes on the low noise model only, the other one on the high.
+
+The picture on the right is one frame. The files work in videos too.
+
+{_START}
+**Out of memory**: `resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer, rank 16.
 {_END}"""
 
 CAPTION_NOTE = """## Caption a folder

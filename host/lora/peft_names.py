@@ -1,4 +1,5 @@
-"""What diffusers calls the modules of a model: from the maps by which ComfyUI reads diffusers' own LoRAs."""
+"""What diffusers calls the modules of a model: from the maps by which ComfyUI reads diffusers' own LoRAs, and from the family where
+it has none."""
 
 from __future__ import annotations
 
@@ -6,8 +7,10 @@ from collections.abc import Sequence
 
 import comfy.utils
 
+from ...training.families import Family
 from ...training.lora_file.peft import Rows
-from ...training.parts import Trainable
+from ...training.parts import DIFFUSION_MODEL, Trainable
+from ..model.family import family_of
 from .patches import known_names
 
 _PREFIXES = ("transformer.", "text_encoder.", "text_encoder_2.")
@@ -16,11 +19,24 @@ _PREFIXES = ("transformer.", "text_encoder.", "text_encoder_2.")
 def peft_rows(patcher, clip, parts: Sequence[Trainable]) -> dict[str, list[Rows]]:
     """File key -> its modules in diffusers. Modules that diffusers does not have, or holds in another order, are left out."""
     by_weight = _unet(patcher)
+    family = family_of(patcher)
+    for part in parts:
+        if part.name == DIFFUSION_MODEL and family.in_diffusers:
+            by_weight |= _of_family(family, part)
     for name, target in known_names(patcher, clip).items():
-        if name.startswith(_PREFIXES):
+        if name.startswith(_PREFIXES) and not (family.in_diffusers and name.startswith("transformer.")):
             _add(by_weight, name, target)
     keys = {f"{part.name}.{path}.weight": key for part in parts for path, key in part.file_keys.items()}
     return {keys[weight]: rows for weight, rows in by_weight.items() if weight in keys}
+
+
+def _of_family(family: Family, part: Trainable) -> dict[str, list[Rows]]:
+    found = {}
+    for path, op in part.ops:
+        if names := family.diffusers_names(path):
+            share = op.out_features // len(names)
+            found[f"{part.name}.{path}.weight"] = [Rows(f"transformer.{name}", place * share, share) for place, name in enumerate(names)]
+    return found
 
 
 def _unet(patcher) -> dict[str, list[Rows]]:

@@ -18,7 +18,7 @@ _WEIGHT = ".weight"
 def family_of(patcher) -> Family:
     """The Family of a MODEL; 'other' for every model that has no file format of its own."""
     config = patcher.model.model_config
-    family = recognised(_ancestry(patcher.model), _ancestry(config))
+    family = recognised(_ancestry(patcher.model), _ancestry(config)).of_size(config.unet_config)
     if family.guidance_default is None and config.unet_config.get("guidance_embed"):
         # Distilled guidance is trained at 1, as in FLUX: ComfyUI's own value is one to sample with.
         return replace(family, guidance_default=1.0)

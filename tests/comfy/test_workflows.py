@@ -1,4 +1,5 @@
-"""The shipped workflows: every node and widget exists, every node of the pack is used, and each of them runs."""
+"""The shipped workflows: every node and widget exists, every node of the pack is used, and each of them runs (those of today's
+families in test_true_families.py)."""
 
 import json
 import shutil
@@ -10,6 +11,8 @@ from pack.demo.comfyui.workflow import to_api
 from pack.demo.shipped import BLUEPRINTS, WORKFLOWS
 from pack.tests.comfy.graphs import place_pictures
 from pack.tests.comfy.object_info import object_info
+from pack.tests.comfy.shipped_prompts import small
+from pack.tests.comfy.test_true_families import VERSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "workflows").glob("*.json"))
@@ -97,26 +100,21 @@ def test_every_node_of_the_pack_is_used(info):
     assert {name for name in info if name.startswith("LoRACanvas")} <= used
 
 
-def small(prompt: dict, checkpoint) -> dict:
-    """The same graph with tiny models, few steps and small pictures: values swapped, nothing rewired."""
+def on_tiny_models(name: str, info: dict, checkpoint) -> dict:
+    prompt = small(name, info, run_name="workflow")
     for node in prompt.values():
         given = node["inputs"]
-        swaps = {"steps": 2, "width": 64, "height": 64, "resolution": 128, "min_bucket": 64, "max_bucket": 256, "sampling_steps": 2,
-                 "folder": "lcfox", "save_every_n_steps": 0, "every_n_steps": 1, "strengths": "1", "run": "workflow", "resume": ""}
-        given.update({name: value for name, value in swaps.items() if name in given and not isinstance(given[name], list)})
-        if "run_name" in given:
-            given["run_name"] = "workflow"
         if "ckpt_name" in given:
             given["ckpt_name"] = checkpoint("sdxl-short" if "xl" in given["ckpt_name"] else "sd15")
     return prompt
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in NEEDS_MODELS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in {*NEEDS_MODELS, *VERSIONS}], ids=lambda path: path.stem)
 def test_it_runs(comfy, run_prompt, info, checkpoint, path):
     place_pictures(comfy)
     shutil.copy(next((ROOT / "demo" / "pictures").rglob("*.png")), comfy.base / "input" / "example.png")
-    prompt = small(to_api(load(path), info), checkpoint)
+    prompt = on_tiny_models(path.stem, info, checkpoint)
     if any(node["class_type"] == "UNETLoader" for node in prompt.values()):
         prompt = _flux_from_one_file(prompt, checkpoint("flux-dev"))
     if path.stem in ("Compare checkpoints", "Go on from a LoRA"):
@@ -131,7 +129,7 @@ def test_it_runs(comfy, run_prompt, info, checkpoint, path):
 def _make_a_run(comfy, run_prompt, info, checkpoint) -> None:
     """The run called 'workflow', if no test has made it yet."""
     if not (comfy.base / "output" / "lora_canvas" / "workflow" / "workflow.safetensors").is_file():
-        run_prompt(small(to_api(load(ROOT / "workflows" / "Train SD1.5 LoRA.json"), info), checkpoint))
+        run_prompt(on_tiny_models("Train SD1.5 LoRA", info, checkpoint))
 
 
 def _flux_from_one_file(prompt: dict, checkpoint: str) -> dict:

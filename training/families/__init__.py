@@ -2,13 +2,19 @@
 
 A file of this folder that has a FAMILY is a family; nothing else lists them.
 
-    base    the record, and the ways of naming in it
-    unet    the words that SD's UNets share
-    sd15    Stable Diffusion 1.x
-    sd2     Stable Diffusion 2.x
-    sdxl    Stable Diffusion XL and what is made from it
-    flux    FLUX.1
-    other   every model that has no file format of its own
+    base         the record, and the ways of naming in it
+    unet         the words that SD's UNets share
+    sd15         Stable Diffusion 1.x
+    sd2          Stable Diffusion 2.x
+    sdxl         Stable Diffusion XL and what is made from it
+    flux         FLUX.1
+    flux2        FLUX.2 dev and Klein
+    z_image      Z-Image and its Turbo
+    qwen_image   Qwen-Image
+    krea2        Krea 2
+    anima        Anima
+    wan          Wan 2.1 and 2.2
+    other        every model that has no file format of its own
 """
 
 from __future__ import annotations

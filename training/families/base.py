@@ -6,8 +6,10 @@ Key schemes, metadata names and module counts are those of kohya's sd-scripts an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..parts import DIFFUSION_MODEL, GENERIC, Blocks
 
@@ -42,12 +44,14 @@ class Family:
 
     Its keys in a LoRA file: `file_key` makes one from the path of a module of the diffusion model, which is diffusers' path
     where `diffusers_paths` is on and diffusers has the module. `text_encoder_prefixes` maps ComfyUI's name of an encoder to
-    its prefix; those in `on_request` are trained only when 'include' names them.
+    its prefix; those in `on_request` are trained only when 'include' names them. `in_diffusers` says what diffusers calls a
+    module where ComfyUI does not: (regular expression of the whole path, replacements); several are equal shares of its rows.
 
     Its names in the metadata: `base_model_version` is kohya's ss_base_model_version (empty: `name`), `architecture` and
     `implementation` are modelspec's; `v_version` and `v_architecture` take their places when a model of the family predicts
-    v (empty: the same). `variants` are classes with an architecture of their own. `is_v2` is ss_v2; `t5_attention_mask`
-    says whether T5's padding is masked (None: there is no T5).
+    v (empty: the same). `variants` are classes with an architecture of their own; `sizes` are models of one class that are
+    told apart by a number of their configuration: (its name, the number, ss_base_model_version, architecture). `is_v2` is
+    ss_v2; `t5_attention_mask` says whether T5's padding is masked (None: there is no T5).
 
     How it is trained: `resolution` is the usual size in pixels; `size_conditioned` models see the picture's original size
     and crop; `guidance_default` is the distilled guidance value to train at (None: no such input); `shift_by_resolution` says
@@ -65,12 +69,14 @@ class Family:
     architecture: str = ""
     v_architecture: str = ""
     variants: tuple[tuple[str, str], ...] = ()
+    sizes: tuple[tuple[str, int, str, str], ...] = ()
     implementation: str = ""
     is_v2: bool = False
     t5_attention_mask: bool | None = None
     blocks: Blocks = GENERIC
     text_encoder_prefixes: tuple[tuple[str, str], ...] = ()
     on_request: tuple[str, ...] = ()
+    in_diffusers: tuple[tuple[str, tuple[str, ...]], ...] = ()
     resolution: int = 1024
     size_conditioned: bool = False
     guidance_default: float | None = None
@@ -86,6 +92,20 @@ class Family:
         """How far up `ancestry`, a class and what it derives from, the family's first class stands; None: it is another's."""
         near = ancestry if self.with_subclasses else ancestry[:1]
         return next((steps for steps, name in enumerate(near) if name in self.classes), None)
+
+    def of_size(self, config: Mapping[str, Any]) -> Family:
+        """This family with the names of a model that is configured so."""
+        for name, number, version, architecture in self.sizes:
+            if config.get(name) == number:
+                return replace(self, base_model_version=version, architecture=architecture)
+        return self
+
+    def diffusers_names(self, path: str) -> tuple[str, ...]:
+        """What diffusers calls a module of the diffusion model, or the equal shares of its rows; () when it is not said."""
+        for pattern, names in self.in_diffusers:
+            if found := re.fullmatch(pattern, path):
+                return tuple(found.expand(name) for name in names)
+        return ()
 
     def version_for(self, parametrisation: str) -> str:
         """ss_base_model_version of a model that predicts 'epsilon', 'v' or 'flow'."""

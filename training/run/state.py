@@ -64,11 +64,16 @@ def require_same_run(path: Path, order: Order, items: Sequence[Item], network: N
 
 
 def load_state(path: Path, trainer: Trainer) -> None:
-    """Bring `trainer` to the step that was saved. Raises StateError when the file cannot be read."""
+    """Bring `trainer` to the step that was saved. Raises StateError when the file cannot be read, or is of other modules."""
     facts, tensors = _read(path)
-    own = _adapter_tensors(trainer)
+    own, adapters = _adapter_tensors(trainer), _named(tensors, "adapter/")
+    if foreign := sorted(adapters.keys() - own.keys()):
+        raise StateError(
+            f"{path} holds {len(foreign)} tensors of modules that are not trained now, the first is '{foreign[0]}': presets have become "
+            "narrower for some models since it was saved. Start a new run; Start From LoRA takes over what was learned."
+        )
     with torch.no_grad():
-        for name, tensor in _named(tensors, "adapter/").items():
+        for name, tensor in adapters.items():
             own[name].copy_(tensor)
     import_state(trainer.updater.optimizer, _named(tensors, "optimizer/"), facts["optimizer"])
     if trainer.updater.ema is not None:

@@ -30,7 +30,8 @@ def ancestry(*names: str) -> list[str]:
         (ancestry("comfy.model_base.SD21UNCLIP"), ancestry("comfy.supported_models.SD21UnclipL", "comfy.supported_models.SD20"), "sd2"),
         (ancestry("comfy.model_base.Flux"), ancestry("comfy.supported_models.FluxSchnell", "comfy.supported_models.Flux"), "flux"),
         (ancestry("comfy.model_base.Chroma", "comfy.model_base.Flux"), ancestry("comfy.supported_models.Chroma"), "other"),
-        (ancestry("comfy.model_base.Flux2", "comfy.model_base.Flux"), ancestry("comfy.supported_models.Flux2"), "other"),
+        (ancestry("comfy.model_base.Flux2", "comfy.model_base.Flux"), ancestry("comfy.supported_models.Flux2"), "flux2"),
+        (ancestry("comfy.model_base.WAN21"), ancestry("comfy.supported_models.WAN22_T2V", "comfy.supported_models.WAN21_T2V"), "wan"),
         (ancestry("somewhere.SDXL"), ancestry("somewhere.SD15"), "other"),
     ],
 )
@@ -64,3 +65,18 @@ def test_words_of_each_part():
     flux = FAMILIES["flux"]
     assert flux.blocks_of("diffusion_model") is flux.blocks
     assert flux.blocks_of("clip_l") is CLIP_BLOCKS and flux.blocks_of("t5xxl") is ON_REQUEST_BLOCKS
+
+
+@pytest.mark.parametrize(("width", "version"), [(3072, "flux_2_klein_4b"), (4096, "flux_2_klein_9b"), (6144, "flux_2_dev")])
+def test_models_of_one_class_are_told_apart_by_their_size(width, version):
+    family = FAMILIES["flux2"].of_size({"hidden_size": width})
+    assert family.version_for("flow") == version
+    assert family.architecture_for("flow").lower().replace("/lora", "") == version.replace("flux_2", "flux.2").replace("_", "-")
+    assert FAMILIES["sdxl"].of_size({"hidden_size": width}) is FAMILIES["sdxl"]
+
+
+def test_a_fused_layer_is_several_of_diffusers():
+    z_image = FAMILIES["z_image"]
+    assert z_image.diffusers_names("layers.3.attention.qkv") == tuple(f"layers.3.attention.to_{x}" for x in "qkv")
+    assert z_image.diffusers_names("layers.3.feed_forward.w1") == ("layers.3.feed_forward.w1",)
+    assert z_image.diffusers_names("x_embedder") == FAMILIES["sd15"].diffusers_names("layers.3.attention.qkv") == ()

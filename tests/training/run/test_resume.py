@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.data.dataset import Sample
@@ -201,3 +204,15 @@ def test_killed_and_resumed_is_the_same_file(tmp_path, repo_root, event, step):
     resumed.run(resumed.folder / "state" / "state.safetensors")
     assert 5 <= resumed.recorder.of(StepDone)[0].step - 1 <= step
     assert resumed.file() == whole.file()
+
+
+def test_modules_of_the_state_that_are_not_trained_now_are_named(tmp_path):
+    """As when a model's preset has become narrower since."""
+    cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
+    cut.run()
+    path = cut.folder / "state" / "state.safetensors"
+    with safe_open(path, "pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    save_file({**tensors, "adapter/refiner.down": torch.zeros(2)}, path, metadata)
+    with pytest.raises(StateError, match="1 tensors of modules that are not trained now, the first is 'refiner.down'"):
+        ground(tmp_path, CASES["AdamW"]).run(path)
