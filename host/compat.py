@@ -45,9 +45,9 @@ def where_known(module: object, values: Mapping[str, Any]) -> list[Change]:
     return [(module, name, value) for name, value in values.items() if hasattr(module, name)]
 
 
-def predicts_v_of_ddpm(model_sampling) -> bool:
-    """CogVideoX's way of sampling in newer ComfyUI; 0.3.75 has none."""
-    return isinstance(model_sampling, getattr(comfy.model_sampling, "V_PREDICTION_DDPM", ()))
+def is_sampled_as(model_sampling, kind: str) -> bool:
+    """Whether it is of the class of that name in comfy.model_sampling; no for one that this ComfyUI does not have."""
+    return isinstance(model_sampling, getattr(comfy.model_sampling, kind, ()))
 
 
 def kernels() -> tuple[ModuleType, ModuleType] | None:

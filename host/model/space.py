@@ -105,7 +105,7 @@ def space_of(patcher) -> Space:
         return EdmSpace(model_sampling)
     if isinstance(model_sampling, sampling.COSMOS_RFLOW):
         return CosmosFlowSpace(model_sampling)
-    if compat.predicts_v_of_ddpm(model_sampling):
+    if compat.is_sampled_as(model_sampling, "V_PREDICTION_DDPM"):
         return DdpmSpace(model_sampling)
     known = ((sampling.V_PREDICTION, "v"), (sampling.X0, None), (sampling.EPS, "epsilon"), (sampling.CONST, "flow"))
     name = next((name for kind, name in known if isinstance(model_sampling, kind)), None)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import comfy.model_base
-import comfy.model_sampling as sampling
 import torch
 from comfy.patcher_extension import WrappersMP
+
+from .. import compat
 
 #: The file of ComfyUI's that a patch comes from -> the node that its users know.
 _TITLES = {
@@ -79,7 +80,7 @@ def _about_sampling(patcher) -> list[str]:
 
 
 def _kind(model_sampling: Any) -> str:
-    return next((name for kind, name in _KINDS if isinstance(model_sampling, getattr(sampling, kind, ()))), type(model_sampling).__name__)
+    return next((name for kind, name in _KINDS if compat.is_sampled_as(model_sampling, kind)), type(model_sampling).__name__)
 
 
 def _same_levels(one: Any, other: Any) -> bool:
