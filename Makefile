@@ -131,7 +131,7 @@ bench: setup-test
 bench-families: setup-test
 	$(RUN) benchmarks/families.py
 
-# Walks every model of ComfyUI, and writes docs/families.json and README's table from what it found.
+# Walks every model of ComfyUI (COMFYUI_PATH: of that one), and writes what it found into docs/families.json and README's table.
 families: setup-test
 	WRITE_FAMILIES=1 $(RUN) -m pytest tests/comfy/test_every_family.py
 	$(PY) -m demo.shipped.make_family_table

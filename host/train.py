@@ -44,6 +44,7 @@ from .runs.paths import cache_folder
 from .runs.registry import RUNS
 from .runs.run_folders import folder_to_resume, new_run_folder, state_file
 from .session import Session
+from .trial import tried
 from .wiring import Wiring
 
 
@@ -66,9 +67,10 @@ def train_lora(wiring: Wiring) -> Trained:
     _check(wiring)
     recipe, run = wiring.recipe, wiring.recipe.run
     resumed = folder_to_resume(run.resume) if run.resume.strip() else None
-    folder = resumed or new_run_folder(run.run_name)
     clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
     session = Session(wiring.model, clip=clip, precision=run.precision)
+    unproven = [] if is_proven(wiring.model) else [tried(session, wiring.vae, wiring.clip)]
+    folder = resumed or new_run_folder(run.run_name)
     started_at = time.time()
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
     kept, plot = Kept(), LossPlot(folder)
@@ -76,7 +78,7 @@ def train_lora(wiring: Wiring) -> Trained:
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
-        for text in (*warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),
+        for text in (*unproven, *warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),
                      *noise_level_warnings(_model_name(wiring), recipe.objective)):
             emit(Message(level="warning", topic="settings", text=text))
         for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):

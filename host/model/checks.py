@@ -41,7 +41,7 @@ def check_parts(model, vae, clip) -> None:
 def warnings_about(model, dataset: Dataset, clip=None) -> list[str]:
     """What works but is rarely meant for this model, and what of the graph training does not heed."""
     family = family_of(model)
-    found = []
+    found = [text for text in (space_of(model).previews,) if text]
     for side in sorted({round(area_side(area)) for area in dataset.buckets.areas()}):
         if side < SMALLEST_SHARE * family.resolution:
             found.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import comfy.latent_formats
 import comfy.samplers
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ class ComfyDenoiser:
         self.family = family.name
         self.device = patcher.load_device
         self.parametrisation = self._space.parametrisation
-        self.patch = spatial_patch(patcher.model.diffusion_model)
+        self.patch = spatial_patch(patcher.model)
         self.own_shift = own_shift(patcher, family)
 
     @property
@@ -98,8 +99,12 @@ class ComfyDenoiser:
         }
 
 
-def spatial_patch(diffusion_model) -> int:
-    """How many latent pixels a side one token of the model covers; 2 where it does not say, as in FLUX."""
+def spatial_patch(model) -> int:
+    """How many latent pixels a side one token of the model covers; 2 where it does not say, as in FLUX. FLUX.2's latents are packed
+    to tokens by the VAE, though some of the models on them (Lens, Ideogram 4) call that their patch."""
+    if isinstance(model.latent_format, comfy.latent_formats.Flux2):
+        return 1
+    diffusion_model = model.diffusion_model
     size = getattr(diffusion_model, "patch_size", None) or getattr(diffusion_model, "patch_spatial", None) or 2
     return int(size if isinstance(size, int) else size[-1])
 

@@ -12,7 +12,10 @@ PROVEN = frozenset("""
     SD15 SD20 SD21UnclipL SD21UnclipH SDXL SDXLRefiner SSD1B Segmind_Vega KOALA_700M KOALA_1B Stable_Cascade_C
     Flux FluxSchnell FluxInpaint Flux2 Chroma ChromaRadiance
     SD3 AuraFlow PixArtAlpha PixArtSigma HunyuanDiT HunyuanDiT1 Lumina2 ZImage QwenImage HiDream Omnigen2
-    HunyuanImage21 HunyuanVideo HunyuanVideo15 WAN21_T2V WAN22_T2V CosmosT2IPredict2 CosmosT2V GenmoMochi
+    LongCatImage Lens Boogu Ideogram4 Krea2 MageFlow JoyImage Kandinsky5Image ErnieImage
+    ZImagePixelSpace PixelDiTT2I HiDreamO1
+    HunyuanImage21 HunyuanVideo HunyuanVideo15 WAN21_T2V WAN21_CausalAR_T2V WAN22_T2V CosmosT2IPredict2 CosmosT2V Anima GenmoMochi
+    Kandinsky5 CogVideoX_T2V LTXV
 """.split())
 
 

@@ -53,7 +53,6 @@ _REFUSED: tuple[tuple[str, Applies, str], ...] = (
     (_FROM_PICTURE, _always, "SVD_img2vid Stable_Zero123 HunyuanVideoI2V HunyuanVideoSkyreelsI2V WAN21_FlowRVS"),
     (_FROM_PICTURE, _image_to_video, "CosmosVideo CosmosPredict2 CogVideoX"),
     (_FROM_PICTURE, _other_channels, "WAN21"),
-    ("is a video model that writes into its own activations, which would make gradients silently wrong", _always, "LTXV"),
     ("is drawn over an edge or depth picture, so it needs one for every caption. Train plain FLUX: its LoRAs work on this model too",
      _flux_control, "Flux"),
 )

@@ -17,7 +17,11 @@ from .. import compat
 
 
 class Space:
-    """Latents, noise levels and estimates as the engine counts them; this one counts as ComfyUI does."""
+    """Latents, noise levels and estimates as the engine counts them; this one counts as ComfyUI does.
+
+    `previews` is what is to be known of the model's previews, where ComfyUI's KSampler cannot make them."""
+
+    previews = ""
 
     def __init__(self, parametrisation: str, model_sampling):
         self.parametrisation = parametrisation
@@ -69,6 +73,9 @@ class EdmSpace(Space):
 
 class DdpmSpace(Space):
     """v, but ComfyUI hands the model what it is given, which must be x0 and noise that together have a deviation of 1."""
+
+    previews = ("ComfyUI's KSampler gives this model noise that is some thousand times too large, so previews and LoRA Test cannot show "
+                "what is learned. Sample with SamplerCustom and the VOID Sampler node, which starts from plain noise.")
 
     def __init__(self, model_sampling):
         super().__init__("v", model_sampling)

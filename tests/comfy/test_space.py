@@ -20,6 +20,8 @@ def native(comfy):
         from pack.host.session import Session
 
         tiny = TINY[name]
+        if not tiny_models.is_known(comfy, tiny):
+            pytest.skip(f"this ComfyUI has no {tiny.kind}")
         patcher = tiny_models.patcher(comfy, tiny)
         session = Session(patcher, precision="fp32")
         raw = patcher.model.process_latent_in(torch.randn(2, *tiny.latent, generator=torch.Generator().manual_seed(1)))
@@ -58,12 +60,23 @@ def test_cosmos_flow_is_trained_on_noise_minus_picture(native):
     torch.testing.assert_close(losses, means(output - (noise - x0)), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "tokens"),
-                         [("Flux", 16), ("Flux2", 16), ("ChromaRadiance", 16), ("WAN21_T2V", 16), ("CosmosT2IPredict2", 16)])
+def test_ddpm_is_trained_on_its_own_output(native):
+    """CogVideoX takes x0 and noise mixed to a deviation of 1, and answers with arXiv:2202.00512's v of that mixture."""
+    losses, output, x0, noise, sigma = native("CogVideoX_T2V")
+    alpha, beta = 1 / (sigma**2 + 1).sqrt(), sigma / (sigma**2 + 1).sqrt()
+    torch.testing.assert_close(losses, means(output - (alpha * noise - beta * x0)), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "tokens"), [
+    ("Flux", 16), ("Flux2", 16), ("ChromaRadiance", 16), ("WAN21_T2V", 16), ("CosmosT2IPredict2", 16), ("Ideogram4", 16), ("Lens", 16),
+    ("Krea2", 16), ("ZImagePixelSpace", 16), ("HiDreamO1", 4),
+])
 def test_noise_levels_go_by_the_model_s_own_tokens(comfy, name, tokens):
     """A pixel model of 64 x 64 has as many tokens as a latent one of 8 x 8: the same shift, not that of a huge picture."""
     from pack.host.session import Session
 
+    if not tiny_models.is_known(comfy, TINY[name]):
+        pytest.skip(f"this ComfyUI has no {name}")
     denoiser = Session(tiny_models.patcher(comfy, TINY[name]), precision="fp32").denoiser
     height, width = TINY[name].latent[-2:]
     assert (height // denoiser.patch) * (width // denoiser.patch) == tokens
