@@ -17,6 +17,7 @@ from ..training.data.advice.check import caption_problems
 from ..training.errors import DatasetError, ModelError, raise_problems
 from ..training.events import Emitter, Message
 from ..training.lora_file.file import TrainedLora
+from ..training.objective.preservation import FewSteps
 from ..training.order import Order, Trial
 from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import Result, carry_out
@@ -96,7 +97,8 @@ def _about_the_way_here(wiring: Wiring) -> list[str]:
     """What the nodes before this one made of the model, and whether its few steps are in danger."""
     recipe = wiring.recipe
     sampling = recipe.preview.sampling if recipe.preview else None
-    few = None if recipe.run.assistant else few_steps_warning(wiring.model, wiring.prompt, wiring.node_id, sampling)
+    minded = recipe.run.assistant or isinstance(recipe.objective.preservation, FewSteps)
+    few = None if minded else few_steps_warning(wiring.model, wiring.prompt, wiring.node_id, sampling)
     return [*upstream_warnings(wiring.model), *([few] if few else [])]
 
 

@@ -29,7 +29,7 @@ def few_steps_warning(patcher, prompt: Mapping[str, Any] | None, node_id: str, s
     return (
         f"this looks like a model made for few steps ({'; '.join(signs)}). Training on pictures wears that off: few-step pictures grow "
         "soft. Train the model that it was distilled from, if there is one, and use the LoRA here; or give Train LoRA the training adapter "
-        "made for it as assistant."
+        "made for it as assistant; or connect the sigmas that you sample with to Training Objective, and set preservation to 'few_steps'."
     )
 
 

@@ -49,6 +49,7 @@ PRESERVATIONS.register("regularisation")(preservation.OnRegularisation)
 PRESERVATIONS.register("outside_mask")(preservation.OutsideMask)
 PRESERVATIONS.register("class")(preservation.SwappedCaption)
 PRESERVATIONS.register("blank_caption")(preservation.BlankCaption)
+PRESERVATIONS.register("few_steps")(preservation.FewSteps)
 
 _MENUS: dict[str, Registry] = {"loss": LOSSES, "timesteps": TIMESTEPS, "weighting": WEIGHTINGS, "preservation": PRESERVATIONS}
 
@@ -79,8 +80,8 @@ def _choices() -> tuple[Widget, ...]:
         Widget("preservation", "none", options=tuple(PRESERVATIONS),
             tooltip="Keeps what the base model can do, by comparing with itself without the LoRA; no second model is loaded. "
                     "'regularisation': on your regularisation pictures. 'outside_mask': around your masked subject. 'class': so that "
-                    "'woman' does not turn into your person. 'blank_caption': without any prompt. The last two nearly double the time of a "
-                    "step."),
+                    "'woman' does not turn into your person. 'blank_caption': without any prompt. 'few_steps': for Turbo and the like, "
+                    "where the connected sigmas stop. The last three nearly double the time of a step."),
     )
 
 

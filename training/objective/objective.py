@@ -10,9 +10,10 @@ from torch import Generator, Tensor
 
 from ..errors import SettingsError
 from ..protocols import Denoiser
+from ..seeds import mix_seed
 from .mask import masked_means
 from .noise import NoiseSpec, draw_noise, uniform
-from .sampled import SampledSigmas, steps_of
+from .sampled import SampledSigmas, Steps, steps_of
 from .spec import WHERE, ObjectiveSpec, resolve
 from .target import native_scale, noise_fraction, per_sample, perturbed_target, snap
 from .timesteps import AutoTimesteps, Given, stratify
@@ -81,6 +82,13 @@ class Objective:
         for generator in generators:
             uniform(generator)
         return self._noise(x0, torch.tensor(positions, dtype=torch.float64), generators, NoiseSpec())
+
+    def noise_at_steps(self, x0: Tensor, seeds: Sequence[int]) -> Noising:
+        """Plain noise at levels where a step of the connected sigmas begins, each equally often; a function of the seeds."""
+        assert isinstance(self._timesteps, Steps), "the spec asks for sigmas"
+        begins = self._timesteps.bounds[1:]
+        drawn = [uniform(_generator(mix_seed("step", seed))) for seed in seeds]
+        return self.noise_at(x0, [begins[int(u * len(begins))] for u in drawn], seeds)
 
     def _noise(self, x0: Tensor, position: Tensor, generators: list[Generator], spec: NoiseSpec) -> Noising:
         if len(generators) != len(x0):

@@ -72,4 +72,10 @@ class BlankCaption:
         return ""
 
 
-Preservation = OnRegularisation | OutsideMask | SwappedCaption | BlankCaption
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FewSteps(BlankCaption):
+    """The same, but at the few noise levels that a sampler stops at: where each step of the connected sigmas begins. A distilled
+    model is sampled at no others, so that is where it must stay as sharp as it is."""
+
+
+Preservation = OnRegularisation | OutsideMask | SwappedCaption | BlankCaption | FewSteps

@@ -8,7 +8,7 @@ from ..errors import SettingsError, raise_problems
 from .loss import L2, Loss
 from .mask import MaskedLoss
 from .noise import NoiseSpec
-from .preservation import Preservation
+from .preservation import FewSteps, Preservation
 from .sampled import WHERE, SampledSigmas
 from .target import check_parametrisation
 from .timesteps import AutoTimesteps, FluxShift, ModelTable, Shift, Timesteps, Window
@@ -50,6 +50,8 @@ class ObjectiveSpec:
         if isinstance(self.timesteps, SampledSigmas) and self.window != Window():
             problems.append("sigmas is connected, which says what is trained already: leave min_timestep at 0 and max_timestep at 1000, "
                             "and cut the sigmas with Split Sigmas.")
+        if isinstance(self.preservation, FewSteps) and not isinstance(self.timesteps, SampledSigmas):
+            problems.append("preservation 'few_steps' needs sigmas: connect the scheduler node that you sample with, at its few steps.")
         if self.prior_weight < 0:
             problems.append(f"prior_weight is {self.prior_weight} but must be at least 0 (1: like any other picture).")
         if self.guidance is not None and not 0 <= self.guidance <= 100:

@@ -15,7 +15,7 @@ from ..data.items import Item, make_items
 from ..data.latents import LatentCache
 from ..data.references import Illustrated, Prompt, ReferenceCache
 from ..data.texts import TextCache
-from ..errors import DatasetError, ModelError
+from ..errors import DatasetError, ModelError, SettingsError
 from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
 from ..memory.meter import MemoryMeter
@@ -26,7 +26,7 @@ from ..network.build import Network, build_network, prepare
 from ..network.fitting import warnings
 from ..network.targets import Names
 from ..objective.objective import Objective
-from ..objective.preservation import BlankCaption, SwappedCaption
+from ..objective.preservation import BlankCaption, FewSteps, SwappedCaption
 from ..optim.ema import EMA
 from ..optim.groups import ParameterGroup
 from ..optim.optimizers import build_optimizer
@@ -107,6 +107,9 @@ def _assistant(order: Order) -> Network | None:
     if spec is None:
         return None
     assert starts is not None, "the host must read the assistant's file"
+    if isinstance(order.recipe.objective.preservation, FewSteps):
+        raise SettingsError("Train LoRA", ["preservation 'few_steps' holds on to the few steps that the assistant takes away while "
+                                           "training. Leave one of the two out."])
     require_additive(spec, starts, order.recipe.network.algorithm)
     return build_assistant(spec, starts, order.parts)
 

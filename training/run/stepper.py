@@ -6,7 +6,7 @@ The teacher of preservation is the same weights with the adapters off, so there 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.batches import Draw
 from ..network.network import Network
 from ..objective.objective import Noising, Objective
-from ..objective.preservation import OnRegularisation, OutsideMask, Preservation
+from ..objective.preservation import FewSteps, OnRegularisation, OutsideMask, Preservation
 from ..protocols import Condition, Denoiser
 from ..seeds import mix_seed
 from .feed import Feed
@@ -64,6 +64,9 @@ class Stepper:
         if isinstance(preservation, OutsideMask):
             return self._outside_mask(losses, seen)
         texts = [preservation.caption(self.feed.caption(draw)) for draw in seen.draws]
+        if isinstance(preservation, FewSteps):
+            seeds = [mix_seed("few steps", draw.seed) for draw in seen.draws]
+            seen = replace(seen, noising=self._objective.noise_at_steps(self.feed.latents(seen.draws), seeds))
         return losses + self._with_other_captions(seen, texts)
 
     def _on_regularisation(self, losses: Tensor, seen: _Seen) -> Tensor:

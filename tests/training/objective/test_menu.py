@@ -25,7 +25,9 @@ def test_untouched_widgets_are_the_default_spec():
 )
 def test_every_name_makes_a_choice_of_its_own(field, menu):
     words = {"preservation_trigger": "sks", "preservation_class": "woman"}
-    made = [type(getattr(objective_from({field: name, **words}), field)) for name in menu]
+    made = [
+        type(getattr(objective_from({field: name, **words}, [1.0, 0.0] if name == "few_steps" else None), field)) for name in menu
+    ]
     assert len(set(made)) == len(menu.names()) > 4
 
 
@@ -49,7 +51,7 @@ def test_unknown_names_are_named_together():
         objective_from(dict(loss="hubert", timesteps="sigmod", weighting="minsnr", preservation="klass"))
     assert len(caught.value.problems) == 4
     assert "Did you mean 'huber'" in str(caught.value)
-    assert set(PRESERVATIONS) == {"none", "regularisation", "outside_mask", "class", "blank_caption"}
+    assert set(PRESERVATIONS) == {"none", "regularisation", "outside_mask", "class", "blank_caption", "few_steps"}
 
 
 #: What must be chosen for a setting to count, where that is not the default.

@@ -8,6 +8,7 @@ import torch
 from pack.training.errors import SettingsError
 from pack.training.objective.menu import objective_from
 from pack.training.objective.objective import Objective
+from pack.training.objective.preservation import FewSteps
 from pack.training.objective.sampled import SampledSigmas, Steps, steps_of
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.objective.timesteps import Given, Window
@@ -90,3 +91,21 @@ def test_a_resumed_run_must_have_the_same():
     assert describe(one.timesteps) == {"type": "SampledSigmas", "sigmas": [1.0, 0.5]}
     assert differences(compared(one), other) == ["timesteps.sigmas was [1.0, 0.5], is now [1.0, 0.4]"]
     assert "timesteps was AutoTimesteps, is now SampledSigmas" in differences(compared(ObjectiveSpec()), one)
+
+
+def test_few_steps_holds_the_base_where_each_step_begins():
+    """Four steps begin at 1, 0.75, 0.5 and 0.25: those levels, each as often, whatever the picture; never 0, where sampling ends."""
+    spec = ObjectiveSpec(timesteps=SampledSigmas(sigmas=(1.0, 0.75, 0.5, 0.25, 0.0)), preservation=FewSteps())
+    objective = Objective(spec, FakeDenoiser("flow"))
+    x0 = torch.zeros(400, 1, 2, 2)
+    noising = objective.noise_at_steps(x0, range(400))
+    levels, counts = noising.sigma.unique(return_counts=True)
+    assert levels.tolist() == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=2e-4)
+    assert counts.min() > 70
+    again = objective.noise_at_steps(x0[:2], [7, 8])
+    assert torch.equal(again.x_t, noising.x_t[7:9]) and torch.equal(again.sigma, noising.sigma[7:9])
+
+
+def test_few_steps_without_sigmas_is_refused():
+    with pytest.raises(SettingsError, match="'few_steps' needs sigmas: connect the scheduler node"):
+        objective_from({"preservation": "few_steps"})
