@@ -53,7 +53,7 @@ def test_it_holds(tmp_path):
         stepper, draws = built.trainer.stepper, built.trainer.plan.group(0)[0]
         with torch.no_grad(), attached(built.network, list(made.order().parts), checkpointing=False):
             x0 = stepper.feed.latents(draws)
-            conditions = stepper.feed.with_text(stepper.feed.conditions(draws), [""] * len(draws))
+            conditions = stepper.feed.with_text(draws, stepper.feed.conditions(draws), [""] * len(draws))
             sigma = torch.full((len(draws),), 3.0)
             tuned = made.denoiser.denoise(x0, sigma, conditions)
             with built.network.disabled():
