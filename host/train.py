@@ -32,6 +32,7 @@ from .lora.start_from import module_starts
 from .lora.verify import read_back
 from .model import fingerprint
 from .model.checks import check_parts, noise_level_warnings, warnings_about
+from .model.clips import clip_notices, clip_problems
 from .model.facts import model_facts, model_files, model_name
 from .model.few_steps import few_steps_warning
 from .model.images import ComfyImageEncoder
@@ -80,7 +81,7 @@ def train_lora(wiring: Wiring) -> Trained:
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
         for text in (*unproven, *warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),
-                     *noise_level_warnings(_model_name(wiring), recipe.objective)):
+                     *noise_level_warnings(_model_name(wiring), recipe.objective), *clip_notices(wiring.vae, recipe.dataset)):
             emit(Message(level="warning", topic="settings", text=text))
         for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
             emit(message)
@@ -108,6 +109,7 @@ def _check(wiring: Wiring) -> None:
     check_parts(wiring.model, wiring.vae, wiring.clip)
     shown = reference_problems(wiring.model.model, _model_name(wiring), wiring.recipe.dataset, wiring.recipe.preview)
     raise_problems(ModelError, "Train LoRA", shown)
+    raise_problems(DatasetError, "Train LoRA", clip_problems(wiring.model, wiring.vae, wiring.recipe.dataset))
 
 
 def _order(wiring: Wiring, session: Session, folder: Path) -> Order:

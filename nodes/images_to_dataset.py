@@ -42,6 +42,12 @@ class ImagesToDataset(io.ComfyNode):
                 io.Image.Input("references", optional=True, tooltip=(
                     "For edit models: the pictures before the change. One for each picture in the same order, one for all, or several "
                     "for each: of 4 references for 2 pictures the first two belong to the first.")),
+                advanced(io.Boolean.Input("clips", default=False, tooltip=(
+                    "For video models (Wan, Hunyuan Video, ...): each batch of images is one clip, with one caption and one mask. "
+                    "Load Video and Get Video Components give one. Off: every image is a picture of its own."))),
+                advanced(io.Int.Input("clip_frames", default=17, min=0, max=1000, tooltip=(
+                    "With clips: how many frames of each are used, from the first. 17 is about a second of Wan; 5 teaches a look, 33 and "
+                    "more movement. Memory and time grow with it: Train LoRA says how much. Too high: out of memory. 0: all frames."))),
             ],
             outputs=[
                 Dataset.Output(display_name="dataset", tooltip="To Bucket Config, Auto Caption, Merge Datasets or Train LoRA."),
@@ -51,9 +57,9 @@ class ImagesToDataset(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, repeats, trigger_word=("",), role=(TRAINING,), loss_weight=(1.0,), captions=(), masks=(),
-                references=()) -> io.NodeOutput:
+                references=(), clips=(False,), clip_frames=(17,)) -> io.NodeOutput:
         dataset = images_dataset(
             images, captions, masks, repeats=repeats[0], trigger=trigger_word[0], role=role[0], weight=loss_weight[0],
-            references=references,
+            references=references, clip_frames=clip_frames[0] if clips[0] else None,
         )
         return io.NodeOutput(dataset, dataset_sheet(dataset))

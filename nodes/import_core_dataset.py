@@ -23,7 +23,8 @@ class ImportCoreDataset(io.ComfyNode):
             ),
             is_input_list=True,
             inputs=[
-                io.Latent.Input("latents", tooltip="Encoded pictures, by the VAE that belongs to the model. Sizes may differ."),
+                io.Latent.Input("latents", tooltip=(
+                    "Encoded pictures, or clips for a video model, by the VAE that belongs to the model. Sizes may differ.")),
                 io.Conditioning.Input("conditioning", tooltip=(
                     "Encoded captions in the same order, by the CLIP that belongs to the model; or one for all.")),
                 io.Int.Input("repeats", default=1, min=1, max=1000, tooltip=(

@@ -106,7 +106,8 @@ class ImageEncoder(Protocol):
     downscale: int
 
     def encode(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        """(B, h, w, 3) in 0..1 -> latents (B, C, H, W), fp32 on the CPU; may be an inference tensor."""
+        """(B, h, w, 3) in 0..1 -> latents (B, C, H, W), clips (B, frames, h, w, 3) -> (B, C, T, H, W), fp32 on the CPU; may
+        be an inference tensor."""
         ...
 
 

@@ -12,7 +12,8 @@
     conditions   what of a condition the model takes in
     text         captions through the graph's own CLIP
     frozen_text  encoders that are not trained, played back
-    images       pictures through the graph's own VAE
+    images       pictures and clips through the graph's own VAE
+    clips        what of a dataset of clips fits the model and the VAE
     sampler      previews with ComfyUI's own samplers
     facts        what is known of the models, for the metadata of files
     fingerprint  a cheap identity of a loaded model, for cache keys

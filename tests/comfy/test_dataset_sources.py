@@ -52,6 +52,18 @@ def test_pictures_and_captions_of_cores_own_loader(comfy, pictures):
         assert (dataset.samples[1].picture.pixels()[:, :, :3] == np.asarray(image)).all()
 
 
+def test_a_batch_as_one_clip(comfy):
+    """As Get Video Components gives it; a workflow of before makes pictures of it."""
+    result = comfy.run({
+        "1": node("EmptyImage", width=64, height=64, batch_size=9, color=0xFF8000),
+        "2": images(["1", 0], clips=True, clip_frames=5, trigger_word="ohwx"), "3": images(["1", 0]),
+        "4": node("PreviewImage", images=["2", 1]), "5": node("PreviewImage", images=["3", 1]),
+    })  # fmt: skip
+    (clip,) = result.value("2").samples
+    assert clip.name == "clip 1" and clip.picture.clip().shape == (5, 64, 64, 3)
+    assert len(result.value("3").samples) == 9
+
+
 def test_a_batch_with_one_caption_and_a_mask(comfy):
     result = comfy.run({
         "1": node("EmptyImage", width=64, height=64, batch_size=2, color=0xFF8000),

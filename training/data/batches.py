@@ -33,11 +33,12 @@ def draw_seed(seed: int, epoch: int, item: int, repeat: int) -> int:
 
 
 class BatchPlan:
-    """`buckets[i]` and `repeats[i]` describe item i; items of equal bucket may share a batch."""
+    """`buckets[i]`, (width, height) or (width, height, frames), and `repeats[i]` describe item i; items of equal bucket may
+    share a batch."""
 
     def __init__(
         self,
-        buckets: Sequence[tuple[int, int]],
+        buckets: Sequence[tuple[int, ...]],
         repeats: Sequence[int],
         *,
         batch_size: int,
@@ -55,9 +56,9 @@ class BatchPlan:
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / accumulation)
         self._epoch = lru_cache(maxsize=2)(self._make_epoch)
 
-    def bucket_counts(self) -> dict[tuple[int, int], int]:
+    def bucket_counts(self) -> dict[tuple[int, ...], int]:
         """Draws an epoch in each bucket, in order of first appearance."""
-        counts: dict[tuple[int, int], int] = {}
+        counts: dict[tuple[int, ...], int] = {}
         for bucket, repeats in zip(self._buckets, self._repeats, strict=True):
             counts[bucket] = counts.get(bucket, 0) + repeats
         return counts
@@ -75,7 +76,7 @@ class BatchPlan:
             for repeat in range(repeats)
         ]
         generator = torch.Generator().manual_seed(mix_seed("order", self.seed, epoch))
-        by_bucket: dict[tuple[int, int], list[Draw]] = {}
+        by_bucket: dict[tuple[int, ...], list[Draw]] = {}
         for index in torch.randperm(len(draws), generator=generator).tolist():
             by_bucket.setdefault(self._buckets[draws[index].item], []).append(draws[index])
         batches = [

@@ -32,8 +32,11 @@ def full_mask(sample: "Sample") -> np.ndarray | None:
 
 
 def full_colour(sample: "Sample") -> np.ndarray:
-    """(h, w, 3) uint8 at the picture's own size, transparency treated as told. Raises DatasetError naming the file."""
-    return colour_of(sample, sample.picture)
+    """(h, w, 3) uint8 at the picture's own size, transparency treated as told; of a clip (frames, h, w, 3), which has none.
+
+    Raises DatasetError naming the file.
+    """
+    return sample.picture.clip() if sample.picture.frames > 1 else colour_of(sample, sample.picture)
 
 
 def colour_of(sample: "Sample", picture: "Picture") -> np.ndarray:

@@ -34,6 +34,11 @@ class Picture(Protocol):
         """'latent' (C, ..., H, W) and maybe 'mask' (H, W), where the graph has encoded it already: it is used as it is."""
         ...
 
+    @property
+    def frames(self) -> int:
+        """1 for a picture; how many a clip has (of one that is encoded already: of its latent)."""
+        ...
+
     def size(self) -> Size:
         """(width, height) after EXIF rotation. Raises DatasetError that names the file."""
         ...
@@ -47,7 +52,11 @@ class Picture(Protocol):
         ...
 
     def pixels(self) -> "np.ndarray":
-        """(h, w, 4) uint8 RGBA, EXIF rotation applied. Raises DatasetError that names the file."""
+        """(h, w, 4) uint8 RGBA, EXIF rotation applied; the first frame of a clip. Raises DatasetError that names the file."""
+        ...
+
+    def clip(self) -> "np.ndarray":
+        """(frames, h, w, 3) uint8: what a clip's VAE is given."""
         ...
 
     def small_pixels(self, side: int) -> "np.ndarray":

@@ -20,8 +20,8 @@ WHERE = "Import Core Dataset"
 def encoded_dataset(latents: Sequence[dict], conditions: Sequence[list], repeats: int = 1) -> Dataset:
     """A dataset of core's LATENT and CONDITIONING lists.
 
-    Each LATENT holds one or more samples (B, C, H, W); each CONDITIONING one prompt a sample, or one for all of its
-    LATENT; a single CONDITIONING serves every LATENT. Raises DatasetError naming every misfit.
+    Each LATENT holds one or more samples (B, C, H, W), or clips (B, C, T, H, W); each CONDITIONING one prompt a
+    sample, or one for all of its LATENT; a single CONDITIONING serves every LATENT. Raises DatasetError naming every misfit.
     """
     if len(conditions) == 1:
         conditions = list(conditions) * len(latents)
@@ -86,6 +86,9 @@ def _masks(noise_mask: torch.Tensor | None, latents: torch.Tensor) -> list[torch
         return [None] * len(latents)
     masks = noise_mask.reshape(-1, 1, *noise_mask.shape[-2:]).float()
     masks = interpolate(masks, size=latents.shape[-2:], mode="area")[:, 0]
+    if latents.ndim > 4 and len(masks) not in (1, len(latents)):
+        # One a frame: a loss mask is the same all through a clip.
+        masks = masks.reshape(len(latents) if len(masks) % len(latents) == 0 else 1, -1, *masks.shape[1:]).mean(1)
     return [masks[i % len(masks)] for i in range(len(latents))]
 
 
@@ -105,6 +108,11 @@ class EncodedPicture:
         height, width = self.encoded["latent"].shape[-2:]
         return width * self._downscale, height * self._downscale
 
+    @property
+    def frames(self) -> int:
+        latent = self.encoded["latent"]
+        return latent.shape[1] if latent.ndim == 4 else 1
+
     def has_alpha(self) -> bool:
         return False
 
@@ -119,6 +127,9 @@ class EncodedPicture:
         shades = ((flat - low) / (high - low).clamp_min(1e-6) * 255).byte().movedim(0, 2).numpy()
         colour = shades if shades.shape[2] == 3 else np.repeat(shades[:, :, :1], 3, axis=2)
         return np.dstack([colour, np.full(colour.shape[:2], 255, np.uint8)])
+
+    def clip(self) -> np.ndarray:
+        return self.pixels()[None, :, :, :3]
 
     def small_pixels(self, side: int) -> np.ndarray:
         return self.pixels()

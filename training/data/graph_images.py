@@ -1,4 +1,4 @@
-"""Pictures and captions that the graph itself made -> Dataset."""
+"""Pictures or clips, and captions, that the graph itself made -> Dataset."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ def images_dataset(
     weight: float = 1.0,
     trigger: str = "",
     references: Sequence["torch.Tensor"] = (),
+    clip_frames: int | None = None,
 ) -> Dataset:
     """A dataset of IMAGE batches (B, H, W, C), floats 0..1, with a caption each, or one for all.
 
     `masks` are MASK batches (B, H, W), 1 is trained; one a picture, or one for all. `references` are IMAGE batches for an edit
     model: one for all, or as many for each picture, in the same order (of 4 for 2 pictures, the first two belong to the
-    first). Raises DatasetError naming every problem.
+    first). With `clip_frames` each batch is one clip of its first that many frames (0: of all), and has one mask. Raises
+    DatasetError naming every problem.
     """
-    pictures = [picture for batch in images for picture in batch]
+    are_clips = clip_frames is not None
+    pictures = [batch[: clip_frames or None] for batch in images] if are_clips else [picture for batch in images for picture in batch]
     problems = [] if role in ROLES else [f"role is '{role}' but must be one of {', '.join(ROLES)}."]
     if not pictures:
         problems.append("there is no picture. Connect an IMAGE.")
@@ -48,7 +51,9 @@ def images_dataset(
     samples = []
     for number, (picture, caption, mask, seen) in enumerate(zip(pictures, captions, masks, shown, strict=True), start=1):
         try:
-            samples.append(_sample(f"image {number}", picture, caption, mask, seen, **shared))
+            name = f"clip {number}" if are_clips else f"image {number}"
+            made = TensorClip(picture, name) if are_clips else TensorPicture(picture, name)
+            samples.append(_sample(name, made, caption, mask, seen, **shared))
         except DatasetError as error:
             problems += error.problems
     raise_problems(DatasetError, WHERE, problems)
@@ -81,11 +86,11 @@ def _shown(references: Sequence["torch.Tensor"], count: int, problems: list[str]
 
 
 def _sample(
-    name: str, picture: "torch.Tensor", caption: str | None, mask: "torch.Tensor | None", seen: Sequence["torch.Tensor"], **shared
+    name: str, picture: "TensorPicture", caption: str | None, mask: "torch.Tensor | None", seen: Sequence["torch.Tensor"], **shared
 ) -> Sample:
     masked = None if mask is None else TensorPicture(mask[:, :, None], f"mask of {name}")
     references = tuple(TensorPicture(reference, f"reference {i} of {name}") for i, reference in enumerate(seen, start=1))
-    return Sample(name=name, picture=TensorPicture(picture, name), caption=caption or "", mask=masked, folder="graph",
+    return Sample(name=name, picture=picture, caption=caption or "", mask=masked, folder="graph",
                   references=references, **shared)
 
 
@@ -109,6 +114,10 @@ class TensorPicture:
         self._pixels.setflags(write=False)
         self._digest = ""
 
+    @property
+    def frames(self) -> int:
+        return 1
+
     def size(self) -> Size:
         return self._pixels.shape[1], self._pixels.shape[0]
 
@@ -123,8 +132,39 @@ class TensorPicture:
     def pixels(self) -> np.ndarray:
         return self._pixels
 
+    def clip(self) -> np.ndarray:
+        return self._pixels[None, :, :, :3]
+
     def small_pixels(self, side: int) -> np.ndarray:
         return self.pixels()
+
+
+class TensorClip(TensorPicture):
+    """A few frames that the graph made, (frames, h, w, 1 | 3), floats 0..1, as one sample: what looks at pictures sees the first.
+
+    Raises DatasetError for another shape, or NaN.
+    """
+
+    def __init__(self, tensor: "torch.Tensor", name: str):
+        if tensor.ndim != 4 or not len(tensor) or tensor.shape[3] not in (1, 3):
+            shape = f"has shape {tuple(tensor.shape)} but must be (frames, height, width, 1 or 3)"
+            raise DatasetError(WHERE, [f"{name}: {shape}. Connect an IMAGE without transparency."])
+        frames = [TensorPicture(frame, f"{name}, frame {i + 1}").pixels()[:, :, :3] for i, frame in enumerate(tensor)]
+        super().__init__(tensor[0], name)
+        self._clip = np.stack(frames)
+        self._clip.setflags(write=False)
+
+    @property
+    def frames(self) -> int:
+        return len(self._clip)
+
+    def digest(self) -> str:
+        if not self._digest:
+            self._digest = hashlib.sha256(repr(self._clip.shape).encode() + self._clip.tobytes()).hexdigest()
+        return self._digest
+
+    def clip(self) -> np.ndarray:
+        return self._clip
 
 
 def _tensor_problem(tensor: "torch.Tensor") -> str | None:

@@ -37,8 +37,14 @@ class Item:
 
     @property
     def bucket(self) -> Size:
-        """(width, height) of the crop: items of one bucket may share a batch."""
+        """(width, height) of the crop."""
         return self.geometry.target
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The bucket, and the frames of a clip: items of one shape may share a batch."""
+        frames = self.sample.picture.frames
+        return self.bucket if frames == 1 else (*self.bucket, frames)
 
     def variants(self) -> tuple["Item", ...]:
         """The item itself and its alternatives: all that must be encoded."""
@@ -141,10 +147,13 @@ def _at(sample: Sample, placement: Placement, flip: bool = False) -> Item:
 
 
 def item_pixels(item: Item, colour: np.ndarray | None = None) -> "torch.Tensor":
-    """(h, w, 3) float32 in 0..1: what the VAE is given. `colour` is the sample's full_colour, if it is at hand."""
+    """(h, w, 3) float32 in 0..1, of a clip (frames, h, w, 3): what the VAE is given. `colour` is the sample's full_colour, if it
+    is at hand."""
     import torch
 
-    return torch.from_numpy(_cut(full_colour(item.sample) if colour is None else colour, item) / 255)
+    colour = full_colour(item.sample) if colour is None else colour
+    cut = _cut(colour, item) if colour.ndim == 3 else np.stack([_cut(frame, item) for frame in colour])
+    return torch.from_numpy(cut / 255)
 
 
 def item_mask(item: Item) -> "torch.Tensor | None":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,6 @@ from .items import Item, cut_mask, item_pixels
 if TYPE_CHECKING:
     from ..protocols import ImageEncoder
     from .dataset import Sample
-    from .specs import Size
 
 WHERE = "Train LoRA"
 FORMAT = 1
@@ -34,7 +34,7 @@ HUGE_PIXELS = 25_000_000
 """Above this (100 MB as RGBA) pictures are decoded one at a time, so that threads cannot exhaust memory."""
 Tensors = dict[str, torch.Tensor]
 Loaded = tuple[torch.Tensor, torch.Tensor | None]
-"""Pixels (h, w, 3) and mask (h, w) or None."""
+"""Pixels (h, w, 3), of a clip (frames, h, w, 3), and mask (h, w) or None."""
 _one_huge_picture = threading.Lock()
 
 
@@ -99,7 +99,7 @@ class LatentCache:
         return tuple(item for item in items if item.sample not in bad)
 
     def get(self, item: Item) -> torch.Tensor:
-        """(C, H, W) float32 on the CPU. An entry that has vanished from the disk is encoded again."""
+        """(C, H, W), with a time axis (C, T, H, W), float32 on the CPU. An entry that has vanished from the disk is encoded again."""
         return self._entry(item)["latent"]
 
     def mask(self, item: Item) -> torch.Tensor | None:
@@ -142,13 +142,13 @@ class LatentCache:
         return list(found.values())
 
     def _batches(self, items: Sequence[Item]) -> list[list[Item]]:
-        by_size: dict[Size, list[Item]] = {}
+        by_size: dict[tuple[int, ...], list[Item]] = {}
         for item in items:
-            by_size.setdefault(item.bucket, []).append(item)
+            by_size.setdefault(item.shape, []).append(item)
         return [
             members[start : start + count]
-            for (width, height), members in by_size.items()
-            for count in [max(1, self._pixels_per_batch // (width * height))]
+            for shape, members in by_size.items()
+            for count in [max(1, self._pixels_per_batch // math.prod(shape))]
             for start in range(0, len(members), count)
         ]
 

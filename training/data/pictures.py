@@ -38,6 +38,10 @@ class FilePicture:
     def encoded(self) -> None:
         return None
 
+    @property
+    def frames(self) -> int:
+        return 1
+
     def header(self) -> Header:
         """Size and alpha from the header alone. Raises DatasetError."""
         return self.known or read_header(self.file, self.name)
@@ -63,6 +67,9 @@ class FilePicture:
 
     def pixels(self) -> "np.ndarray":
         return decoded(self.file, self.name)
+
+    def clip(self) -> "np.ndarray":
+        return self.pixels()[None, :, :, :3]
 
     def small_pixels(self, side: int) -> "np.ndarray":
         """A JPEG comes reduced to no less than `side` pixels a side: several times faster."""

@@ -116,7 +116,7 @@ def _assistant(order: Order) -> Network | None:
 
 def make_plan(run: RunSpec, items: Sequence[Item]) -> BatchPlan:
     return BatchPlan(
-        [item.bucket for item in items], [item.sample.repeats for item in items],
+        [item.shape for item in items], [item.sample.repeats for item in items],
         batch_size=run.batch_size, accumulation=run.gradient_accumulation, seed=run.seed,
     )
 
@@ -135,7 +135,7 @@ def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Netwo
             "pictures": len(recipe.dataset.samples), "references": sum(len(sample.references) for sample in recipe.dataset.samples),
             "batches_per_epoch": plan.batches_per_epoch,
             "steps_per_epoch": plan.steps_per_epoch, "total_steps": total_steps,
-            "buckets": {f"{w}x{h}": count for (w, h), count in plan.bucket_counts().items()},
+            "buckets": {"x".join(map(str, shape)): count for shape, count in plan.bucket_counts().items()},
         },
         **order.extra_settings,
     }
@@ -213,7 +213,7 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
 def _reserve_memory(
     order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, emit: Emitter
 ) -> None:
-    largest = max(items, key=lambda item: item.bucket[0] * item.bucket[1])
+    largest = max(items, key=lambda item: math.prod(item.shape))
     shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
     if references is not None:  # a model lays the places of the references beside its own
         places = max(references.places(item) for item in items)

@@ -60,9 +60,9 @@ def _section(title: str, lines: Iterable[str], limit: int = 30) -> list[str]:
 def bucket_report(items: Sequence[Item], batch_size: int) -> str:
     """Bucket by bucket: pictures, draws, batches and how many are short; then the worst crops and enlargements."""
     training = [item for item in items if item.sample.is_trained]
-    pictures, draws = Counter(item.bucket for item in training), Counter()
+    pictures, draws = Counter(item.shape for item in training), Counter()
     for item in training:
-        draws[item.bucket] += item.sample.repeats
+        draws[item.shape] += item.sample.repeats
     batches = sum(math.ceil(n / batch_size) for n in draws.values())
     lines = [f"{count(len(pictures), 'bucket')}, {count(batches, 'batch')} of {batch_size} an epoch"]
     for bucket in sorted(pictures, key=lambda size: size[0] / size[1]):
@@ -70,7 +70,7 @@ def bucket_report(items: Sequence[Item], batch_size: int) -> str:
         short = f", the last with {left} of {batch_size}" if left else ""
         full = math.ceil(draws[bucket] / batch_size)
         lines.append(
-            f"  {bucket[0]} x {bucket[1]}: {count(pictures[bucket], 'picture')}, "
+            f"  {bucket[0]} x {bucket[1]}{f' x {bucket[2]} frames' if len(bucket) > 2 else ''}: {count(pictures[bucket], 'picture')}, "
             f"{count(draws[bucket], 'draw')}, {count(full, 'batch')}{short}"
         )
     lines += _section("Cropped by more than a tenth", _worst(items, cropped_share, 0.1, "{:.0%} of its area"), MANY)
