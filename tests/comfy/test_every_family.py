@@ -21,7 +21,6 @@ FOUND: dict[str, list] = {"trained": [], "refused": []}
 
 @pytest.mark.parametrize("tiny", TRAINED, ids=lambda tiny: tiny.name)
 def test_is_trained_saved_loaded_and_sampled(comfy, tiny: Tiny, tmp_path):
-    _require(comfy, tiny)
     walked = walk(comfy, tiny, tmp_path)
     assert walked.losses[-1] < walked.losses[0]
     assert walked.checkpointing_error < 1e-4
@@ -43,7 +42,6 @@ def test_is_refused_with_a_reason(comfy, tiny: Tiny, word: str):
     from pack.host.session import Session
     from pack.training.errors import ModelError
 
-    _require(comfy, tiny)
     patcher = tiny_models.empty_patcher(comfy, tiny)
     with pytest.raises(ModelError, match=word) as caught:
         Session(patcher)
@@ -51,11 +49,6 @@ def test_is_refused_with_a_reason(comfy, tiny: Tiny, word: str):
     opening = f"this model ({tiny.kind}) "
     assert problem.startswith(opening)
     FOUND["refused"].append({"kind": tiny.kind, "name": tiny.name, "reason": problem.removeprefix(opening).split(". ")[0] + "."})
-
-
-def _require(comfy, tiny: Tiny) -> None:
-    if not tiny_models.is_known(comfy, tiny):
-        pytest.skip(f"this ComfyUI has no {tiny.kind}")
 
 
 def test_the_walk_notices_residuals_that_are_added_in_place(comfy, tmp_path, monkeypatch):
