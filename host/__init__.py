@@ -8,7 +8,7 @@
     panel       the live panel's routes and messages
     captioning  Auto Caption: its models, their device, Cancel
     session     a run's hold on the models: load, lend, give back, load again
-    trial       a model that no list knows, tried in the smallest way before a run
+    advice      what is said before any work: refusals, warnings, the first try of a new kind of model
     wiring      what is connected to the Train LoRA node
     train       what the Train LoRA node calls
     startup     what the pack tells ComfyUI when it is imported

@@ -23,7 +23,13 @@ from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import Result, carry_out
 from ..training.run.control import Control
 from . import compat
-from .edit.advice import reference_notices, reference_problems
+from .advice.checks import check_parts, noise_level_warnings, warnings_about
+from .advice.clips import clip_notices, clip_problems
+from .advice.few_steps import few_steps_warning
+from .advice.known import is_proven
+from .advice.references import reference_notices, reference_problems
+from .advice.trial import tried
+from .advice.upstream import upstream_warnings
 from .edit.encoders import ComfyReferenceEncoder, IllustratedTextEncoder
 from .edit.ways import conditioning, way_of
 from .lora.assistant import assistant_starts
@@ -31,22 +37,16 @@ from .lora.peft_names import peft_rows
 from .lora.start_from import module_starts
 from .lora.verify import read_back
 from .model import fingerprint
-from .model.checks import check_parts, noise_level_warnings, warnings_about
-from .model.clips import clip_notices, clip_problems
 from .model.facts import model_facts, model_files, model_name
-from .model.few_steps import few_steps_warning
 from .model.images import ComfyImageEncoder
-from .model.known import is_proven
 from .model.sampler import ComfySampler
 from .model.text import ComfyTextEncoder
-from .model.upstream import upstream_warnings
 from .panel.listeners import panel_listeners
 from .runs.listeners import ComfyLog, Kept, file_listeners
 from .runs.paths import cache_folder
 from .runs.registry import RUNS
 from .runs.run_folders import folder_to_resume, new_run_folder, state_file
 from .session import Session
-from .trial import tried
 from .wiring import Wiring
 
 

@@ -2,5 +2,4 @@
 
     ways      how each family takes references, by ComfyUI's own nodes
     encoders  references and the captions beside them, for the engine
-    advice    which models these are, and what is said before a run
 """

@@ -5,15 +5,10 @@
     parts        what adapters may be attached to
     family       which family a model is, and its names in a LoRA file
     refusals     models that cannot be trained, with the reason
-    known        models that training has been proven on
-    checks       what can be known to be wrong before any work
-    upstream     what nodes before this one have done to a model
-    few_steps    whether a model was made for few steps
     conditions   what of a condition the model takes in
     text         captions through the graph's own CLIP
     frozen_text  encoders that are not trained, played back
     images       pictures and clips through the graph's own VAE
-    clips        what of a dataset of clips fits the model and the VAE
     sampler      previews with ComfyUI's own samplers
     facts        what is known of the models, for the metadata of files
     fingerprint  a cheap identity of a loaded model, for cache keys

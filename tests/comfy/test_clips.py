@@ -63,14 +63,14 @@ def test_the_loss_of_clips(comfy, tiny):
 
 @pytest.mark.parametrize("tiny", of_kinds(*VIDEO), ids=lambda tiny: tiny.name)
 def test_video_models_take_clips(comfy, tiny):
-    from pack.host.model.clips import clip_problems
+    from pack.host.advice.clips import clip_problems
 
     assert clip_problems(tiny_models.patcher(comfy, tiny), Vae(), clip(5)) == []
 
 
 @pytest.mark.parametrize("kind", ["SD15", "Flux", "QwenImage", "CosmosT2IPredict2", "HunyuanImage21", "Kandinsky5Image"])
 def test_a_clip_on_an_image_model_is_refused(comfy, kind):
-    from pack.host.model.clips import clip_problems
+    from pack.host.advice.clips import clip_problems
 
     tinies = of_kinds(kind)
     if not tinies:
@@ -83,7 +83,7 @@ def test_a_clip_on_an_image_model_is_refused(comfy, kind):
 
 
 def test_imported_latents_of_videos(comfy):
-    from pack.host.model.clips import clip_problems
+    from pack.host.advice.clips import clip_problems
 
     cond = [[torch.zeros(1, 7, 24), {}]]
     dataset = encoded_dataset([{"samples": torch.randn(2, 16, FRAMES, 8, 8), "noise_mask": torch.ones(2 * FRAMES, 64, 64)}], [cond])
@@ -99,7 +99,7 @@ def test_imported_latents_of_videos(comfy):
 
 
 def test_a_vae_for_single_pictures_is_named(comfy):
-    from pack.host.model.clips import clip_problems
+    from pack.host.advice.clips import clip_problems
 
     class Still(Vae):
         latent_dim, downscale_ratio = 2, 8

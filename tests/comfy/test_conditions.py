@@ -87,7 +87,7 @@ def test_the_objective_s_guidance_goes_before_the_condition_s(comfy):
 
 
 def test_what_is_not_used_is_named(comfy):
-    from pack.host.model.checks import warnings_about
+    from pack.host.advice.checks import warnings_about
     from pack.host.model.conditions import unused
 
     tiny, patcher = made(comfy, "SD15")
@@ -105,7 +105,7 @@ def test_what_is_not_used_is_named(comfy):
 
 
 def test_another_guidance_than_usual_is_told(comfy):
-    from pack.host.model.checks import warnings_about
+    from pack.host.advice.checks import warnings_about
 
     tiny, patcher = made(comfy, "Flux")
     latents = [{"samples": torch.rand(1, 16, 128, 128)}]

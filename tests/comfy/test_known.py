@@ -8,14 +8,14 @@ from pack.tests.comfy.tiny_models import TRAINED
 
 
 def test_proven_is_what_was_trained(comfy):
-    from pack.host.model.known import PROVEN
+    from pack.host.advice.known import PROVEN
 
     facts = json.loads(FACTS.read_text(encoding="utf-8"))
     assert {entry["kind"] for entry in facts["trained"]} == PROVEN
 
 
 def test_a_class_is_known_by_itself_and_not_by_what_it_derives_from(comfy):
-    from pack.host.model.known import is_proven
+    from pack.host.advice.known import is_proven
 
     patcher = tiny_models.patcher(comfy, TRAINED[0])
     assert is_proven(patcher)

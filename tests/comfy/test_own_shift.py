@@ -133,7 +133,7 @@ def test_sigmas_of_the_graph_reach_the_objective(comfy, sd15_checkpoint):
     ("wan2.1_t2v_14B.safetensors", ObjectiveSpec(), None),
 ])  # fmt: skip
 def test_a_half_of_wan_is_told_its_window(comfy, name, spec, says):
-    from pack.host.model.checks import noise_level_warnings
+    from pack.host.advice.checks import noise_level_warnings
     from pack.training.objective.sampled import SampledSigmas
 
     wired = {"high": SampledSigmas(sigmas=(1.0, 0.93, 0.875)), "low": SampledSigmas(sigmas=(0.875, 0.5, 0.0))}

@@ -160,7 +160,7 @@ def test_a_layer_that_scales_its_input_has_its_own_gradient(comfy, written):
 
 
 def test_a_lora_for_such_a_file_is_said_to_be_for_it_alone(comfy, written):
-    from pack.host.model.checks import _about_weights
+    from pack.host.advice.checks import _about_weights
 
     (text,) = _about_weights(loaded(comfy, written("nvfp4 smoothed")).model)
     assert text.startswith("27 layers") and "pre_quant_scale" in text

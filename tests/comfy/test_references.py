@@ -228,7 +228,7 @@ def model_of(comfy, name: str):
 
 
 def test_models_that_do_not_look_at_references_are_told_before_any_work(comfy):
-    from pack.host.edit.advice import reference_problems
+    from pack.host.advice.references import reference_problems
     from pack.host.edit.ways import way_of
 
     shown = Dataset(samples=tuple(Sample(name="a", picture=TensorPicture(picture(8, 8, 1)[0], "a"), caption="c",
@@ -245,7 +245,7 @@ def test_models_that_do_not_look_at_references_are_told_before_any_work(comfy):
 
 
 def test_edit_models_are_told_from_their_siblings(comfy):
-    from pack.host.edit.advice import kind_of
+    from pack.host.advice.references import kind_of
 
     flux, qwen = model_of(comfy, "Flux"), model_of(comfy, "QwenImage")
     assert kind_of(flux, "flux1-dev-kontext_fp8_scaled.safetensors") == "edit"

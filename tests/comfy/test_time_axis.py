@@ -122,7 +122,7 @@ def test_a_clip_s_latents_are_those_of_vae_encode(comfy, vae, encoder, length):
 
 
 def test_frames_that_the_vae_passes_over_are_told(vae):
-    from pack.host.model.clips import clip_notices
+    from pack.host.advice.clips import clip_notices
 
     (told,) = clip_notices(vae, clips(5, 7, 7))
     assert told.startswith("clips of 7 frames (2) are trained on their first 5")

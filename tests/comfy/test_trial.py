@@ -24,8 +24,8 @@ def trial(comfy):
     """(model, parts) -> what is said of the model."""
 
     def run(model, parts) -> str:
+        from pack.host.advice.trial import tried
         from pack.host.session import Session
-        from pack.host.trial import tried
 
         with torch.inference_mode():
             return tried(Session(model, precision="fp32"), parts.vae, parts.clip)
@@ -48,7 +48,7 @@ def refused(trial):
 
 
 def test_one_that_works_is_trained_with_a_notice(trial, parts):
-    from pack.host.model.known import is_proven
+    from pack.host.advice.known import is_proven
 
     assert not is_proven(parts.model)
     said = trial(parts.model, parts)

@@ -30,7 +30,7 @@ def changed(comfy, model, kind: str, *values):
 
 
 def said(model) -> list[str]:
-    from pack.host.model.upstream import upstream_warnings
+    from pack.host.advice.upstream import upstream_warnings
 
     return upstream_warnings(model)
 
@@ -86,7 +86,7 @@ def test_what_changes_nothing_that_is_learned_needs_no_word(comfy, sd15, kind, v
 
 
 def test_another_shift_of_a_flow_model_needs_no_word(comfy, flux_schnell_checkpoint):
-    from pack.host.model.few_steps import few_steps_warning
+    from pack.host.advice.few_steps import few_steps_warning
 
     model = load(comfy, flux_schnell_checkpoint).model
     assert said(model) == said(changed(comfy, model, "ModelSamplingFlux", 1.15, 0.5, 512, 512)) == []
@@ -101,7 +101,7 @@ MANY = ("sd15", "flux1-dev", "hyperrealism_v5", "z_image_de_turbo_v1", "fluxDedi
 
 
 def test_few_steps_by_name(comfy):
-    from pack.host.model.few_steps import few_steps_word
+    from pack.host.advice.few_steps import few_steps_word
 
     assert [name for name in FEW if not few_steps_word(f"{name}.safetensors")] == []
     assert [name for name in MANY if few_steps_word(f"{name}.safetensors")] == []
@@ -110,7 +110,7 @@ def test_few_steps_by_name(comfy):
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_no_shipped_workflow_trains_few_steps_unaware(comfy, path):
     """By the files that it names: a Turbo among them comes with an assistant."""
-    from pack.host.model.few_steps import few_steps_word
+    from pack.host.advice.few_steps import few_steps_word
 
     nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
     files = [value for one in nodes for value in one.get("widgets_values") or () if str(value).endswith(".safetensors")]

@@ -7,8 +7,8 @@ from collections import Counter
 from ...training.data.dataset import Dataset, Sample
 from ...training.data.encoded import WHERE as IMPORT
 from ...training.data.graph_images import WHERE as IMAGES
-from .family import family_of
-from .images import frames_taken, takes_clips
+from ..model.family import family_of
+from ..model.images import frames_taken, takes_clips
 
 #: ComfyUI's configurations of models that make videos, with what derives from them; and those that derive from one but make
 #: pictures. Others with a time axis (Qwen-Image, Anima, Krea 2) take one frame.

@@ -9,7 +9,7 @@ from ...training.data.dataset import Dataset, Sample
 from ...training.events import Message
 from ...training.specs import PreviewSpec
 from ...training.wording import count, some
-from .ways import way_of
+from ..edit.ways import way_of
 
 #: Classes of comfy.model_base that make pictures from text and change pictures with the same weights.
 _BOTH = ("Flux2", "Omnigen2", "HiDreamO1")

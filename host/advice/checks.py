@@ -8,10 +8,10 @@ from ...training.data.dataset import Dataset
 from ...training.errors import ModelError, raise_problems
 from ...training.objective.spec import ObjectiveSpec
 from ..lend.smoothing import smoothed_layers
-from .conditions import unused
-from .family import family_of
-from .refusals import require_trainable
-from .space import space_of
+from ..model.conditions import unused
+from ..model.family import family_of
+from ..model.refusals import require_trainable
+from ..model.space import space_of
 
 SMALLEST_SHARE = 0.6
 

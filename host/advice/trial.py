@@ -10,12 +10,12 @@ import comfy.model_management as model_management
 import torch
 from torch import Tensor
 
-from ..training.errors import ModelError
-from ..training.protocols import Condition, PixelGeometry, TextCondition
-from . import compat
-from .model.images import ComfyImageEncoder
-from .model.text import ComfyTextEncoder
-from .session import Session
+from ...training.errors import ModelError
+from ...training.protocols import Condition, PixelGeometry, TextCondition
+from .. import compat
+from ..model.images import ComfyImageEncoder
+from ..model.text import ComfyTextEncoder
+from ..session import Session
 
 SIDE = 256
 CAPTIONS = ("a photo of a red house under a tree", "three dogs")

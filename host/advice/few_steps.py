@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...training.specs import SamplingSpec
-from .facts import files_of_model
-from .family import variant_of
+from ..model.facts import files_of_model
+from ..model.family import variant_of
 from .upstream import samples_as_lcm
 
 #: Words that makers of few-step checkpoints and LoRAs put into file names; between them and the rest stands no small letter.
