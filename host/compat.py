@@ -6,11 +6,12 @@ import inspect
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 import comfy.model_management as model_management
 import comfy.model_sampling
+import comfy.ops
 import torch
 from comfy.cli_args import args
 from server import PromptServer
@@ -40,9 +41,21 @@ def training_changes(models: Iterable[nn.Module]) -> list[Change]:
     return changes
 
 
-def where_known(module: object, values: Mapping[str, Any]) -> list[Change]:
-    """`values` by attribute of one of ComfyUI's modules, without those that this ComfyUI does not have."""
-    return [(module, name, value) for name, value in values.items() if hasattr(module, name)]
+def exact_changes(models: Iterable[nn.Module]) -> list[Change]:
+    """What makes quantised layers multiply by the dequantised weight. Where they round their input as well, the loss is a staircase,
+    which two points tell nothing of."""
+    changes: list[Change] = []
+    for module in (module for model in models for module in model.modules()):
+        changes += where_known(module, {"_full_precision_mm": True})
+        if isinstance(module, comfy.ops.fp8_ops.Linear):
+            plain = comfy.ops.disable_weight_init.Linear.forward_comfy_cast_weights
+            changes.append((module, "forward_comfy_cast_weights", MethodType(plain, module)))
+    return changes
+
+
+def where_known(owner: object, values: Mapping[str, Any]) -> list[Change]:
+    """`values` by attribute of one of ComfyUI's modules or layers, without those that it does not have."""
+    return [(owner, name, value) for name, value in values.items() if hasattr(owner, name)]
 
 
 def is_sampled_as(model_sampling, kind: str) -> bool:

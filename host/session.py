@@ -23,9 +23,10 @@ from .model.parts import trainable_parts
 
 
 class Session:
-    """`patcher` and `clip` are the MODEL and CLIP of the graph; `clip` only when its encoders are trained."""
+    """`patcher` and `clip` are the MODEL and CLIP of the graph; `clip` only when its encoders are trained. An `exact` one lets
+    no layer round what comes into it."""
 
-    def __init__(self, patcher, *, clip=None, precision: str | None = None):
+    def __init__(self, patcher, *, clip=None, precision: str | None = None, exact: bool = False):
         self.patcher = patcher
         self.family: Family = family_of(patcher)
         self.device: torch.device = patcher.load_device
@@ -33,6 +34,7 @@ class Session:
         self._reserved = 0
         self.denoiser = ComfyDenoiser(patcher, self.family, self.dtype)
         self.clip = clip
+        self._exact = exact
         self._stack: ExitStack | None = None
 
     def parts(self) -> list[Trainable]:
@@ -97,6 +99,8 @@ class Session:
         """Attributes that keep ComfyUI to what autograd can follow, and make the model compute in the run's dtype."""
         model = self.patcher.model
         changes = compat.training_changes(self._models())
+        if self._exact:
+            changes += compat.exact_changes(self._models())
         if self.dtype == natural_dtype(model):
             return changes
         changes.append((model, "manual_cast_dtype", self.dtype))

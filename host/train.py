@@ -134,7 +134,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
 
 
 def _trial(wiring: Wiring, session: Session) -> Trial:
-    in_fp32 = Session(wiring.model, clip=session.clip, precision="fp32")
+    in_fp32 = Session(wiring.model, clip=session.clip, precision="fp32", exact=True)
     return Trial(model=type(wiring.model.model.model_config).__name__, training=in_fp32.training, parts=in_fp32.parts())
 
 

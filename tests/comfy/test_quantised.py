@@ -16,6 +16,7 @@ from pack.training.objective.objective import Objective
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.objective.timesteps import Uniform
 from pack.training.objective.weights import NoWeighting
+from pack.training.run.gradient_check import ALLOWED, Slope, slope_along_gradient
 
 #: Format -> the least cosine where the card quantises the activations too. Eight bits cost next to nothing, four what they are.
 NARROW = {"fp8 scaled": 0.9995, "mxfp8": 0.9995, "nvfp4": 0.998, "nvfp4 smoothed": 0.998, "int8 tensorwise": 0.9995, "int8 convrot": 0.9995,
@@ -157,6 +158,34 @@ def test_a_layer_that_scales_its_input_has_its_own_gradient(comfy, written):
     along = gradient / gradient.norm() * 0.1
     slope = (step.loss_at(along) - step.loss_at(-along)) / 0.2
     assert slope == pytest.approx(float(gradient.norm()), rel=1e-3)
+
+
+def slope(base: Loaded) -> Slope:
+    """As the trial of a run on a new kind of model takes it."""
+    from pack.host.session import Session
+
+    step = Step(base, "fp32")
+    step.session = Session(base.model, precision="fp32", exact=True)
+    with step.session.training(), attached(step.network, step.session.parts(), checkpointing=True):
+        return slope_along_gradient(step.loss, step.parameters)
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "scaled_fp8"])
+def test_a_trial_is_not_misled_by_rounded_activations(comfy, written, card, name):
+    assert slope(loaded(comfy, written(name))).error < ALLOWED / 2
+
+
+def test_a_trial_is_not_misled_by_fp8_matmuls(comfy, written, card):
+    assert slope(loaded(comfy, written("fp8"), dtype=FP8, fp8_optimizations=True)).error < ALLOWED / 2
+
+
+def test_a_trial_finds_a_scale_that_the_gradient_leaves_out(comfy, written, monkeypatch):
+    """`pre_quant_scale` as it was: the forward scales its input, the frozen op's gradient does not."""
+    from pack.host.lend import smoothing
+
+    base = loaded(comfy, written("nvfp4 smoothed"))
+    monkeypatch.setattr(smoothing, "smoothed_layers", lambda model: [])
+    assert slope(base).error > ALLOWED
 
 
 def test_a_lora_for_such_a_file_is_said_to_be_for_it_alone(comfy, written):
