@@ -6,12 +6,11 @@ import inspect
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from types import MethodType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import comfy.model_management as model_management
 import comfy.model_sampling
-import comfy.ops
 import torch
 from comfy.cli_args import args
 from server import PromptServer
@@ -38,18 +37,6 @@ def training_changes(models: Iterable[nn.Module]) -> list[Change]:
         if getattr(model, "current_patcher", None) is not None:  # left by a sampling that was interrupted: fetches ahead
             changes.append((model, "current_patcher", None))
         changes += [(module, name, False) for module in model.modules() for name in _AHEAD if vars(module).get(name)]
-    return changes
-
-
-def exact_changes(models: Iterable[nn.Module]) -> list[Change]:
-    """What makes quantised layers multiply by the dequantised weight. Where they round their input as well, the loss is a staircase,
-    which two points tell nothing of."""
-    changes: list[Change] = []
-    for module in (module for model in models for module in model.modules()):
-        changes += where_known(module, {"_full_precision_mm": True})
-        if isinstance(module, comfy.ops.fp8_ops.Linear):
-            plain = comfy.ops.disable_weight_init.Linear.forward_comfy_cast_weights
-            changes.append((module, "forward_comfy_cast_weights", MethodType(plain, module)))
     return changes
 
 

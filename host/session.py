@@ -17,6 +17,7 @@ from . import compat
 from .lend import attention, kernels, notes, smoothing
 from .lend.borrow import attributes, borrowed
 from .lend.paged import settled
+from .lend.weights import patched_in_name
 from .model.denoiser import ComfyDenoiser
 from .model.family import family_of
 from .model.parts import trainable_parts
@@ -24,7 +25,7 @@ from .model.parts import trainable_parts
 
 class Session:
     """`patcher` and `clip` are the MODEL and CLIP of the graph; `clip` only when its encoders are trained. An `exact` one lets
-    no layer round what comes into it."""
+    no layer of the diffusion model round what comes into it."""
 
     def __init__(self, patcher, *, clip=None, precision: str | None = None, exact: bool = False):
         self.patcher = patcher
@@ -100,7 +101,7 @@ class Session:
         model = self.patcher.model
         changes = compat.training_changes(self._models())
         if self._exact:
-            changes += compat.exact_changes(self._models())
+            changes += patched_in_name(model.diffusion_model)
         if self.dtype == natural_dtype(model):
             return changes
         changes.append((model, "manual_cast_dtype", self.dtype))

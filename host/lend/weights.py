@@ -15,7 +15,7 @@ import torch
 from comfy.quant_ops import QuantizedTensor
 from torch import nn
 
-from ...training.ops import op_of
+from ...training.ops import named_ops, op_of
 
 #: Marks a layer whose weights are pages of ComfyUI's dynamic VRAM.
 PAGE = "_v"
@@ -76,6 +76,19 @@ class ComfyWeights:
             or len(layer.weight_function) > 0
             or hasattr(layer, PAGE)
         )
+
+
+def patched_in_name(model: nn.Module) -> list[tuple[nn.Module, str, list]]:
+    """For `borrow.attributes`: a patch that changes nothing on every narrow linear. ComfyUI multiplies by a patched weight in full, and
+    rounds no input for it; where it does, the loss is a staircase, which two points tell nothing of."""
+    return [
+        (layer, "weight_function", [*layer.weight_function, _as_it_is]) for _, layer, op in named_ops(model)
+        if op.is_linear and hasattr(layer, "weight_function") and (not _is_plain(layer.weight) or layer.weight.itemsize == 1)
+    ]
+
+
+def _as_it_is(weight: torch.Tensor) -> torch.Tensor:
+    return weight
 
 
 def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:

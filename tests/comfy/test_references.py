@@ -258,7 +258,7 @@ def test_edit_models_are_told_from_their_siblings(comfy):
 
 
 def test_what_training_without_references_means_is_said(comfy):
-    from pack.host.edit import advice
+    from pack.host.advice import references as advice
 
     def notices(*given) -> list[str]:
         return [message.text for message in advice.reference_notices(*given)]

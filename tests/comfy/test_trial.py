@@ -95,7 +95,7 @@ def test_a_cancel_is_no_fault_of_the_model(comfy, trial, parts, monkeypatch):
 
 
 def test_the_run_tries_it_and_says_so(comfy, run_prompt, sd15_checkpoint, monkeypatch):
-    from pack.host.model import known
+    from pack.host.advice import known
 
     monkeypatch.setattr(known, "PROVEN", frozenset())
     result = run_prompt(train_graph(sd15_checkpoint, place_pictures(comfy), run_name="unheard", steps=1))

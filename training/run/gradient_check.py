@@ -20,10 +20,10 @@ from ..network.network import Network
 from ..order import Trial
 from .trainer import Trainer
 
-CHANGE = 0.01
+CHANGE = 0.003
 """By how much the loss should change, relative to it."""
 ALLOWED = 0.02
-"""How far from the promise that may be. Right models are within 0.002, see docs/experiments.md."""
+"""How far from the promise that may be. Right models are within 0.0014, see docs/experiments.md."""
 
 
 @dataclass(frozen=True)
