@@ -109,11 +109,10 @@ class Family:
     look_at: tuple[Model, Sampling] | None = None
 
 
-_SD = {"scheduler": "normal", "latent": "EmptyLatentImage"}
 _TURBO = Sampling(1.0, 8)
 
-SD15 = Family(Checkpoint(models.SD15), Sampling(7.0, **_SD), SD15_NOTE, side=512, steps=1500)
-SDXL = Family(Checkpoint(models.SDXL), Sampling(6.0, **_SD), SDXL_NOTE)
+SD15 = Family(Checkpoint(models.SD15), Sampling(7.0, scheduler="normal", latent="EmptyLatentImage"), SD15_NOTE, side=512, steps=1500)
+SDXL = Family(Checkpoint(models.SDXL), Sampling(6.0, scheduler="normal", latent="EmptyLatentImage"), SDXL_NOTE)
 FLUX = Family(
     Parts(models.FLUX, (models.CLIP_L, models.T5), "flux", models.FLUX_VAE, dtype="fp8_e4m3fn"), Sampling(1.0, guidance=3.5), FLUX_NOTE,
 )

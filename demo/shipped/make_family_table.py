@@ -9,7 +9,7 @@ FACTS = ROOT / "docs" / "families.json"
 START, END = "<!-- families:start -->", "<!-- families:end -->"
 
 #: What ComfyUI's classes are called by people. A class without a title keeps its own name.
-TITLES = {
+TITLES: dict[str, str] = {
     "SD15": "Stable Diffusion 1.x", "SD20": "Stable Diffusion 2.x", "SD21UnclipL": "Stable Diffusion 2.1 unCLIP",
     "SD21UnclipH": "Stable Diffusion 2.1 unCLIP", "SDXL": "SDXL (Pony, Illustrious, NoobAI, CosXL, Playground 2.5, ...)",
     "SDXLRefiner": "SDXL refiner", "SSD1B": "SSD-1B, Segmind Vega, KOALA", "Segmind_Vega": "SSD-1B, Segmind Vega, KOALA",
@@ -35,7 +35,7 @@ def table(facts: dict) -> str:
     lines = ["| model | it predicts | keys in the file | text encoders | seen on ComfyUI |", "|---|---|---|---|---|"]
     rows: dict[str, list[dict]] = {}
     for entry in facts["trained"]:
-        rows.setdefault(TITLES.get(entry["kind"], entry["kind"]), []).append(entry)
+        rows.setdefault(TITLES.get(entry["kind"]) or entry["kind"], []).append(entry)
     for title, entries in rows.items():
         objectives = dict.fromkeys(OBJECTIVES[entry["objective"]] for entry in entries)
         keys, encoders = entries[0]["keys"], ", ".join(entries[0]["text_encoders"]) or "not trained"

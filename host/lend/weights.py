@@ -81,9 +81,10 @@ class ComfyWeights:
 def patched_in_name(model: nn.Module) -> list[tuple[nn.Module, str, list]]:
     """For `borrow.attributes`: a patch that changes nothing on every narrow linear. ComfyUI multiplies by a patched weight in full, and
     rounds no input for it; where it does, the loss is a staircase, which two points tell nothing of."""
+    linears: list[Any] = [layer for _, layer, op in named_ops(model) if op.is_linear and hasattr(layer, "weight_function")]
     return [
-        (layer, "weight_function", [*layer.weight_function, _as_it_is]) for _, layer, op in named_ops(model)
-        if op.is_linear and hasattr(layer, "weight_function") and (not _is_plain(layer.weight) or layer.weight.itemsize == 1)
+        (layer, "weight_function", [*layer.weight_function, _as_it_is])
+        for layer in linears if not _is_plain(layer.weight) or layer.weight.itemsize == 1
     ]
 
 
