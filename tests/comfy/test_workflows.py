@@ -36,7 +36,20 @@ def test_there_is_a_file_for_each_and_nothing_else():
 def test_the_file_is_what_the_maker_makes_today(info, name):
     """Run `python -m demo.shipped.make_workflows` after a node has changed."""
     made = json.loads(json.dumps(WORKFLOWS[name](info).workflow()))
-    assert without_new_sockets(load(ROOT / "workflows" / f"{name}.json")) == without_new_sockets(made)
+    shipped = load(ROOT / "workflows" / f"{name}.json")
+    without_new_widgets(shipped, made)
+    assert without_new_sockets(shipped) == without_new_sockets(made)
+
+
+def without_new_widgets(shipped: dict, made: dict) -> None:
+    """Newer ComfyUI's own nodes have more widgets at their end (Load LoRA Model), are taller, and push those below them down."""
+    for one, other in zip(shipped["nodes"], made["nodes"], strict=True):
+        if not one["type"].startswith("LoRACanvas") and one.get("widgets_values") != other.get("widgets_values"):
+            other["widgets_values"] = other["widgets_values"][: len(one["widgets_values"])]
+            column = one["pos"][0]
+            for a, b in zip(shipped["nodes"], made["nodes"], strict=True):
+                if a["pos"][0] == column or a is one:
+                    b["pos"], b["size"] = a["pos"], a["size"]
 
 
 def without_new_sockets(workflow: dict) -> dict:
