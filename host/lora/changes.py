@@ -29,8 +29,6 @@ _NAMES = {
 _INSTEAD = "Apply it with a LoRA loader in front of Train LoRA."
 
 
-
-
 @dataclass(frozen=True)
 class Changes:
     """`starts` by place; `unheld` are changes that no adapter can hold, weight -> why; `unmapped` the keys that ComfyUI cannot
