@@ -17,7 +17,7 @@ from . import compat
 from .lend import attention, kernels, notes, smoothing
 from .lend.borrow import attributes, borrowed
 from .lend.paged import settled
-from .lend.weights import patched_in_name
+from .lend.weights import exact_changes
 from .model.denoiser import ComfyDenoiser
 from .model.family import family_of
 from .model.parts import trainable_parts
@@ -101,7 +101,7 @@ class Session:
         model = self.patcher.model
         changes = compat.training_changes(self._models())
         if self._exact:
-            changes += patched_in_name(model.diffusion_model)
+            changes += exact_changes(model.diffusion_model)
         if self.dtype == natural_dtype(model):
             return changes
         changes.append((model, "manual_cast_dtype", self.dtype))

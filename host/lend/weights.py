@@ -16,6 +16,7 @@ from comfy.quant_ops import QuantizedTensor
 from torch import nn
 
 from ...training.ops import named_ops, op_of
+from .. import compat
 
 #: Marks a layer whose weights are pages of ComfyUI's dynamic VRAM.
 PAGE = "_v"
@@ -78,18 +79,24 @@ class ComfyWeights:
         )
 
 
-def patched_in_name(model: nn.Module) -> list[tuple[nn.Module, str, list]]:
-    """For `borrow.attributes`: a patch that changes nothing on every narrow linear. ComfyUI multiplies by a patched weight in full, and
-    rounds no input for it; where it does, the loss is a staircase, which two points tell nothing of."""
+def exact_changes(model: nn.Module) -> list[compat.Change]:
+    """For `borrow.attributes`: no narrow linear rounds what comes into it. Where it does, the loss is a staircase, which two points tell
+    nothing of. Newer ComfyUI multiplies by a patched weight in full, so each gets a patch that changes nothing; 0.3.75 asks for no patch
+    before its fp8 product, which is declined for all."""
     linears: list[Any] = [layer for _, layer, op in named_ops(model) if op.is_linear and hasattr(layer, "weight_function")]
-    return [
+    patches: list[compat.Change] = [
         (layer, "weight_function", [*layer.weight_function, _as_it_is])
         for layer in linears if not _is_plain(layer.weight) or layer.weight.itemsize == 1
     ]
+    return patches + compat.where_known(comfy.ops, {"fp8_linear": _declined})
 
 
 def _as_it_is(weight: torch.Tensor) -> torch.Tensor:
     return weight
+
+
+def _declined(layer: nn.Module, x: torch.Tensor) -> None:
+    """As ComfyUI's function answers for a layer that it cannot do: the layer multiplies in full."""
 
 
 def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
