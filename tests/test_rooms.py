@@ -30,10 +30,10 @@ TRAINING = (
     "drawing",
     "lora_file",
     "record",
-    "run",
+    "run/resume run",
 )
 #: Rooms of one line where one of the two may not know the other: (importer, imported).
-NEVER = {("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network")}
+NEVER = {("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network"), ("run/resume", "run")}
 TOPS = ("training", "host", "demo")
 FOLDERS = sorted({path.parent for top in TOPS for path in (ROOT / top).rglob("*.py")})
 

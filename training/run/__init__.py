@@ -10,9 +10,7 @@
     validation      what happens between steps: the loss on held-out pictures
     checkpoints     what happens between steps: LoRA files, and a state to go on from
     state           that state, as a file
-    identity        what a run is made of, so that one that goes on can tell what has changed
-    begun           what a run that goes on keeps of the day it began
-    identity_v1     the same for the states of version 1
+    resume/         a run that goes on: what it was, and what has changed since
     control         wishes from outside
     gradient_check  whether a model that nobody has seen train passes on true gradients
     carry_out       start to end, whatever ends it

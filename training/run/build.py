@@ -39,8 +39,8 @@ from ..specs import RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
 from .feed import Feed
-from .identity import identity
 from .previews import Previews
+from .resume.identity import identity
 from .stepper import Stepper
 from .trainer import Trainer
 from .updater import Updater

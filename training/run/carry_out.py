@@ -11,11 +11,11 @@ import torch
 from ..events import Emitter, Message, RunEnded, RunStarted
 from ..network.attach import attached
 from ..order import Order
-from .begun import as_begun
 from .build import Built, build
 from .control import Control
 from .gradient_check import require_true_gradient
 from .loop import train
+from .resume.begun import as_begun
 from .state import load_state, require_same_run, saved_identity
 
 

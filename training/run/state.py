@@ -19,8 +19,8 @@ from ..files.tensors import write_tensors
 from ..network.network import Network
 from ..optim.state import export_state, import_state
 from ..order import Order
-from .identity import changes
-from .identity_v1 import changes_since_v1
+from .resume.identity import changes
+from .resume.identity_v1 import changes_since_v1
 from .trainer import Trainer
 
 VERSION = 2

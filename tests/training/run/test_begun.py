@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from pack.training.events import Message
 from pack.training.objective.timesteps import FluxShift, Shift
-from pack.training.run.begun import AUTO
+from pack.training.run.resume.begun import AUTO
 from pack.training.specs import RunSpec
 
 from .fakes import Bench, TinyDenoiser

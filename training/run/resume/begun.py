@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ..objective import timesteps
-from ..objective.timesteps import AutoTimesteps, FluxShift, Timesteps, Uniform
-from ..order import Order
-from ..settings import describe
+from ...objective import timesteps
+from ...objective.timesteps import AutoTimesteps, FluxShift, Timesteps, Uniform
+from ...order import Order
+from ...settings import describe
 
 AUTO = "what timesteps 'auto' means"
 """In a state's identity: the distribution that was chosen when the run began. States of before November 2026 have none."""

@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.items import Item
-from ..order import Order
-from ..recipe import Recipe
-from ..settings import compared, departures, describe, differences
+from ...data.items import Item
+from ...order import Order
+from ...recipe import Recipe
+from ...settings import compared, departures, describe, differences
 from .begun import AUTO, auto_timesteps
 
 #: The specs that are compared field by field: the node that sets each -> the spec.

@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.items import Item
-from ..network.network import Network
-from ..order import Order
-from ..settings import describe
+from ...data.items import Item
+from ...network.network import Network
+from ...order import Order
+from ...settings import describe
 
 #: The fields of every spec and choice that a digest covers, in their order. A type that is not here is younger than these states.
 _FIELDS = {

@@ -1,0 +1,6 @@
+"""A run that goes on: what it was, and what has changed since.
+
+    begun        what it keeps of the day it began
+    identity     what a run is made of, so that one that goes on can tell what has changed
+    identity_v1  the same for the states of version 1
+"""
