@@ -8,6 +8,7 @@
     ├── MissingLibraryError  an optional library is not installed
     ├── StateError        a run cannot be resumed from what lies on disk
     └── FileError         a file could not be written or read back
+        └── DiskError     the disk refuses it: full, read-only, no permission, gone
 
 A message says what is wrong, what was got, what is allowed, and what to do.
 """
@@ -69,6 +70,14 @@ class StateError(TrainingError):
 
 class FileError(TrainingError):
     """A file could not be written, or reads back differently from what was written."""
+
+
+class DiskError(FileError):
+    """The disk refuses a file. `cause` says why in a few words ('disk full'); the message names the file without its whole path."""
+
+    def __init__(self, text: str, cause: str):
+        self.cause = cause
+        super().__init__(text)
 
 
 def raise_problems(error: type[_Collected], where: str, problems: Iterable[str]) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .errors import TrainingError
+
 if TYPE_CHECKING:
     import torch
 
@@ -112,7 +114,8 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnded:
-    """The last event. `reason` is 'finished', 'stopped', 'paused', 'cancelled' or 'failed'."""
+    """The last event. `reason` is 'finished', 'stopped', 'paused', 'cancelled' or 'failed', or 'stopped: ' and why the disk
+    refused what was to be written ('stopped: disk full'). `missing` says what is not on disk then."""
 
     reason: str
     step: int
@@ -120,33 +123,60 @@ class RunEnded:
     lora_path: Path | None
     seconds: float
     error: str | None = None
+    missing: tuple[str, ...] = ()
 
 
 Event = RunStarted | Progress | StepDone | Validated | Saved | PreviewReady | Message | RunEnded
 
 
 class Listener(Protocol):
-    """`critical` listeners stop the run when they fail (a checkpoint that cannot be written must
-    not pass in silence); the others are logged once and dropped (a closed panel must not cost a run)."""
+    """`name` is what the user knows it by ('run.json', 'the panel'). A failure of a listener is a warning and the run goes on;
+    that of a `critical` one ends the run."""
 
+    name: str
     critical: bool
 
     def __call__(self, event: Event) -> None: ...
 
 
 class Emitter:
-    """Hands each event to every listener, in order."""
+    """Hands each event to every listener, in order. One that fails is told the next event all the same; each of its troubles is
+    said once."""
 
     def __init__(self, listeners: Iterable[Listener]):
         self._listeners = list(listeners)
+        self._said: set[tuple[str, str]] = set()
 
     def __call__(self, event: Event) -> None:
-        for listener in list(self._listeners):
+        for message in self._tell(event):
+            self._tell(message)
+
+    def _tell(self, event: Event) -> list[Message]:
+        """What is new among the troubles of telling it."""
+        troubles = []
+        for listener in self._listeners:
             if listener.critical:
                 listener(event)
                 continue
             try:
                 listener(event)
-            except Exception:
-                log.exception("the listener %r failed and is dropped", listener)
-                self._listeners.remove(listener)
+            except Exception as error:
+                told = cause_of(error)
+                if (listener.name, told) not in self._said:
+                    self._said.add((listener.name, told))
+                    troubles.append(side_matter_failed(listener.name, error, getattr(event, "step", None)))
+        return troubles
+
+
+def cause_of(error: Exception) -> str:
+    """The error in one line. What is not meant for the user's eyes is named by its type too."""
+    text = str(error).strip()
+    return text if text and isinstance(error, TrainingError) else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def side_matter_failed(name: str, error: Exception, step: int | None) -> Message:
+    """The warning that takes the place of an error which must not end a run; the way there goes to the log of the program."""
+    if not isinstance(error, TrainingError):
+        log.warning("%s failed", name, exc_info=error)
+    text = f"{name} failed: {cause_of(error).removesuffix('.')}. Training goes on, and the next one is tried again."
+    return Message(level="warning", topic="side matter", step=step, text=text)

@@ -28,6 +28,7 @@ def _broadcast(data: dict[str, Any]) -> None:
 class PanelListener:
     """Sends {"run", "node", "records"} over the websocket, at most five times a second."""
 
+    name = "the panel"
     critical = False
 
     def __init__(self, node_id: str, run_name: str, registry: RunRegistry,
@@ -55,6 +56,7 @@ class NodeProgress:
     clear it, and a listener's failure is contained, so the cancel would be lost. The loop polls the interrupt itself.
     """
 
+    name = "ComfyUI's progress bar"
     critical = False
     _interval = 0.2
 

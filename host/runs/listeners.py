@@ -29,6 +29,7 @@ def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
 class Kept:
     """The losses of this run and the last pictures, (N, H, W, 3), for the node's outputs."""
 
+    name = "the node's outputs"
     critical = False
 
     def __init__(self) -> None:
@@ -45,6 +46,7 @@ class Kept:
 class ComfyLog:
     """Messages, and a summary at the end, in ComfyUI's own log."""
 
+    name = "ComfyUI's log"
     critical = False
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Files, whatever is in them: what every room may use.
 
-    atomic   a file appears whole or not at all
-    tensors  safetensors files, written tensor by tensor
-    store    tensors on disk by the hash of all that shaped them
+    atomic    a file appears whole or not at all
+    refusals  why a disk refuses a file, in words
+    tensors   safetensors files, written tensor by tensor
+    store     tensors on disk by the hash of all that shaped them
 """

@@ -1,17 +1,32 @@
-"""A file appears whole or not at all: written beside its place under a temporary name, then renamed."""
+"""A file appears whole or not at all: written beside its place under a temporary name, then renamed.
+
+Every byte that a run leaves on disk passes `put`, and every whole file `rename`: there tests and the soak make a disk fail.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
+from .refusals import refused
+
+WAITS = [1.0, 4.0]
+"""Seconds after which a precious file that could not be written is tried again."""
 _RENAME_TRIES = 5
 
 
-def _rename(source: Path, target: Path) -> None:
+def put(file: FileIO, data: bytes | memoryview) -> None:
+    """Write all of `data`; a disk that fills up may take a part of it first."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+def rename(source: Path, target: Path) -> None:
     """`os.replace`, patient with Windows, where a reader holds the target for a moment."""
     for attempt in range(_RENAME_TRIES):
         try:
@@ -23,19 +38,55 @@ def _rename(source: Path, target: Path) -> None:
             time.sleep(0.02 * 2**attempt)
 
 
+def write_whole(path: Path, pieces: Callable[[], Iterable[bytes | memoryview]], *, precious: bool = False) -> None:
+    """Replace `path` by what `pieces` gives. A precious file is one that cannot be made again: it is tried again when the disk
+    refuses it, and lies on the disk itself when this returns. Raises DiskError; the file of before is still there then."""
+    for wait in [*(WAITS if precious else []), None]:
+        try:
+            with _replacing(path) as temporary, temporary.open("wb", buffering=0) as file:
+                for piece in pieces():
+                    put(file, piece)
+                if precious:
+                    os.fsync(file.fileno())  # or a power cut after the renaming could leave an empty file
+            return
+        except OSError as error:
+            if wait is None:
+                raise refused(path, error) from error
+            time.sleep(wait)
+
+
+def write_bytes(path: Path, data: bytes, *, precious: bool = False) -> None:
+    """Replace the file's content. Raises DiskError."""
+    write_whole(path, lambda: [data], precious=precious)
+
+
+def write_text(path: Path, text: str, *, precious: bool = False) -> None:
+    """Replace the file's text. Raises DiskError."""
+    write_bytes(path, text.encode("utf-8"), precious=precious)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to the file's end: all of it, or nothing. Raises DiskError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                put(file, data)
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise refused(path, error) from error
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def _replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
-        _rename(temporary, path)
+        rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace the file's text."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

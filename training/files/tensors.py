@@ -7,13 +7,12 @@ writes: gigabytes for the state of a large network. Format: https://github.com/h
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 
-from .atomic import replacing
+from .atomic import write_whole
 
 _LENGTH_BYTES = 8
 _ALIGNMENT = 8
@@ -27,12 +26,8 @@ _ORDER = list(_DTYPES)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Replace `path` as a whole; metadata in the order of its keys. Tensors may lie on any device."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        for piece in pieces(tensors, metadata):
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut after the renaming could leave an empty file
+    """Replace `path` as a whole; metadata in the order of its keys. Tensors may lie on any device. Raises DiskError."""
+    write_whole(path, lambda: pieces(tensors, metadata), precious=True)
 
 
 def pieces(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:

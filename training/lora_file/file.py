@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ..errors import FileError
 from ..files.tensors import write_tensors
 from .hashes import with_hashes
 from .peft import Rows
@@ -31,12 +30,9 @@ class TrainedLora(dict):
 
 
 def write_lora(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], dtype: torch.dtype) -> None:
-    """Save in `dtype` (alpha too, as kohya does), with kohya's hashes. Raises FileError when the disk refuses."""
+    """Save in `dtype` (alpha too, as kohya does), with kohya's hashes. Raises DiskError when the disk refuses."""
     cast = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in tensors.items()}
-    try:
-        write_tensors(path, cast, with_hashes(cast, metadata))
-    except OSError as error:
-        raise FileError(f"the LoRA could not be written to {path}: {error}. Free some space or choose another folder.") from error
+    write_tensors(path, cast, with_hashes(cast, metadata))
 
 
 def read_lora(path: Path) -> dict[str, torch.Tensor]:

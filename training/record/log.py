@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..events import Event, Progress, RunEnded, RunStarted
+from ..files.atomic import append
 from .records import record
 
 LOG_NAME = "log.jsonl"
@@ -43,52 +44,36 @@ def keep_until(path: Path, step: int) -> None:
 class JsonlLog:
     """Writes log.jsonl. Progress is left out: it matters only while it lasts.
 
-    What happens before RunStarted (a warning about the dataset) is held until the resumed step is known.
+    What happens before RunStarted (a warning about the dataset) is held until the resumed step is known, and what the disk
+    refuses until it takes it.
     """
 
+    name = LOG_NAME
     critical = False
 
     def __init__(self, folder: Path):
         self._path = folder / LOG_NAME
-        self._file: IO[str] | None = None
-        self._early: list[dict[str, Any]] = []
-        self._ended = False
+        self._waiting: list[bytes] = []
+        self._cut_at: int | None = None
+        self._is_open = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Progress):
             return
+        line = json.dumps(record(event), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if isinstance(event, RunStarted):
-            keep_until(self._path, event.start_step)
-            self._write(record(event), *self._take_early())
-        elif isinstance(event, RunEnded):
-            self._write(*self._take_early(), record(event))
-            self._close()
-            self._ended = True
-        elif self._ended:
-            # What is found out about the files once the run is over.
-            self._write(record(event))
-            self._close()
-        elif self._file is None:
-            self._early.append(record(event))
+            self._waiting.insert(0, line)
+            self._cut_at = event.start_step
         else:
-            self._write(record(event))
+            self._waiting.append(line)
+        self._is_open = self._is_open or isinstance(event, (RunStarted, RunEnded))
+        if self._is_open:
+            self._write()
 
-    def _opened(self) -> IO[str]:
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Line buffering hands every record to the system at once: a killed run loses none.
-            self._file = self._path.open("a", encoding="utf-8", buffering=1)
-        return self._file
-
-    def _take_early(self) -> list[dict[str, Any]]:
-        early, self._early = self._early, []
-        return early
-
-    def _write(self, *entries: dict[str, Any]) -> None:
-        file = self._opened()
-        for entry in entries:
-            file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
-
-    def _close(self) -> None:
-        self._opened().close()
-        self._file = None
+    def _write(self) -> None:
+        """A killed run loses none: every record is handed to the system at once."""
+        if self._cut_at is not None:
+            keep_until(self._path, self._cut_at)
+            self._cut_at = None
+        append(self._path, b"".join(self._waiting))
+        self._waiting.clear()

@@ -10,8 +10,8 @@ from PIL import Image
 
 from ..drawing.chart import loss_plot, to_tensor
 from ..events import Event, RunEnded, RunStarted, StepDone, Validated
-from ..files.atomic import replacing
 from .history import read_records
+from .samples import write_picture
 
 PLOT_NAME = "loss.png"
 
@@ -22,6 +22,7 @@ class LossPlot:
     `image()` is the plot as the node's IMAGE output.
     """
 
+    name = PLOT_NAME
     critical = False
 
     def __init__(self, folder: Path):
@@ -39,8 +40,7 @@ class LossPlot:
         elif isinstance(event, Validated):
             self._validation.append((event.step, event.loss))
         elif isinstance(event, RunEnded):
-            with replacing(self._path) as temporary:
-                self.picture().save(temporary, format="PNG")
+            write_picture(self._path, self.picture(), format="PNG")
 
     def _read_earlier(self, start_step: int) -> None:
         for entry in read_records(self._path.parent):

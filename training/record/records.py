@@ -100,6 +100,7 @@ def _ended(event: RunEnded) -> dict[str, Any]:
         "lora": event.lora_path.name if event.lora_path else None,
         "seconds": number(event.seconds),
         "error": event.error,
+        **({"missing": list(event.missing)} if event.missing else {}),
     }
 
 

@@ -34,6 +34,7 @@ class RunJson:
     what was sent to be executed, `node_id` the Train LoRA node in it.
     """
 
+    name = RUN_NAME
     critical = False
 
     def __init__(self, folder: Path, workflow: Mapping[str, Any] | None = None, prompt: Mapping[str, Any] | None = None,
@@ -42,6 +43,7 @@ class RunJson:
         self._graph = {"workflow": workflow, "prompt": prompt, "node": node_id}
         self._clock = clock
         self._written = 0.0
+        self._graph_is_due = False
         self._run: dict[str, Any] = {"name": folder.name, "created": clock(), "status": "running", "step": 0,
                                      "total_steps": 0, "settings": {}, "lora_path": None, "summary": {}}
 
@@ -60,7 +62,7 @@ class RunJson:
             self._end(event)
         else:
             return
-        self._write()
+        self._write(precious=isinstance(event, RunEnded))
 
     def _start(self, event: RunStarted) -> None:
         before = read_run(self._folder) if event.start_step else None
@@ -70,8 +72,7 @@ class RunJson:
             self._run["summary"] = before.get("summary") or {}
         self._run.update(step=event.start_step, total_steps=event.total_steps,
                          settings=dict(event.settings))
-        if self._graph["workflow"] or self._graph["prompt"]:
-            write_text(self._folder / GRAPH_NAME, json.dumps(self._graph, ensure_ascii=False))
+        self._graph_is_due = bool(self._graph["workflow"] or self._graph["prompt"])
 
     def _add_step(self, event: StepDone) -> None:
         summary = self._run["summary"]
@@ -93,11 +94,15 @@ class RunJson:
             }
 
     def _end(self, event: RunEnded) -> None:
-        self._run.update(status=event.reason, step=event.step, total_steps=event.total_steps, error=event.error)
+        self._run.update(status=event.reason, step=event.step, total_steps=event.total_steps, error=event.error,
+                         missing=list(event.missing))
         if event.lora_path:
             self._run["lora_path"] = str(event.lora_path)
 
-    def _write(self) -> None:
+    def _write(self, precious: bool) -> None:
         self._written = self._clock()
         self._run["updated"] = self._written
-        write_text(self._folder / RUN_NAME, json.dumps(self._run, ensure_ascii=False, indent=1, default=str))
+        write_text(self._folder / RUN_NAME, json.dumps(self._run, ensure_ascii=False, indent=1, default=str), precious=precious)
+        if self._graph_is_due:
+            write_text(self._folder / GRAPH_NAME, json.dumps(self._graph, ensure_ascii=False))
+            self._graph_is_due = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..events import Event, PreviewReady
-from ..files.atomic import replacing
+from ..files.atomic import write_bytes
 from .records import SAMPLES_FOLDER, THUMBNAILS_FOLDER, sample_file, thumbnail_file
 
 _THUMBNAIL_SIDE = 384
@@ -24,12 +26,20 @@ def to_picture(image: torch.Tensor) -> Image.Image:
     return Image.fromarray(pixels.numpy())
 
 
+def write_picture(path: Path, picture: Image.Image, **how: Any) -> None:
+    """Replace the file at `path`; `how` is what Pillow's save takes. Raises DiskError."""
+    buffer = BytesIO()
+    picture.save(buffer, **how)
+    write_bytes(path, buffer.getvalue())
+
+
 class SampleFiles:
     """Writes every preview picture to samples/ with a small copy for the panel's gallery.
 
     `metadata` is what ComfyUI stores in its own pictures: {"prompt": ..., "workflow": ...}, JSON-ready.
     """
 
+    name = "preview pictures"
     critical = False
 
     def __init__(self, folder: Path, metadata: Mapping[str, Any] | None = None):
@@ -39,19 +49,26 @@ class SampleFiles:
     def __call__(self, event: Event) -> None:
         if not isinstance(event, PreviewReady):
             return
+        failures = []
         for index, (image, prompt, seed) in enumerate(zip(event.images, event.prompts, event.seeds)):
             name = sample_file(event.step, index)
             picture = to_picture(image)
             about = {"run": self._folder.name, "step": event.step, "prompt": prompt, "seed": seed}
-            self._save(picture, name, about)
+            for save in (partial(self._save, about=about), self._save_small):
+                try:
+                    save(picture, name)
+                except Exception as error:  # the other pictures may go well
+                    failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _save(self, picture: Image.Image, name: str, about: Mapping[str, Any]) -> None:
         info = PngInfo()
         for key, value in {**self._metadata, "lora_canvas": about}.items():
             info.add_text(key, json.dumps(value))
-        with replacing(self._folder / SAMPLES_FOLDER / name) as temporary:
-            picture.save(temporary, format="PNG", pnginfo=info, compress_level=4)
+        write_picture(self._folder / SAMPLES_FOLDER / name, picture, format="PNG", pnginfo=info, compress_level=4)
+
+    def _save_small(self, picture: Image.Image, name: str) -> None:
         small = picture.copy()
         small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-        with replacing(self._folder / THUMBNAILS_FOLDER / thumbnail_file(name)) as temporary:
-            small.save(temporary, format="JPEG", quality=88)
+        write_picture(self._folder / THUMBNAILS_FOLDER / thumbnail_file(name), small, format="JPEG", quality=88)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,43 @@ def _writer(folder: Path, purge_step: int | None) -> Any:
 
 
 class TensorBoardLog:
-    """Writes event files to `<run folder>/tensorboard`; a resumed run hides what it will do again."""
+    """Writes event files to `<run folder>/tensorboard`; a resumed run hides what it will do again. A writer that failed takes no
+    more, so the next event opens another file."""
 
+    name = "the TensorBoard log"
     critical = False
 
     def __init__(self, folder: Path, make_writer: Callable[[Path, int | None], Any] = _writer):
         self._folder = folder / "tensorboard"
         self._make_writer = make_writer
         self._log: Any = None
+        self._purge_step: int | None = None
+        self._wanted = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            self._log = self._make_writer(self._folder, event.start_step + 1 if event.start_step else None)
-        elif self._log is None:
+            self._wanted = True
+            self._purge_step = event.start_step + 1 if event.start_step else None
+        if not self._wanted:
             return
-        elif isinstance(event, StepDone):
+        try:
+            self._log = self._log or self._make_writer(self._folder, self._purge_step)
+            self._purge_step = None
+            self._add(event)
+        except MissingLibraryError:
+            self._wanted = False
+            raise
+        except Exception:
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        log, self._log = self._log, None
+        with suppress(Exception):
+            log.close()
+
+    def _add(self, event: Event) -> None:
+        if isinstance(event, StepDone):
             self._add_step(event)
         elif isinstance(event, Validated):
             self._log.add_scalar("loss/validation", event.loss, event.step)
@@ -42,6 +65,7 @@ class TensorBoardLog:
         elif isinstance(event, PreviewReady):
             self._log.add_images("samples", event.images.clamp(0, 1), event.step, dataformats="NHWC")
         elif isinstance(event, RunEnded):
+            self._wanted = False
             self._log.close()
             self._log = None
 

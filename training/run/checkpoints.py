@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..errors import DiskError
 from ..events import Message, Saved
 from ..lora_file.file import TrainedLora, write_lora
 from ..network.build import Network
@@ -25,7 +27,7 @@ class Checkpoints(Companion):
     """Writes into `folder`: <name>.safetensors at the end, checkpoints/<name>-<step>.safetensors on the way,
     state/state.safetensors with each of them, and at least every five minutes.
 
-    `metadata_at(step)` gives the file's metadata; `identity` goes into the state.
+    `metadata_at(step)` gives the file's metadata; `identity` goes into the state. `missing` says what the disk refused, `refusal` why.
     """
 
     def __init__(
@@ -46,6 +48,9 @@ class Checkpoints(Companion):
         self._last_file = self._last_state = clock()
         self._last_step = -1
         self._kept: list[Path] = []
+        self._state_step: int | None = None
+        self.missing: list[str] = []
+        self.refusal: DiskError | None = None
 
     @property
     def state_path(self) -> Path:
@@ -64,6 +69,7 @@ class Checkpoints(Companion):
         return [path.name for path in self._kept]
 
     def remember(self, memory: list, step: int) -> None:
+        self._state_step = step
         self._kept = [self.folder / "checkpoints" / name for name in memory]
         if self._path(step) in self._kept:
             self._last_step = step
@@ -85,15 +91,25 @@ class Checkpoints(Companion):
         trainer.emit(Saved(step=trainer.step, path=path, kind="best"))
 
     def save_state(self, trainer: Trainer) -> None:
-        save_state(self.state_path, trainer, self.identity)
-        self._last_state = self._clock()
+        with self._noting(f"the state of step {trainer.step} ({self._last_whole()})"):
+            save_state(self.state_path, trainer, self.identity)
+        self._last_state, self._state_step = self._clock(), trainer.step
         trainer.emit(Saved(step=trainer.step, path=self.state_path, kind="state"))
 
-    def save_end(self, trainer: Trainer) -> Path:
-        """The run's LoRA as it is now, whatever ended it."""
+    def save_end(self, trainer: Trainer) -> Path | None:
+        """The run's LoRA as it is now and the state, whatever ended it. Nothing is raised for what the disk refuses; None when
+        that is the LoRA."""
         path = self.folder / f"{self.folder.name}.safetensors"
-        self._write(path, trainer)
-        self.save_state(trainer)
+        is_written = False
+        with suppress(DiskError):
+            self._write(path, trainer)
+            is_written = True
+        with suppress(DiskError):
+            self.save_state(trainer)
+        if self.refusal is not None:
+            trainer.emit(Message(level="error", topic="disk", step=trainer.step, text=self._told(self.refusal)))
+        if not is_written:
+            return None
         trainer.emit(Saved(step=trainer.step, path=path, kind="lora"))
         with trainer.updater.as_saved():
             told = self._read_back(path, trainer.updater.network)
@@ -108,7 +124,26 @@ class Checkpoints(Companion):
 
     def _write(self, path: Path, trainer: Trainer) -> None:
         lora = self.trained(trainer)
-        write_lora(path, lora, lora.metadata, torch.float32)
+        with self._noting(f"{path.name} of step {trainer.step}"):
+            write_lora(path, lora, lora.metadata, torch.float32)
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except DiskError as refusal:
+            self.missing.append(what)
+            self.refusal = refusal
+            raise
+
+    def _last_whole(self) -> str:
+        return "there is none" if self._state_step is None else f"the last whole one is of step {self._state_step}"
+
+    def _told(self, refusal: DiskError) -> str:
+        return (
+            f"{refusal} Not on disk: {'; '.join(self.missing)}. Nothing that was learned is lost as long as ComfyUI runs: the node gives "
+            f"the LoRA on, and Save LoRA writes it elsewhere. Resuming goes on from the last whole state."
+        )
 
     def _path(self, step: int) -> Path:
         return self.folder / "checkpoints" / f"{self.folder.name}-{step:06d}.safetensors"

@@ -47,20 +47,20 @@ class Previews(Companion):
             self.sample(trainer, self._spec)
 
     def sample(self, trainer: Trainer, spec: PreviewSpec) -> None:
-        """One picture a prompt, picture i with seed + i, the same at every step."""
+        """One picture a prompt, picture i with seed + i, the same at every step. A failure is a warning."""
         self._done_at = trainer.step
         sampling = spec.sampling
         seeds = tuple(sampling.seed + i for i in range(len(sampling.prompts)))
         pictures = []
-        network = trainer.updater.network
-        with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned():
+        network, name = trainer.updater.network, f"the preview of step {trainer.step}"
+        with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned(), trainer.aside(name):
             for i, (prompt, seed) in enumerate(zip(sampling.prompts, seeds, strict=True)):
                 trainer.control.check()
                 trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
                 pictures.append(self._sampler.sample(sampling, prompt, seed, self._references(sampling, i)))
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
-        trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))
-
+        if len(pictures) == len(seeds):
+            trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))
 
     def _references(self, sampling: SamplingSpec, number: int) -> list[torch.Tensor]:
         if sampling.references or not self._samples:

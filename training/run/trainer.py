@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..data.batches import BatchPlan
-from ..events import Emitter
+from ..events import Emitter, side_matter_failed
 from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
 from .control import Control
@@ -42,3 +43,13 @@ class Trainer:
     total_steps: int
     step: int = 0
     companions: Sequence[Companion] = field(default_factory=tuple)
+
+    @contextmanager
+    def aside(self, name: str) -> Iterator[None]:
+        """For what must not end the run: whatever fails in here, but a Cancel, is a warning about `name`."""
+        try:
+            yield
+        except self.control.interrupts:
+            raise
+        except Exception as error:
+            self.emit(side_matter_failed(name, error, self.step))

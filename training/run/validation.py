@@ -59,21 +59,27 @@ class Validation(Companion):
         if trainer.step == 0 or trainer.step % self._every and trainer.step != trainer.total_steps:
             return
         self._last_step = trainer.step
+        validated = None
+        with trainer.updater.as_saved(), trainer.aside(f"the validation of step {trainer.step}"):
+            validated = self._validated(trainer)
+        if validated is not None:
+            trainer.emit(validated)
+            if validated.is_best:
+                self._on_best(trainer)
+
+    def _validated(self, trainer: Trainer) -> Validated:
         started = time.perf_counter()
-        with trainer.updater.as_saved():
-            bands = self._look(trainer, self._held_out or self._trained)
-            train = self._look(trainer, self._trained) if self._held_out else bands
-            base = self._of_base(trainer, self._held_out or self._trained)
-        loss = _mean(bands)
+        bands = self._look(trainer, self._held_out or self._trained)
+        train = self._look(trainer, self._trained) if self._held_out else bands
+        base = self._of_base(trainer, self._held_out or self._trained)
+        loss, relative = _mean(bands), _mean(bands) / _mean(base)
         is_best = all(loss < earlier for earlier, _ in self._history)
         self._history.append((loss, _mean(train)))
-        trainer.emit(Validated(
-            step=trainer.step, loss=loss, relative=loss / _mean(base), is_best=is_best, overfitting=self._overfitting(),
+        return Validated(
+            step=trainer.step, loss=loss, relative=relative, is_best=is_best, overfitting=self._overfitting(),
             bands={f"t={int(position * 1000)}": value for position, value in bands.items()},
             seconds=time.perf_counter() - started,
-        ))
-        if is_best:
-            self._on_best(trainer)
+        )
 
     def memory(self) -> list:
         return [[*look, self._last_step] for look in self._history]
