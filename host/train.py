@@ -14,8 +14,8 @@ import torch
 from comfy_api.latest import io
 
 from ..training.data.advice.check import caption_problems
-from ..training.errors import DatasetError, ModelError, raise_problems
-from ..training.events import Emitter, Message
+from ..training.errors import Contained, DatasetError, ModelError, raise_problems
+from ..training.events import Emitter, Message, side_matter_failed
 from ..training.lora_file.file import TrainedLora
 from ..training.objective.preservation import FewSteps
 from ..training.order import Order, Trial
@@ -58,7 +58,7 @@ class Trained:
     clip: Any
     lora: TrainedLora
     losses: list[float]
-    loss_plot: torch.Tensor
+    loss_plot: torch.Tensor | None
     samples: torch.Tensor | None
     folder: Path
     result: Result
@@ -90,8 +90,17 @@ def train_lora(wiring: Wiring) -> Trained:
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
     lora.model_files = model_files(wiring.nodes, wiring.node_id)
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
-    return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=plot.image(), samples=kept.samples,
+    return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=_drawn(plot, emit), samples=kept.samples,
                    folder=folder, result=result)
+
+
+def _drawn(plot: LossPlot, emit: Emitter) -> torch.Tensor | None:
+    """None, and a warning, when the curve cannot be drawn: what was learned goes on without it."""
+    with Contained() as trouble:
+        return plot.image()
+    if trouble.error is not None:
+        emit(side_matter_failed("the loss plot", trouble.error, None))
+    return None
 
 
 def _about_the_way_here(wiring: Wiring) -> list[str]:
@@ -144,10 +153,11 @@ def _model_name(wiring: Wiring) -> str:
 
 
 def trained_outputs(trained: "Trained") -> io.NodeOutput:
-    samples = trained.samples if trained.samples is not None else torch.zeros(1, 64, 64, 3)
+    blank = torch.zeros(1, 64, 64, 3)
+    plot, samples = (blank if image is None else image for image in (trained.loss_plot, trained.samples))
     return io.NodeOutput(
         trained.model, trained.clip, trained.lora, {"loss": plottable(trained.losses)},
-        trained.loss_plot, samples, str(trained.folder),
+        plot, samples, str(trained.folder),
         ui={"lora_canvas": [{"run": trained.folder.name, "reason": trained.result.reason, "step": trained.result.step}]},
     )
 

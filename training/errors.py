@@ -80,6 +80,23 @@ class DiskError(FileError):
         super().__init__(text)
 
 
+class Contained:
+    """`with Contained() as trouble:` for what must not end a run: what fails inside is `trouble.error` afterwards. What `passing`
+    names goes on its way, and so does what is no Exception."""
+
+    def __init__(self, *passing: type[BaseException]):
+        self._passing = passing
+        self.error: Exception | None = None
+
+    def __enter__(self) -> "Contained":
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, Exception) and not isinstance(error, self._passing):
+            self.error = error
+        return self.error is not None
+
+
 def raise_problems(error: type[_Collected], where: str, problems: Iterable[str]) -> None:
     """Raise `error` naming every problem; do nothing when there is none."""
     found = tuple(problems)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .errors import TrainingError
+from .errors import Contained, TrainingError
 
 if TYPE_CHECKING:
     import torch
@@ -158,13 +158,11 @@ class Emitter:
             if listener.critical:
                 listener(event)
                 continue
-            try:
+            with Contained() as trouble:
                 listener(event)
-            except Exception as error:
-                told = cause_of(error)
-                if (listener.name, told) not in self._said:
-                    self._said.add((listener.name, told))
-                    troubles.append(side_matter_failed(listener.name, error, getattr(event, "step", None)))
+            if trouble.error is not None and (listener.name, told := cause_of(trouble.error)) not in self._said:
+                self._said.add((listener.name, told))
+                troubles.append(side_matter_failed(listener.name, trouble.error, getattr(event, "step", None)))
         return troubles
 
 

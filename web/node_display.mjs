@@ -7,7 +7,7 @@ import { openLightbox } from "./lightbox.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
 import { drawSparkline } from "./sparkline.mjs";
 import { secondsLeft } from "./store.mjs";
-import { t } from "./strings.mjs";
+import { statusText, statusWord, t } from "./strings.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
 
@@ -41,10 +41,10 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
       if (!run) return;
       const progress = progressOf(run);
       fill.style.transform = `scaleX(${progress.part})`;
-      bar.dataset.status = statusOf(run);
+      bar.dataset.status = statusWord(statusOf(run));
       setText(steps, progress.text);
       const left = secondsLeft(run);
-      setText(time, live ? (left === null ? "" : t("left", { time: format.duration(left) })) : t(`status.${statusOf(run)}`));
+      setText(time, live ? (left === null ? "" : t("left", { time: format.duration(left) })) : statusText(statusOf(run)));
       drawSparkline(canvas, run.columns.loss, COLOURS.smoothed);
       const newest = run.previews.at(-1)?.images[0];
       setShown(sample, Boolean(newest));

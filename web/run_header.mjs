@@ -3,7 +3,7 @@
 import { h, icon, setShown, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { secondsLeft } from "./store.mjs";
-import { has, t } from "./strings.mjs";
+import { has, statusText, statusWord, t } from "./strings.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
 
@@ -68,10 +68,10 @@ export function makeRunHeader(actions) {
       const progress = progressOf(run);
       setText(name, run.name);
       name.title = run.name;
-      setText(status, t(`status.${state}`));
-      status.dataset.status = state;
+      setText(status, statusText(state));
+      status.dataset.status = statusWord(state);
       bar.style.transform = `scaleX(${progress.part})`;
-      track.dataset.status = state;
+      track.dataset.status = statusWord(state);
       track.setAttribute("aria-valuenow", String(Math.round(progress.part * 100)));
       const epoch = run.last && !run.phase ? `  ·  ${t("epoch", { epoch: run.last.epoch.toFixed(1) })}` : "";
       setText(steps, progress.text + epoch);
@@ -80,7 +80,7 @@ export function makeRunHeader(actions) {
       setShown(error, Boolean(run.error));
       setShown(commands, live);
       setShown(later, !live);
-      setShown(resume, ["paused", "interrupted", "stopped", "cancelled", "failed"].includes(run.status));
+      setShown(resume, ["paused", "interrupted", "stopped", "cancelled", "failed"].includes(statusWord(run.status)));
     },
   };
 }

@@ -3,7 +3,7 @@
 import { PALETTE } from "./chart.mjs";
 import { h } from "./dom.mjs";
 import * as format from "./format.mjs";
-import { t } from "./strings.mjs";
+import { statusText, statusWord, t } from "./strings.mjs";
 
 /**
  * @param {{open: (name: string) => void, tick: (names: string[]) => void}} actions
@@ -32,7 +32,7 @@ export function makeRunsList(actions) {
       format.when(run.updated),
     ].filter(Boolean);
     const open = h("button.run-open", { type: "button", title: run.name, onclick: () => actions.open(run.name) },
-      h("span.run-line", {}, h("span.run-row-name", {}, run.name), h("span.status", { "data-status": run.status }, t(`status.${run.status}`))),
+      h("span.run-line", {}, h("span.run-row-name", {}, run.name), h("span.status", { "data-status": statusWord(run.status) }, statusText(run.status))),
       h("span.muted", {}, facts.join("  ·  ")));
     return h("li.run-row", {}, box, open);
   }

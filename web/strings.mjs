@@ -79,6 +79,13 @@ export const STRINGS = {
     "status.failed": "failed",
     "status.interrupted": "interrupted",
     "status.unknown": "–",
+    "cause.disk full": "disk full",
+    "cause.file too large": "file too large",
+    "cause.read-only file system": "read-only disk",
+    "cause.no permission": "no permission",
+    "cause.folder gone": "folder gone",
+    "cause.path too long": "path too long",
+    "cause.disk failed": "disk failed",
     "phase.latents": "Encoding pictures",
     "phase.captions": "Encoding captions",
     "phase.preview": "Sampling",
@@ -167,6 +174,13 @@ export const STRINGS = {
     "status.failed": "失败",
     "status.interrupted": "已中断",
     "status.unknown": "–",
+    "cause.disk full": "磁盘已满",
+    "cause.file too large": "文件过大",
+    "cause.read-only file system": "磁盘只读",
+    "cause.no permission": "没有权限",
+    "cause.folder gone": "文件夹已不在",
+    "cause.path too long": "路径过长",
+    "cause.disk failed": "磁盘故障",
     "phase.latents": "正在编码图片",
     "phase.captions": "正在编码标注",
     "phase.preview": "正在采样",
@@ -198,4 +212,15 @@ export function t(key, values = {}) {
 /** Is there a text for this key? @param {string} key */
 export function has(key) {
   return key in STRINGS.en;
+}
+
+/** How a run ended as one word: "stopped: disk full" is stopped. @param {string} status */
+export function statusWord(status) {
+  return status.split(":")[0];
+}
+
+/** The same for the eyes, with its cause. @param {string} status */
+export function statusText(status) {
+  const [word, cause] = status.split(": ");
+  return cause ? `${t(`status.${word}`)}: ${has(`cause.${cause}`) ? t(`cause.${cause}`) : cause}` : t(`status.${word}`);
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
+from ...training.errors import DiskError
 from ...training.files.atomic import write_text
 from ...training.lora_file.hashes import LEGACY_LENGTH, LEGACY_START
 from ..runs.paths import private_folder
@@ -27,7 +29,8 @@ def sha256_of(path: Path) -> str:
     known = _known()
     if key not in known:
         known[key] = _read(path)
-        write_text(_file(), json.dumps(known, indent=1))
+        with suppress(DiskError):  # it is reckoned again then
+            write_text(_file(), json.dumps(known, indent=1))
     return known[key]
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from ...training.errors import Contained
+from ...training.events import cause_of
+
+log = logging.getLogger(__name__)
 
 
 class Batcher:
@@ -32,7 +38,7 @@ class Batcher:
             if wait <= 0:
                 self._flush()
             elif self._timer is None:
-                self._timer = threading.Timer(wait, self.flush)
+                self._timer = threading.Timer(wait, self._flush_late)
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -57,3 +63,10 @@ class Batcher:
             items, self._items = self._items, []
             self._sent_at = self._clock()
             self._send(items)
+
+    def _flush_late(self) -> None:
+        """From the timer's thread, where nobody listens to a failure: the next batch is sent all the same."""
+        with Contained() as trouble:
+            self.flush()
+        if trouble.error is not None:
+            log.warning("[LoRA Canvas] the panel failed: %s", cause_of(trouble.error))

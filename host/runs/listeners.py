@@ -65,5 +65,11 @@ class ComfyLog:
             log.info(
                 "[LoRA Canvas] %s after %d of %d steps: %.2f s a step, %.2f images a second, at most %.1f GiB in use. %s",
                 event.reason, event.step, event.total_steps, self._seconds / self._steps, self._items / self._seconds,
-                self._peak / 2**30, f"The LoRA is in {event.lora_path}" if event.lora_path else "Nothing new was learned.",
+                self._peak / 2**30, _where(event),
             )
+
+
+def _where(ended: RunEnded) -> str:
+    if ended.lora_path:
+        return f"The LoRA is in {ended.lora_path}"
+    return f"Not on disk: {'; '.join(ended.missing)}." if ended.missing else "Nothing new was learned."

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as format from "../../web/format.mjs";
 import { compareSettings, flatten } from "../../web/settings_diff.mjs";
-import { has, setLanguage, STRINGS, t } from "../../web/strings.mjs";
+import { has, setLanguage, statusText, statusWord, STRINGS, t } from "../../web/strings.mjs";
 
 test("losses", () => {
   assert.equal(format.loss(0.1234567), "0.1235");
@@ -46,6 +46,13 @@ test("settings: what differs comes first, nested ones by their path", () => {
   ]);
 });
 
+test("how a run ended, with its cause", () => {
+  assert.deepEqual(["stopped", "stopped: disk full", "stopped: something new"].map(statusWord), ["stopped", "stopped", "stopped"]);
+  assert.equal(statusText("paused"), "paused");
+  assert.equal(statusText("stopped: read-only file system"), "stopped: read-only disk");
+  assert.equal(statusText("stopped: something new"), "stopped: something new");
+});
+
 test("every language has every text, with the same places to fill", () => {
   const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
   for (const [language, texts] of Object.entries(STRINGS)) {
@@ -65,7 +72,7 @@ test("every text that the panel asks for exists", () => {
 test("no text is left over", () => {
   const folder = new URL("../../web/", import.meta.url);
   const sources = readdirSync(folder).filter((file) => /\.m?js$/.test(file) && file !== "strings.mjs").map((name) => readFileSync(new URL(name, folder), "utf8")).join();
-  const made = (key) => /^(status|phase|kind|group)\.|Hint$/.test(key);
+  const made = (key) => /^(status|cause|phase|kind|group)\.|Hint$/.test(key);
   assert.deepEqual(Object.keys(STRINGS.en).filter((key) => !made(key) && !sources.includes(`"${key}"`)), []);
 });
 

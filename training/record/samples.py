@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..errors import Contained
 from ..events import Event, PreviewReady
 from ..files.atomic import write_bytes
 from .records import SAMPLES_FOLDER, THUMBNAILS_FOLDER, sample_file, thumbnail_file
@@ -55,10 +56,9 @@ class SampleFiles:
             picture = to_picture(image)
             about = {"run": self._folder.name, "step": event.step, "prompt": prompt, "seed": seed}
             for save in (partial(self._save, about=about), self._save_small):
-                try:
+                with Contained() as trouble:  # the other pictures may go well
                     save(picture, name)
-                except Exception as error:  # the other pictures may go well
-                    failures.append(error)
+                failures += [trouble.error] if trouble.error else []
         if failures:
             raise failures[0]
 

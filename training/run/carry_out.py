@@ -8,24 +8,28 @@ from pathlib import Path
 
 import torch
 
+from ..errors import DiskError
 from ..events import Emitter, Message, RunEnded, RunStarted
 from ..network.attach import attached
 from ..order import Order
 from .build import Built, build
+from .checkpoints import Checkpoints
 from .control import Control
 from .gradient_check import require_true_gradient
 from .loop import train
 from .resume.begun import as_begun
 from .state import load_state, require_same_run, saved_identity
+from .trainer import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a run ended. `reason` is 'finished', 'stopped' or 'paused'."""
+    """How a run ended. `reason` is 'finished', 'stopped' or 'paused', or as in RunEnded where the disk refused; `lora_path` is
+    None where it refused the LoRA."""
 
     reason: str
     step: int
-    lora_path: Path
+    lora_path: Path | None
     built: Built
 
 
@@ -50,8 +54,9 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         if order.trial is not None and state is None:
             require_true_gradient(order.trial, built.network, built.trainer, emit)
         with order.training(), attached(built.network, list(order.parts), checkpointing=order.recipe.run.gradient_checkpointing):
-            reason = train(built.trainer)
+            reason = _train(built.trainer)
         path = built.checkpoints.save_end(built.trainer)
+        reason = _unless_refused(reason, built.checkpoints)
         return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
     except control.interrupts:
         reason = "cancelled"
@@ -62,8 +67,11 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         path = _save_what_was_learned(built, first_step)
         raise
     finally:
+        if built is not None:
+            _say_what_is_missing(built, reason, emit)
         emit(RunEnded(reason=reason, step=built.trainer.step if built else 0, total_steps=built.trainer.total_steps if built else 0,
-                      lora_path=path, seconds=time.monotonic() - started, error=error))
+                      lora_path=path, seconds=time.monotonic() - started, error=error,
+                      missing=tuple(built.checkpoints.missing) if built else ()))
 
 
 def _as_begun(order: Order, state: Path | None, emit: Emitter) -> Order:
@@ -94,3 +102,28 @@ def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:
     if built is None or built.trainer.step == first_step:
         return None
     return built.checkpoints.save_end(built.trainer)
+
+
+def _train(trainer: Trainer) -> str:
+    """A disk that refuses what is to be kept ends the training as a wish to stop would."""
+    try:
+        return train(trainer)
+    except DiskError as refusal:
+        return _stopped(refusal)
+
+
+def _stopped(refusal: DiskError) -> str:
+    return f"stopped: {refusal.cause}"
+
+
+def _unless_refused(reason: str, checkpoints: Checkpoints) -> str:
+    return _stopped(checkpoints.refusal) if checkpoints.refusal else reason
+
+
+def _say_what_is_missing(built: Built, reason: str, emit: Emitter) -> None:
+    missing, refusal = built.checkpoints.missing, built.checkpoints.refusal
+    if refusal is None:
+        return
+    kept = "The node gives on the LoRA as it is now, so Save LoRA can write it elsewhere. " if reason == _stopped(refusal) else ""
+    text = f"{refusal} Not on disk: {'; '.join(missing)}. {kept}Resuming goes on from the last whole state."
+    emit(Message(level="error", topic="disk", step=built.trainer.step, text=text))

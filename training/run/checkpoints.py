@@ -106,8 +106,6 @@ class Checkpoints(Companion):
             is_written = True
         with suppress(DiskError):
             self.save_state(trainer)
-        if self.refusal is not None:
-            trainer.emit(Message(level="error", topic="disk", step=trainer.step, text=self._told(self.refusal)))
         if not is_written:
             return None
         trainer.emit(Saved(step=trainer.step, path=path, kind="lora"))
@@ -138,12 +136,6 @@ class Checkpoints(Companion):
 
     def _last_whole(self) -> str:
         return "there is none" if self._state_step is None else f"the last whole one is of step {self._state_step}"
-
-    def _told(self, refusal: DiskError) -> str:
-        return (
-            f"{refusal} Not on disk: {'; '.join(self.missing)}. Nothing that was learned is lost as long as ComfyUI runs: the node gives "
-            f"the LoRA on, and Save LoRA writes it elsewhere. Resuming goes on from the last whole state."
-        )
 
     def _path(self, step: int) -> Path:
         return self.folder / "checkpoints" / f"{self.folder.name}-{step:06d}.safetensors"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..data.batches import BatchPlan
+from ..errors import Contained
 from ..events import Emitter, side_matter_failed
 from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
@@ -47,9 +48,7 @@ class Trainer:
     @contextmanager
     def aside(self, name: str) -> Iterator[None]:
         """For what must not end the run: whatever fails in here, but a Cancel, is a warning about `name`."""
-        try:
+        with Contained(*self.control.interrupts) as trouble:
             yield
-        except self.control.interrupts:
-            raise
-        except Exception as error:
-            self.emit(side_matter_failed(name, error, self.step))
+        if trouble.error is not None:
+            self.emit(side_matter_failed(name, trouble.error, self.step))

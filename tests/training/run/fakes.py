@@ -158,6 +158,7 @@ def pictures(count: int = 4, size: tuple[int, int] = (64, 64)) -> tuple[Sample, 
 class Recorder:
     """A listener that keeps every event."""
 
+    name: str = "recorder"
     critical: bool = False
     events: list[Event] = field(default_factory=list)
 

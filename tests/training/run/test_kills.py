@@ -32,7 +32,7 @@ SCRIPT = textwrap.dedent(
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    rename, pieces = atomic._rename, tensor_file.pieces
+    rename, pieces = atomic.rename, tensor_file.pieces
     def dying_rename(source, target):
         if {moment!r} == "written": die_if_due()
         rename(source, target)
@@ -43,7 +43,7 @@ SCRIPT = textwrap.dedent(
         if {moment!r} == "begun": die_if_due()
         yield header[10:]
         yield from rest
-    atomic._rename, tensor_file.pieces = dying_rename, dying_pieces
+    atomic.rename, tensor_file.pieces = dying_rename, dying_pieces
     bench = ground(Path({folder!r}), CASES["AdamW"], **SPEC)
     state = bench.folder / "state" / "state.safetensors"
     bench.run(state if state.is_file() else None)
