@@ -45,7 +45,7 @@ from .panel.listeners import panel_listeners
 from .runs.listeners import ComfyLog, Kept, file_listeners
 from .runs.paths import cache_folder
 from .runs.registry import RUNS
-from .runs.run_folders import folder_to_resume, new_run_folder, state_file
+from .runs.run_folders import run_folder
 from .session import Session
 from .wiring import Wiring
 
@@ -68,15 +68,14 @@ def train_lora(wiring: Wiring) -> Trained:
     """Train on the models that are connected. Raises TrainingError for what cannot work, ComfyUI's interrupt on Cancel."""
     _check(wiring)
     recipe, run = wiring.recipe, wiring.recipe.run
-    resumed = folder_to_resume(run.resume) if run.resume.strip() else None
-    clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
-    session = Session(wiring.model, clip=clip, precision=run.precision)
-    unproven = [] if is_proven(wiring.model) else [tried(session, wiring.vae, wiring.clip)]
-    folder = resumed or new_run_folder(run.run_name)
     started_at = time.time()
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
-    kept, plot = Kept(), LossPlot(folder)
     with ExitStack() as stack:
+        folder, state = stack.enter_context(run_folder(run))
+        clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
+        session = Session(wiring.model, clip=clip, precision=run.precision)
+        unproven = [] if is_proven(wiring.model) else [tried(session, wiring.vae, wiring.clip)]
+        kept, plot = Kept(), LossPlot(folder)
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
@@ -85,7 +84,7 @@ def train_lora(wiring: Wiring) -> Trained:
             emit(Message(level="warning", topic="settings", text=text))
         for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
             emit(message)
-        result = carry_out(_order(wiring, session, folder), control, emit, state_file(resumed) if resumed else None)
+        result = carry_out(_order(wiring, session, folder), control, emit, state)
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
     lora.model_files = model_files(wiring.nodes, wiring.node_id)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ...training.events import Event, Listener, Message, PreviewReady, RunEnded, StepDone
+from ...training.record.held import FromFirstStep
 from ...training.record.log import JsonlLog
 from ...training.record.run_json import RunJson
 from ...training.record.samples import SampleFiles
@@ -19,11 +20,13 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 
 
 def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
-    """Samples, log.jsonl and run.json; TensorBoard when asked for. Samples carry the graph, as ComfyUI's own pictures do."""
+    """Samples, at once; from the first step on log.jsonl and run.json, and TensorBoard when asked for. Samples carry the graph, as
+    ComfyUI's own pictures do."""
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
-    listeners = [SampleFiles(folder, {name: value for name, value in graph.items() if value}), JsonlLog(folder),
-                 RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
-    return [*listeners, TensorBoardLog(folder)] if wiring.recipe.run.tensorboard else listeners
+    record: list[Listener] = [JsonlLog(folder), RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
+    if wiring.recipe.run.tensorboard:
+        record.append(TensorBoardLog(folder))
+    return [SampleFiles(folder, {name: value for name, value in graph.items() if value}), *map(FromFirstStep, record)]
 
 
 class Kept:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import folder_paths
@@ -10,8 +11,10 @@ import folder_paths
 from ...training.errors import SettingsError, StateError
 from ...training.record.loss_plot import PLOT_NAME
 from ...training.record.records import SAMPLES_FOLDER, THUMBNAILS_FOLDER
+from ...training.record.taken import held, new_folder
 from ...training.registry import near_names
 from ...training.run.state import FILE_NAME
+from ...training.specs import RunSpec
 
 PICTURE_FOLDERS = (SAMPLES_FOLDER, THUMBNAILS_FOLDER)
 PICTURE_SUFFIXES = (".png", ".jpg", ".webp")
@@ -59,19 +62,18 @@ def list_runs(root: Path | None = None) -> list[Path]:
 LATEST = "latest"
 
 
-def new_run_folder(name: str) -> Path:
-    """A folder that did not exist: output/lora_canvas/<name>, or with a counter. It is made here, so that no other
-    run can take it."""
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .") or "lora"
-    root = runs_root()
-    count = 1
-    while True:
-        folder = root / (stem if count == 1 else f"{stem}_{count}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            count += 1
+@contextmanager
+def run_folder(run: RunSpec) -> Iterator[tuple[Path, Path | None]]:
+    """The folder that the run is ordered into, this process's alone while the block runs, and the state to go on from, if any.
+
+    Raises SettingsError or StateError for a run that cannot go on, or that another process trains.
+    """
+    if not run.resume.strip():
+        with new_folder(runs_root(), run.run_name) as folder:
+            yield folder, None
+        return
+    with held(folder_to_resume(run.resume)) as folder:
+        yield folder, state_file(folder)
 
 
 def folder_to_resume(resume: str) -> Path:

@@ -3,5 +3,6 @@
     atomic    a file appears whole or not at all
     refusals  why a disk refuses a file, in words
     tensors   safetensors files, written tensor by tensor
+    lock      one process at a time, and who that is
     store     tensors on disk by the hash of all that shaped them
 """

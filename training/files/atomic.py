@@ -6,9 +6,10 @@ Every byte that a run leaves on disk passes `put`, and every whole file `rename`
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .refusals import refused
 WAITS = [1.0, 4.0]
 """Seconds after which a precious file that could not be written is tried again."""
 _RENAME_TRIES = 5
+_LEFT_OVER = re.compile(r"\..+\.\d+\.part")
 
 
 def put(file: FileIO, data: bytes | memoryview) -> None:
@@ -90,3 +92,17 @@ def _replacing(path: Path) -> Iterator[Path]:
         rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether the name is that of a file half written; nobody needs it once its writer is gone."""
+    return _LEFT_OVER.fullmatch(path.name) is not None
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Of writers that were killed, below `folder`, which nobody else may write to now."""
+    for where, _, names in os.walk(folder):
+        for path in (Path(where) / name for name in names):
+            if is_left_over(path):
+                with suppress(OSError):
+                    path.unlink()

@@ -7,4 +7,6 @@
     loss_plot    loss.png: the loss curve
     samples      preview pictures, with the graph in them
     tensorboard  the run for TensorBoard
+    held         what is told before the first step is recorded with it
+    taken        the run's folder: one process at a time, and only for a run that took a step
 """

@@ -17,7 +17,7 @@ PLOT_NAME = "loss.png"
 
 
 class LossPlot:
-    """Collects the curve (a resumed run's from its log on); writes loss.png when the run ends.
+    """Collects the curve (a resumed run's from its log on); writes loss.png when the run ends, if it has taken a step.
 
     `image()` is the plot as the node's IMAGE output.
     """
@@ -30,16 +30,18 @@ class LossPlot:
         self._steps: list[int] = []
         self._losses: list[float] = []
         self._validation: list[tuple[int, float]] = []
+        self._has_stepped = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted) and event.start_step:
             self._read_earlier(event.start_step)
         elif isinstance(event, StepDone):
+            self._has_stepped = True
             self._steps.append(event.step)
             self._losses.append(event.loss)
         elif isinstance(event, Validated):
             self._validation.append((event.step, event.loss))
-        elif isinstance(event, RunEnded):
+        elif isinstance(event, RunEnded) and (self._has_stepped or event.reason == "finished"):
             write_picture(self._path, self.picture(), format="PNG")
 
     def _read_earlier(self, start_step: int) -> None:

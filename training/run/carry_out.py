@@ -10,6 +10,7 @@ import torch
 
 from ..errors import DiskError
 from ..events import Emitter, Message, RunEnded, RunStarted
+from ..files.atomic import remove_left_overs
 from ..network.attach import attached
 from ..order import Order
 from .build import Built, build
@@ -88,6 +89,7 @@ def _resume(order: Order, built: Built, state: Path | None) -> int:
     if state is not None:
         require_same_run(state, order, built.items, built.network)
         load_state(state, built.trainer)
+        remove_left_overs(order.folder)
     return built.trainer.step
 
 

@@ -66,11 +66,6 @@ def test_resuming_keeps_the_beginning_and_adds(tmp_path, started, step):
     assert run["summary"]["steps"] == 3
 
 
-def test_a_failure_before_the_start_is_recorded(tmp_path):
-    RunJson(tmp_path / "new")(ended("failed", 0, error="no pictures"))
-    assert read_run(tmp_path / "new")["error"] == "no pictures"
-
-
 @pytest.mark.parametrize("content", ["", "{", "[]", "null"])
 def test_a_damaged_file_reads_as_none(tmp_path, content):
     (tmp_path / "run.json").write_text(content)

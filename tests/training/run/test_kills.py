@@ -66,6 +66,8 @@ def test_killed_while_writing(tmp_path, repo_root, whole, moment, count):
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     resumed = ground(tmp_path, CASES["AdamW"], **SPEC)
     state = resumed.folder / "state" / "state.safetensors"
-    resumed.run(state if state.is_file() else None)
+    goes_on = state.is_file()
+    resumed.run(state if goes_on else None)
     assert resumed.file() == whole
+    assert not (goes_on and list(resumed.folder.rglob("*.part"))), "half files outlive the run that goes on"
     assert not [path for path in resumed.folder.rglob("*") if path.suffix == ".safetensors" and path.stat().st_size < 100]
