@@ -10,6 +10,8 @@
     session     a run's hold on the models: load, lend, give back, load again
     advice      what is said before any work: refusals, warnings, the first try of a new kind of model
     wiring      what is connected to the Train LoRA node
+    again       what a Train LoRA node has trained last, for when it is called again with the same content
+    wired       what came over a node's wires when it last ran, so that the files it names are watched
     train       what the Train LoRA node calls
     startup     what the pack tells ComfyUI when it is imported
     progress    the bar of the node that is running

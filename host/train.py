@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from ..training.lora_file.file import TrainedLora
 from ..training.objective.preservation import FewSteps
 from ..training.order import Order, Trial
 from ..training.record.loss_plot import LossPlot
-from ..training.run.carry_out import Result, carry_out
+from ..training.run.carry_out import carry_out
 from ..training.run.control import Control
 from . import compat
 from .advice.checks import check_parts, noise_level_warnings, warnings_about
@@ -30,6 +31,7 @@ from .advice.known import is_proven
 from .advice.references import reference_notices, reference_problems
 from .advice.trial import tried
 from .advice.upstream import upstream_warnings
+from .again import PASTS, Past, content_of
 from .edit.encoders import ComfyReferenceEncoder, IllustratedTextEncoder
 from .edit.ways import conditioning, way_of
 from .lora.assistant import assistant_starts
@@ -49,6 +51,8 @@ from .runs.run_folders import run_folder
 from .session import Session
 from .wiring import Wiring
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
@@ -61,12 +65,24 @@ class Trained:
     loss_plot: torch.Tensor | None
     samples: torch.Tensor | None
     folder: Path
-    result: Result
+    reason: str
+    step: int
 
 
 def train_lora(wiring: Wiring) -> Trained:
-    """Train on the models that are connected. Raises TrainingError for what cannot work, ComfyUI's interrupt on Cancel."""
+    """Train on the models that are connected, unless this node has just done that with the same content. Raises TrainingError for
+    what cannot work, ComfyUI's interrupt on Cancel."""
     _check(wiring)
+    content = content_of(wiring)
+    past = PASTS.find(wiring, content)
+    if past is None:
+        return _train(wiring, content)
+    log.info("[LoRA Canvas] nothing has changed since the run '%s' was trained: its LoRA is given on again", past.folder.name)
+    left = {name: getattr(past, name) for name in ("losses", "loss_plot", "samples", "folder", "reason", "step")}
+    return _applied(wiring, past.lora(), **left)
+
+
+def _train(wiring: Wiring, content: str) -> Trained:
     recipe, run = wiring.recipe, wiring.recipe.run
     started_at = time.time()
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
@@ -88,9 +104,16 @@ def train_lora(wiring: Wiring) -> Trained:
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
     lora.model_files = model_files(wiring.nodes, wiring.node_id)
+    left = {"losses": kept.losses, "loss_plot": _drawn(plot, emit), "samples": kept.samples, "folder": folder, "reason": result.reason,
+            "step": result.step}
+    if result.lora_path is not None:
+        PASTS.keep(wiring, Past.of(wiring, content, lora, result.lora_path, **left))
+    return _applied(wiring, lora, **left)
+
+
+def _applied(wiring: Wiring, lora: TrainedLora, **left: Any) -> Trained:
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
-    return Trained(model=model, clip=clip, lora=lora, losses=kept.losses, loss_plot=_drawn(plot, emit), samples=kept.samples,
-                   folder=folder, result=result)
+    return Trained(model=model, clip=clip, lora=lora, **left)
 
 
 def _drawn(plot: LossPlot, emit: Emitter) -> torch.Tensor | None:
@@ -157,7 +180,7 @@ def trained_outputs(trained: "Trained") -> io.NodeOutput:
     return io.NodeOutput(
         trained.model, trained.clip, trained.lora, {"loss": plottable(trained.losses)},
         plot, samples, str(trained.folder),
-        ui={"lora_canvas": [{"run": trained.folder.name, "reason": trained.result.reason, "step": trained.result.step}]},
+        ui={"lora_canvas": [{"run": trained.folder.name, "reason": trained.reason, "step": trained.step}]},
     )
 
 

@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ..host.captioning.captioning import DEVICES, captioner_for, captioning_progress
 from ..host.captioning.models import captioner_names, find_model, model_stamp
 from ..host.runs.paths import captions_file
+from ..host.wired import Wired
 from ..training.captioning.answers import AnswerStore
 from ..training.captioning.captioner import WHERE
 from ..training.captioning.existing import EXISTING
@@ -18,6 +19,8 @@ from ..training.captioning.tag_rules import RATINGS, TagRules, parse_replacement
 from ..training.errors import SettingsError
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
+
+_WIRED = Wired(model_stamp)
 
 
 class AutoCaption(io.ComfyNode):
@@ -98,8 +101,8 @@ class AutoCaption(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, captioner=None, hub_model="", **widgets) -> str:
-        return model_stamp(captioner or "", hub_model or "")
+    def fingerprint_inputs(cls, captioner="", hub_model="", **widgets) -> str:
+        return _WIRED.fingerprint() if captioner is None or hub_model is None else model_stamp(captioner, hub_model)
 
     @classmethod
     def execute(cls, dataset, captioner, existing_captions="keep", write_files="no", download_model=False, trigger_word="",
@@ -111,6 +114,7 @@ class AutoCaption(io.ComfyNode):
         rules = _tag_rules(**tag_widgets)
         generation = GenerationSpec(prompt=prompt, max_new_tokens=max_new_tokens, beams=beams)
         progress = captioning_progress()
+        _WIRED.came(captioner, hub_model)
         model = find_model(captioner, hub_model, download_model, progress)
         writer = captioner_for(model, rules, generation, device)
         captioned, outcome = caption_dataset(dataset, writer, spec, answers=AnswerStore(captions_file()), on_progress=progress)

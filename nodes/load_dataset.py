@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from comfy_api.latest import io
 
 from ..host.progress import node_progress
 from ..host.runs.paths import dataset_folder, picture_index_file
+from ..host.wired import Wired
 from ..training.data.advice.report import dataset_report
 from ..training.data.folder.index import FileIndex
 from ..training.data.folder.scan import CAPTIONS_FROM, MASKS, WHERE, scan_folder
@@ -16,6 +19,7 @@ from ..training.errors import SettingsError
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
 
+_WIRED = Wired(lambda *folders: folder_fingerprint(map(Path, folders)))
 FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder", "reference_folder")
 TRANSPARENCY = {
     "white background": {"background": (255, 255, 255)},
@@ -84,9 +88,9 @@ class LoadDataset(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets) -> str | float:
+    def fingerprint_inputs(cls, **widgets) -> str:
         if any(name in widgets and widgets[name] is None for name in FOLDER_WIDGETS):
-            return float("nan")  # a folder comes from another node and is not known yet: run every time, never be stale
+            return _WIRED.fingerprint()
         try:
             return folder_fingerprint(_folders(widgets).values())
         except SettingsError as error:
@@ -96,6 +100,7 @@ class LoadDataset(io.ComfyNode):
     def execute(cls, repeats, caption_extension, trigger_word="", captions_from="auto", transparency="white background",
                 masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, **widgets) -> io.NodeOutput:
         folders = _folders(widgets)
+        _WIRED.came(*map(str, folders.values()))
         dataset = scan_folder(
             folders.pop("folder"), repeats=repeats, caption_extension=caption_extension, captions_from=captions_from,
             masks=masks, prior_loss_weight=prior_loss_weight, validation_fraction=validation_fraction,

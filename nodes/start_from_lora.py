@@ -6,8 +6,11 @@ from comfy_api.latest import io
 
 from ..host.lora.given import NO_FILE, file_stamp, lora_names
 from ..host.lora.start_from import start_from
+from ..host.wired import Wired
 from . import sockets
 from .widgets import CATEGORY, extra
+
+_WIRED = Wired(file_stamp)
 
 
 class StartFromLoRA(io.ComfyNode):
@@ -37,10 +40,11 @@ class StartFromLoRA(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, lora_name=NO_FILE, **_widgets) -> str | float:
-        return file_stamp(lora_name) if lora_name is not None else float("nan")
+    def fingerprint_inputs(cls, lora_name=NO_FILE, **_widgets) -> str:
+        return file_stamp(lora_name) if lora_name is not None else _WIRED.fingerprint()
 
     @classmethod
     def execute(cls, network, lora_name=NO_FILE, rank_from_file=True, drop_others=False, lora=None) -> io.NodeOutput:
+        _WIRED.came(lora_name)
         start = start_from(lora_name, lora, rank_from_file=rank_from_file, drop_others=drop_others)
         return io.NodeOutput(replace(network, start_from=start))

@@ -5,12 +5,15 @@ from comfy_api.latest import io
 from ..host.lora.assistant import assistant_from
 from ..host.lora.given import NO_FILE, file_stamp, lora_names
 from ..host.train import train_lora, trained_outputs
+from ..host.wired import Wired
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.recipe import Recipe
 from ..training.specs import PRECISIONS, RunSpec
 from . import sockets
 from .widgets import CATEGORY, advanced
+
+_WIRED = Wired(file_stamp)
 
 
 class TrainLoRA(io.ComfyNode):
@@ -108,12 +111,13 @@ class TrainLoRA(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, assistant_name=NO_FILE, **_widgets) -> str | float:
-        return file_stamp(assistant_name) if assistant_name is not None else float("nan")
+    def fingerprint_inputs(cls, assistant_name=NO_FILE, **_widgets) -> str:
+        return file_stamp(assistant_name) if assistant_name is not None else _WIRED.fingerprint()
 
     @classmethod
     def execute(cls, model, vae, dataset, network, optimizer, clip=None, objective=None, preview=None, precision="auto",
                 assistant=None, assistant_name=NO_FILE, assistant_strength=1.0, **settings) -> io.NodeOutput:
+        _WIRED.came(assistant_name)
         run = RunSpec(precision=None if precision == "auto" else precision,
                       assistant=assistant_from(assistant_name, assistant, assistant_strength), **settings)
         workflow = (cls.hidden.extra_pnginfo or {}).get("workflow")

@@ -65,16 +65,28 @@ def test_only_edits_make_it_run_again(comfy, pictures):
     assert ran() and not ran()
 
 
-def test_a_folder_from_another_node_is_never_stale(comfy, pictures):
-    executor = comfy.new_executor()
+@pytest.mark.parametrize("wired", ["folder", "validation_folder"])
+def test_a_folder_from_another_node_runs_again_when_its_content_changes_and_only_then(comfy, pictures, wired):
+    """As one that is typed; also when the wire gives another folder and the first one again."""
+    executor, other = comfy.new_executor(), comfy.base / "input" / "kittens"
+    shutil.copytree(pictures, other, dirs_exist_ok=True)
 
-    def caption() -> str:
-        prompt = {**graph(folder=["0", 0]), "0": {"class_type": "PrimitiveString", "inputs": {"value": "doggies"}}}
-        return comfy.run(prompt, executor).value("1").samples[0].caption
+    def ran(value: str = "doggies") -> bool:
+        prompt = {**graph(**{wired: ["0", 0]}), "0": {"class_type": "PrimitiveString", "inputs": {"value": value}}}
+        result = comfy.run(prompt, executor)
+        captions.append({sample.name: sample.caption for sample in result.value("1").samples}.get("3_dog/a.png"))
+        return "1" not in result.events_named("execution_cached")[0]["nodes"]
 
-    assert caption() == "a dog"
+    captions = []
+    assert ran() and not ran()
     (pictures / "3_dog" / "a.txt").write_text("edited")
-    assert caption() == "edited"
+    assert ran() and not ran() and captions[-1] == "edited"
+    assert ran("kittens") and not ran("kittens")
+    (pictures / "3_dog" / "a.txt").write_text("edited again")
+    assert ran() and not ran() and captions[-1] == "edited again"
+    (other / "3_dog" / "b.png").unlink()
+    assert ran("kittens") and not ran("kittens")
+    shutil.rmtree(other)
 
 
 @pytest.mark.parametrize("folder, says", [("doggie", "Did you mean 'doggies'"), ("", "folder is empty"), ("../output", "not a folder")])

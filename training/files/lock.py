@@ -20,6 +20,8 @@ from pathlib import Path
 
 import psutil
 
+from .atomic import put
+
 BEAT = 10.0
 SILENCE = 120.0
 """Seconds between two touches, and without one until a holder on another machine counts as gone."""
@@ -98,8 +100,12 @@ def _acquire(path: Path, own: Holder) -> None:
 
 
 def _create(path: Path, own: Holder) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(own)))
+    with path.open("xb", buffering=0) as file:
+        try:
+            put(file, json.dumps(asdict(own)).encode())
+        except OSError:
+            path.unlink()
+            raise
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from ..errors import FileError, StateError
+from ..errors import StateError
 from ..files.atomic import is_left_over
 from ..files.lock import Taken, locked
+from ..files.refusals import refused
 from .records import SAMPLES_FOLDER, THUMBNAILS_FOLDER, sample_file
 
 LOCK_NAME = "run.lock"
@@ -19,7 +20,8 @@ _FIRST_SAMPLES = sample_file(0, 0)[: -len("00.png")]
 
 @contextmanager
 def held(folder: Path) -> Iterator[Path]:
-    """The folder of a run that goes on. Raises StateError, naming who trains it, when another process does."""
+    """The folder of a run that goes on. Raises StateError, naming who trains it, when another process does, DiskError
+    when nothing can be written there."""
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(folder / LOCK_NAME))
@@ -29,7 +31,7 @@ def held(folder: Path) -> Iterator[Path]:
                 "there, or empty 'resume' on the Train LoRA node to start a new run."
             ) from taken
         except OSError as error:
-            raise _not_writable(folder, error) from error
+            raise refused(folder / LOCK_NAME, error) from error
         yield folder
 
 
@@ -37,7 +39,7 @@ def held(folder: Path) -> Iterator[Path]:
 def new_folder(root: Path, name: str) -> Iterator[Path]:
     """<root>/<name>, or with a counter: one that no run has. It is gone again after the block when no step was done in it.
 
-    `name` becomes a file name that every system takes.
+    `name` becomes a file name that every system takes. Raises DiskError where no folder can be made.
     """
     stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .") or "lora"
     with ExitStack() as stack:
@@ -52,7 +54,7 @@ def _first_free(root: Path, stem: str, stack: ExitStack) -> Path:
             if _take(folder, stack):
                 return folder
         except OSError as error:
-            raise _not_writable(root, error) from error
+            raise refused(folder, error) from error
         count += 1
 
 
@@ -104,10 +106,3 @@ def _remove_when_empty(folder: Path) -> None:
     for where, _, _ in os.walk(folder, topdown=False):
         with suppress(OSError):
             os.rmdir(where)
-
-
-def _not_writable(folder: Path, error: OSError) -> FileError:
-    return FileError(
-        f"nothing can be written to {folder} ({error.strerror or error}). Give ComfyUI the right to write there, or start it with another "
-        "--output-directory."
-    )

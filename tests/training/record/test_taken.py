@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pack.training.errors import FileError, StateError
+from pack.training.errors import DiskError, StateError
 from pack.training.files import lock
 from pack.training.record.records import SAMPLES_FOLDER, THUMBNAILS_FOLDER, sample_file, thumbnail_file
 from pack.training.record.taken import LOCK_NAME, held, new_folder
@@ -87,7 +87,7 @@ def test_the_second_is_refused_by_the_name_of_the_first(tmp_path):
 
 def test_where_nothing_can_be_written_is_said(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="nothing can be written to"), new_folder(tmp_path / "file", "run"):
+    with pytest.raises(DiskError, match="could not be written: folder gone"), new_folder(tmp_path / "file", "run"):
         pass
-    with pytest.raises(FileError, match="nothing can be written to"), held(tmp_path / "gone"):
+    with pytest.raises(DiskError, match="could not be written: folder gone"), held(tmp_path / "gone"):
         pass
