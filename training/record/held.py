@@ -15,7 +15,7 @@ class FromFirstStep:
     """
 
     def __init__(self, listener: Listener):
-        self.critical, self.name = listener.critical, getattr(listener, "name", repr(listener))
+        self.name, self.critical = listener.name, listener.critical
         self._listener = listener
         self._waiting: deque[Event] = deque()
         self._begun = self._goes_on = False

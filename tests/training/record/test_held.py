@@ -13,7 +13,7 @@ PROGRESS = Progress(phase="latents", done=1, total=2)
 
 
 class Told(list):
-    critical = False
+    name, critical = "told", False
 
     def __call__(self, event):
         self.append(event)
@@ -55,7 +55,7 @@ def test_a_listener_that_fails_once_is_told_the_rest(tmp_path, started, step):
         if len(told) == 1:
             raise OSError("no space")
 
-    fails_at_the_start.critical = False
+    fails_at_the_start.name, fails_at_the_start.critical = "it", False
     held = FromFirstStep(fails_at_the_start)
     events = [started(tmp_path), step(1), step(2)]
     held(events[0])
