@@ -1,5 +1,6 @@
 """What is trained is trained once: a Run that changes nothing of it gives the same LoRA on, whatever runs before Train LoRA."""
 
+import copy
 import shutil
 
 import pytest
@@ -41,7 +42,7 @@ def test_the_folders_content_decides_whatever_gives_its_name(comfy, run_prompt, 
     graph["dataset"]["inputs"]["folder"] = ["name", 0]
 
     def train() -> tuple[str, dict]:
-        result = run_prompt(graph, executor=executor)
+        result = run_prompt(copy.deepcopy(graph), executor=executor)  # ComfyUI writes its fingerprints into a prompt
         assert "train" not in result.events_named("execution_cached")[0]["nodes"], "ComfyUI calls the node each time"
         return result.value("train", 6).rsplit("/", 1)[1], result
 

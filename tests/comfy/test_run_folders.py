@@ -30,7 +30,8 @@ def test_a_start_that_fails_leaves_no_folder_and_a_resume_that_does_leaves_the_r
     from pack.host.model.denoiser import ComfyDenoiser
 
     def train(run_name="begun", *, on_event=None, **changes):
-        return run_prompt(train_graph(sd15_checkpoint, folder, run_name=run_name, **{"steps": 2, **changes}), on_event=on_event)
+        graph = train_graph(sd15_checkpoint, folder, run_name=run_name, **{"steps": 2, **changes})
+        return run_prompt(graph, executor=executor, on_event=on_event)
 
     def cancel(name, data):
         if name == "lora_canvas.run":
@@ -39,6 +40,7 @@ def test_a_start_that_fails_leaves_no_folder_and_a_resume_that_does_leaves_the_r
     def out_of_memory(*_):
         raise RuntimeError("out of memory")
 
+    executor = comfy.new_executor()
     train()
     before = content(runs / "begun")
     with pytest.raises(NodeFailed, match="Train LoRA: seed was 0, is now 1"):
