@@ -8,7 +8,8 @@ from ..training.data.advice.report import bucket_report
 from ..training.data.items import make_items
 from ..training.data.specs import CROPS, SMALL_BUCKETS, BucketSpec, crop_from
 from ..training.drawing.contact_sheet import crop_sheet
-from ..training.errors import SettingsError
+from ..training.errors import SettingsError, raise_problems
+from ..training.inputs import SHORT, shown, text_problems
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced
 
@@ -73,8 +74,9 @@ class BucketConfig(io.ComfyNode):
 
 
 def _numbers(text: str) -> tuple[int, ...]:
+    raise_problems(SettingsError, BucketSpec.WHERE, text_problems("more_resolutions", text, SHORT))
     parts = text.replace(";", ",").replace(" ", ",").split(",")
     try:
         return tuple(int(part) for part in parts if part.strip())
     except ValueError as error:
-        raise SettingsError(BucketSpec.WHERE, [f"more_resolutions is '{text}' but must be numbers such as 512, 768."]) from error
+        raise SettingsError(BucketSpec.WHERE, [f"more_resolutions is '{shown(text)}' but must be numbers such as 512, 768."]) from error

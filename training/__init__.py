@@ -20,11 +20,13 @@
     families    what a family of models is called and made of
     parts       a part that can be trained, its sections and blocks
     patterns    how people name modules
+    expressions  regular expressions in an engine whose time is bounded
     rules       lines of a pattern and its settings
     ops         which modules can carry an adapter
     registry    names with errors that suggest the one that was meant
     seeds       one seed from several
     errors      errors that name every problem and what to do
+    inputs      what a text may be that a person typed
     wording     lists and plurals in sentences
     version     the pack's version
 """

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from .errors import SettingsError
+from .inputs import shown
 
 T = TypeVar("T")
+LONGEST = 100
+"""Characters of a name for which near ones are sought: the time grows with the square."""
 
 
 def near_names(name: str, known: list[str]) -> str:
     """A phrase for an error message: "Did you mean 'x'? Known: a, b, c." Case does not matter."""
     lower = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5) if len(name) <= LONGEST else []
     hint = f"Did you mean {' or '.join(repr(lower[c]) for c in close)}? " if close else ""
     return f"{hint}Known: {', '.join(known)}."
 
@@ -42,7 +45,7 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The entry called `name`. Raises SettingsError that lists near names."""
         if name not in self._entries:
-            raise SettingsError(self.where, [f"unknown {self.kind} '{name}'. {near_names(name, self.names())}"])
+            raise SettingsError(self.where, [f"unknown {self.kind} '{shown(name)}'. {near_names(name, self.names())}"])
         return self._entries[name]
 
     def names(self) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from .inputs import LONG, shown, text_problems
 from .registry import near_names
 
 OFF = "off"
@@ -21,8 +22,10 @@ def read_lines(
     """([(pattern, {setting: number})] of the lines that can be read, what is wrong with the others).
 
     `settings` are the names that may be set, each with what reads its number; `off` sets lr to 0. Later settings of a
-    line win. Empty lines and what follows a # are passed over.
+    line win. Empty lines and what follows a # are passed over. A text that is too long is not read at all.
     """
+    if too_long := text_problems(widget, text, LONG):
+        return [], too_long
     rules, problems = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         content = line.split("#", 1)[0].strip()
@@ -30,7 +33,7 @@ def read_lines(
             continue
         pattern, colon, words = content.rpartition(":")
         if not colon or not pattern.strip():
-            problems.append(f"{widget}, line {number}: '{content}' has no ':'. Write for example '{example}'.")
+            problems.append(f"{widget}, line {number}: '{shown(content)}' has no ':'. Write for example '{example}'.")
             continue
         values, wrong = _values(words, settings)
         problems += [f"{widget}, line {number}: {problem}" for problem in wrong]
@@ -48,12 +51,12 @@ def _values(words: str, settings: Mapping[str, Callable[[str], Number]]) -> tupl
         if word == OFF:
             values["lr"] = 0.0
         elif name not in settings or not equals:
-            problems.append(f"'{word}' is not a setting. {near_names(name, [*settings, OFF])} Write for example lr=0.5.")
+            problems.append(f"'{shown(word)}' is not a setting. {near_names(name, [*settings, OFF])} Write for example lr=0.5.")
         else:
             try:
                 values[name] = settings[name](value)
             except ValueError:
-                problems.append(f"'{word}': '{value}' is not a number.")
+                problems.append(f"'{shown(word)}': '{shown(value)}' is not a number.")
     if not values and not problems:
         problems.append(f"nothing is set. Settings are {', '.join(settings)} and {OFF}.")
     return values, problems

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 
 from .errors import SettingsError, raise_problems
+from .inputs import SHORT, text_problems
 from .settings import free
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -75,6 +76,7 @@ class RunSpec:
             problems.append(f"save_every_n_minutes is {self.save_every_n_minutes} but must be at least 0 (0: off).")
         if self.precision is not None and self.precision not in PRECISIONS:
             problems.append(f"precision is '{self.precision}' but must be one of {', '.join(PRECISIONS)}, or auto.")
+        problems += text_problems("run_name", self.run_name, SHORT)
         if not self.run_name.strip():
             problems.append("run_name is empty. Give the run a name on the Train LoRA node; it names the folder and files.")
         raise_problems(SettingsError, "Train LoRA", problems)
@@ -99,6 +101,9 @@ class SamplingSpec:
 
     def problems(self) -> list[str]:
         found = [] if self.prompts else ["there is no prompt. Write one a line; use the trigger word of your captions."]
+        for number, prompt in enumerate(self.prompts, start=1):
+            found += text_problems(f"prompt {number}", prompt)
+        found += text_problems("negative", self.negative)
         for name, least in (("sampling_steps", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 found.append(f"{name} is {getattr(self, name)} but must be at least {least}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 
 from ...training.drawing.grid import labelled_grid
 from ...training.errors import SettingsError
+from ...training.inputs import SHORT, text_problems
 from ...training.lora_file.file import read_lora
 from ...training.specs import SamplingSpec
 from .. import compat
@@ -35,6 +37,8 @@ class Candidate:
 
 def parse_strengths(text: str) -> tuple[tuple[float, ...], list[str]]:
     """'0.5, 0.8, 1' -> (numbers, problems: what is no number)."""
+    if too_long := text_problems("strengths", text, SHORT):
+        return (), too_long
     parts = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
     problems = [f"'{part}' in strengths is no number. Write numbers such as 0.5, 0.7, 0.9, 1.0." for part in parts if not _is_number(part)]
     if not parts:
@@ -104,6 +108,6 @@ def _spread(paths: list[Path], most: int) -> list[Path]:
 
 def _is_number(text: str) -> bool:
     try:
-        return float(text) == float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False

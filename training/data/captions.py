@@ -14,13 +14,16 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from ..errors import DatasetError, raise_problems
 from ..seeds import mix_seed
 from .dataset import REGULARISATION, VALIDATION, Sample
 from .specs import CaptionSpec
 
 TRIGGER = "[trigger]"
-_INNERMOST_WILDCARD = re.compile(r"\{([^{}]*)\}")
+DEEPEST_WILDCARD = 100
+"""How deep wildcards may stand in one another."""
 
 
 def final_caption(sample: Sample, seed: int, epoch: int) -> str:
@@ -79,14 +82,6 @@ def _one_caption(caption: str, lines: str, rng: random.Random) -> str:
     return filled[0] if lines == "first" else rng.choice(filled)
 
 
-def expand_wildcards(caption: str, rng: random.Random) -> str:
-    """One choice of each {a|b}, innermost first; '{{' and '}}' are literal braces."""
-    caption = caption.replace("{{", "\0").replace("}}", "\1")
-    while _INNERMOST_WILDCARD.search(caption):
-        caption = _INNERMOST_WILDCARD.sub(lambda found: rng.choice(found[1].split("|")).strip(), caption)
-    return caption.replace("\0", "{").replace("\1", "}")
-
-
 def _mixed(caption: str, spec: CaptionSpec, trigger: str, rng: random.Random, *, still: bool) -> str:
     """The caption with its loose tags shuffled and dropped; fixed ones stay where they are."""
     marked = bool(spec.keep_tokens_separator) and spec.keep_tokens_separator in caption
@@ -132,3 +127,69 @@ def _glue(left: str, right: str, joiner: str) -> str:
 def has_word(text: str, word: str) -> bool:
     """Whether `word` (any case) stands in `text` on its own, not inside a longer word; False for ''."""
     return bool(word) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+@dataclass(eq=False)
+class _Wildcard:
+    """What stands between a pair of braces: its options, each a list of texts and of wildcards inside it."""
+
+    start: int
+    options: "list[list[str | _Wildcard]]" = field(default_factory=lambda: [[]])
+    height: int = 1
+    chosen: str = ""
+
+
+def expand_wildcards(caption: str, rng: random.Random) -> str:
+    """One choice of each {a|b}, innermost first; '{{' and '}}' are literal braces, and so is a brace without its other one.
+
+    Raises DatasetError for wildcards that are more than DEEPEST_WILDCARD deep.
+    """
+    whole, wildcards = _read(caption)
+    raise_problems(DatasetError, CaptionSpec.WHERE, [problem for problem in [_too_deep(wildcards)] if problem])
+    for wildcard in sorted(wildcards, key=lambda wildcard: (wildcard.height, wildcard.start)):
+        wildcard.chosen = _joined(rng.choice(wildcard.options)).strip()
+    return _joined(whole).replace("\0", "{").replace("\1", "}")
+
+
+def wildcard_problem(caption: str) -> str | None:
+    """Why the wildcards of a caption cannot be expanded, as a phrase."""
+    return _too_deep(_read(caption)[1])
+
+
+def _too_deep(wildcards: "list[_Wildcard]") -> str | None:
+    depth = max((wildcard.height for wildcard in wildcards), default=0)
+    return f"{{wildcards}} stand {depth:,} deep in one another, but may be {DEEPEST_WILDCARD} deep" if depth > DEEPEST_WILDCARD else None
+
+
+def _read(caption: str) -> "tuple[list[str | _Wildcard], list[_Wildcard]]":
+    """(the caption as a list of texts and wildcards, every wildcard in it), in one pass; literal braces as control characters."""
+    text = caption.replace("{{", "\0").replace("}}", "\1")
+    closed: list[_Wildcard] = []
+    stack = [_Wildcard(-1)]
+    for at, char in enumerate(text):
+        if char == "{":
+            stack.append(_Wildcard(at))
+        elif char == "}" and len(stack) > 1:
+            inner = stack.pop()
+            closed.append(inner)
+            stack[-1].options[-1].append(inner)
+            stack[-1].height = max(stack[-1].height, inner.height + 1)
+        elif char == "|" and len(stack) > 1:
+            stack[-1].options.append([])
+        else:
+            stack[-1].options[-1].append(char)
+    return _unclosed(stack), closed
+
+
+def _unclosed(stack: list[_Wildcard]) -> "list[str | _Wildcard]":
+    """The text of those whose brace was never closed: it is a brace, and their bars are bars."""
+    whole: list[str | _Wildcard] = []
+    for place, opened in enumerate(stack):
+        whole += ["{"] if place else []
+        for number, option in enumerate(opened.options):
+            whole += ["|", *option] if number else option
+    return whole
+
+
+def _joined(parts: "list[str | _Wildcard]") -> str:
+    return "".join(part if isinstance(part, str) else part.chosen for part in parts)

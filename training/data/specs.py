@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import SettingsError, raise_problems
+from ..inputs import SHORT, text_problems
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -152,6 +153,9 @@ class CaptionSpec:
                 problems.append(f"{name} is {getattr(self, name)} but must be at least {least}.")
         if self.lines not in LINES:
             problems.append(f"lines is '{self.lines}' but must be one of {', '.join(LINES)}.")
+        for name in ("prefix", "suffix", "trigger", "keep_tokens_separator", "secondary_separator", "separator"):
+            widget = "trigger_word" if name == "trigger" else name
+            problems += text_problems(widget, getattr(self, name), SHORT)
         if not self.separator:
             problems.append("separator is empty. Use ',' (a comma) unless your tags are split by something else.")
         raise_problems(SettingsError, self.WHERE, problems)

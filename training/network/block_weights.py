@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from typing import TypedDict, cast, get_type_hints
 
 from ..errors import SettingsError, raise_problems
+from ..inputs import LONG, shown, text_problems
+from ..patterns import pattern_problem
 from ..rules import read_lines
 
 WHERE = "Block Weights"
+HIGHEST_RANK = 8192
+"""Above the width of nearly every layer: what is more could not be used, and would fill the memory."""
 
 
 class _Settings(TypedDict, total=False):
@@ -47,8 +51,8 @@ class BlockWeights:
 
     def __post_init__(self) -> None:
         problems = [f"lr weight {value} is not a finite number." for value in self.lr if not math.isfinite(value)]
-        problems += [f"rank {value:g} must be a whole number of at least 0." for value in self.ranks if value < 0 or value % 1]
-        problems += [f"alpha {value:g} must be above 0." for value in self.alphas if not value > 0]
+        problems += [f"rank {value:g} must be a whole number from 0 to {HIGHEST_RANK:,}." for value in self.ranks if not _is_rank(value)]
+        problems += [f"alpha {value:g} must be a finite number above 0." for value in self.alphas if not 0 < value < math.inf]
         for rule in self.rules:
             problems += _problems(rule)
         raise_problems(SettingsError, WHERE, problems)
@@ -65,7 +69,11 @@ def read_rules(text: str) -> tuple[BlockRule, ...]:
 
 
 def read_numbers(name: str, text: str) -> tuple[float, ...]:
-    """Numbers separated by commas or blanks; none for an empty text. An empty place between commas is 0, as in kohya's."""
+    """Numbers separated by commas or blanks; none for an empty text. An empty place between commas is 0, as in kohya's.
+
+    Raises SettingsError for a text that is too long, and for what is no number.
+    """
+    raise_problems(SettingsError, WHERE, text_problems(name, text, LONG))
     content = text.strip().strip("[]")
     if not content:
         return ()
@@ -75,20 +83,25 @@ def read_numbers(name: str, text: str) -> tuple[float, ...]:
         try:
             numbers.append(float(word) if word.strip() else 0.0)
         except ValueError:
-            raise SettingsError(WHERE, [f"{name}: '{word.strip()}' is not a number. Write numbers separated by commas."]) from None
+            raise SettingsError(WHERE, [f"{name}: '{shown(word.strip())}' is not a number. Write numbers separated by commas."]) from None
     return tuple(numbers)
 
 
 def _problems(rule: BlockRule) -> list[str]:
-    found = []
+    wrong = pattern_problem(rule.where)
+    found = [wrong] if wrong else []
     if rule.lr is not None and not math.isfinite(rule.lr):
         found.append(f"'{rule.where}': lr is {rule.lr}, which is not a finite number.")
     for name in ("rank", "conv_rank"):
         value = getattr(rule, name)
-        if value is not None and value < 0:
-            found.append(f"'{rule.where}': {name} is {value} but must be at least 0 (0: not trained).")
+        if value is not None and not _is_rank(value):
+            found.append(f"'{rule.where}': {name} is {value:,} but must be from 0 to {HIGHEST_RANK:,} (0: not trained).")
     for name in ("alpha", "conv_alpha"):
         value = getattr(rule, name)
-        if value is not None and not value > 0:
-            found.append(f"'{rule.where}': {name} is {value:g} but must be above 0.")
+        if value is not None and not 0 < value < math.inf:
+            found.append(f"'{rule.where}': {name} is {value:g} but must be a finite number above 0.")
     return found
+
+
+def _is_rank(value: float) -> bool:
+    return 0 <= value <= HIGHEST_RANK and value % 1 == 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError, raise_problems
+from ..inputs import text_problems
 from .block_weights import BlockWeights
 from .kinds.options import WHERE, Options
 
@@ -26,6 +27,10 @@ class TargetSpec:
     preset: str = "attention + feed-forward"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = text_problems("include", "\n".join(self.include)) + text_problems("exclude", "\n".join(self.exclude))
+        raise_problems(SettingsError, WHERE, problems)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
     kinds       the optimizers by name: where each comes from, its defaults, its habits
     others      every other optimizer of pytorch-optimizer that can be used
     arguments   'extra arguments': parsed, and checked against the optimizer's own
+    rehearsal   two updates of a few numbers: whether those arguments can be computed with
     rules       'group rules': settings for some of the parameters, and which those are
     schedules   Schedule: the learning rate's multiplier, a pure function of the step; the curves to choose from
     spec        OptimizerSpec: all choices together, checked at birth

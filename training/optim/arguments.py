@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..inputs import SHORT, shown, text_problems
 from ..registry import near_names
 
 # Set by widgets of their own, or by the pack.
@@ -31,8 +32,10 @@ def parse_arguments(text: str) -> tuple[dict[str, Any], list[str]]:
     """`name=value` pairs, parted by blanks, commas or lines -> (arguments, problems).
 
     Values are Python literals that JSON can hold, since run.json tells them; `0.9,0.99` is a tuple; `true`, `false` and
-    `none` may be written small; anything else is text.
+    `none` may be written small; anything else is text. A text that is too long is not read at all.
     """
+    if too_long := text_problems("extra_arguments", text, SHORT):
+        return {}, too_long
     arguments: dict[str, Any] = {}
     problems = []
     end = 0
@@ -80,14 +83,14 @@ def _literal(value: str) -> Any:
     try:
         found = ast.literal_eval(value)
         json.dumps(found, allow_nan=False)
-    except (ValueError, TypeError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return value
     return found
 
 
 def _stray(text: str) -> list[str]:
     left = text.strip(" \t\r\n,;")
-    return [f"extra_arguments: '{left}' is not name=value. Write for example: betas=0.9,0.99 eps=1e-8"] if left else []
+    return [f"extra_arguments: '{shown(left)}' is not name=value. Write for example: betas=0.9,0.99 eps=1e-8"] if left else []
 
 
 def _fits(value: Any, default: Any) -> bool:

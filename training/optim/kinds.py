@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,23 @@ class OptimizerKind:
             raise SettingsError(
                 WHERE, [f"the installed {library} is too old to have {self.class_name}. Update it, or choose another optimizer."]
             ) from error
+
+    def made(
+        self, groups: list[dict[str, Any]], extra: Mapping[str, Any], *, lr: float, weight_decay: float, total_steps: int | None
+    ) -> "torch.optim.Optimizer":
+        """The optimizer over torch's parameter groups; `extra` are the user's own arguments. Raises what its constructor raises."""
+        constructor = self.load()
+        accepted = inspect.signature(constructor.__init__).parameters
+        arguments = dict(self.defaults)
+        if total_steps is not None:
+            arguments |= dict.fromkeys(self.length_arguments, total_steps)
+        arguments |= extra
+        if "lr" in accepted:
+            # The groups carry the rates, which may be negative; constructors refuse that in this argument only.
+            arguments["lr"] = abs(lr) or self.usual_rate
+        if "weight_decay" in accepted:
+            arguments["weight_decay"] = weight_decay
+        return constructor(groups, **arguments)
 
 
 optimizers: Registry[OptimizerKind] = Registry("optimizer", WHERE)

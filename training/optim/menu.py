@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import SettingsError, raise_problems
+from ..inputs import SHORT, shown, text_problems
 from ..registry import Registry, near_names
 from . import schedules
 from .arguments import parse_arguments
@@ -77,7 +78,7 @@ def optimizer_from(knobs: Knobs) -> OptimizerSpec:
 
 def read_pieces(text: str) -> schedules.PiecewiseConstant:
     """'1:500,0.5:800,0.1' -> 1 before step 500, 0.5 before 800, 0.1 from there on; without pieces when it cannot be read."""
-    if not _PIECES.fullmatch(text):
+    if len(text) > SHORT or not _PIECES.fullmatch(text):
         return schedules.PiecewiseConstant()
     *bounded, last = text.split(",")
     pairs = [piece.split(":") for piece in bounded]
@@ -95,8 +96,9 @@ def _curve(knobs: Knobs) -> tuple[schedules.Curve, list[str]]:
     if chosen is None:
         problems.append(f"unknown scheduler '{knobs.scheduler}'. {near_names(knobs.scheduler, SCHEDULERS.names())}")
     if isinstance(chosen, schedules.PiecewiseConstant) and not chosen.pieces:
+        problems += text_problems("scheduler_pieces", knobs.scheduler_pieces, SHORT)
         problems.append(
-            f"scheduler_pieces is '{knobs.scheduler_pieces}' but must be like '1:500,0.5:800,0.1': full rate until step 500, "
+            f"scheduler_pieces is '{shown(knobs.scheduler_pieces)}' but must be like '1:500,0.5:800,0.1': full rate until step 500, "
             "half until 800, a tenth to the end."
         )
     return chosen or schedules.Schedule().curve, problems

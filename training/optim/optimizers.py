@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Protocol, cast
 
@@ -24,20 +23,11 @@ def build_optimizer(
 
     Raises SettingsError for settings that the optimizer refuses, MissingLibraryError without its library.
     """
-    kind = spec.kind
-    constructor = kind.load()
-    accepted = inspect.signature(constructor.__init__).parameters
-    arguments = dict(kind.defaults)
-    if total_steps is not None:
-        arguments |= dict.fromkeys(kind.length_arguments, total_steps)
-    arguments |= spec.extra_arguments
-    if "lr" in accepted:
-        # The groups carry the rates, which may be negative; constructors refuse that in this argument only.
-        arguments["lr"] = abs(spec.learning_rate) or kind.usual_rate
-    if "weight_decay" in accepted:
-        arguments["weight_decay"] = spec.weight_decay
+    chosen = torch_groups(spec, groups, names)
     try:
-        return constructor(torch_groups(spec, groups, names), **arguments)
+        return spec.kind.made(
+            chosen, spec.extra_arguments, lr=spec.learning_rate, weight_decay=spec.weight_decay, total_steps=total_steps
+        )
     except (TypeError, ValueError, AssertionError) as error:
         raise SettingsError(
             WHERE, [f"{spec.optimizer} refuses its settings: {error}. Check extra_arguments, weight_decay and learning_rate."]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from ..parts import Section
-from ..patterns import matching
+from ..patterns import matching, pattern_problem
 from ..rules import read_lines
 
 _SETTINGS = {"lr": float, "lr_scale": float, "weight_decay": float}
@@ -38,7 +38,8 @@ class GroupRule:
         ]
         if self.settings.get("weight_decay", 0) < 0:
             found.append(f"group_rules: '{self.pattern}': weight_decay must be at least 0, got {self.settings['weight_decay']:g}.")
-        return found
+        wrong = pattern_problem(self.pattern)
+        return [*found, f"group_rules: {wrong}"] if wrong else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ those of diffusers and kohya: a warm-up rises from 0 in equal steps, so its very
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
@@ -21,6 +22,10 @@ class _Curve:
     has_warmup: ClassVar[bool] = True
 
     def problems(self) -> list[str]:
+        return []
+
+    def warnings(self) -> list[str]:
+        """What is allowed but rarely meant."""
         return []
 
     def shape(self, warmup: int, total_steps: int) -> Multiplier:
@@ -110,6 +115,18 @@ class PiecewiseConstant(_Curve):
     pieces: tuple[tuple[float, int], ...] = ()
     last: float = 1.0
 
+    def problems(self) -> list[str]:
+        factors = (*(factor for factor, _ in self.pieces), self.last)
+        endless = [factor for factor in factors if not math.isfinite(factor)]
+        return [f"scheduler_pieces holds the factor {factor:g}, but must hold finite numbers." for factor in endless]
+
+    def warnings(self) -> list[str]:
+        return [
+            f"scheduler_pieces: no step has the factor {factor:g}, because a piece until step {before} stands before its {until}."
+            for (_, before), (factor, until) in zip(self.pieces, self.pieces[1:])
+            if until <= before
+        ]
+
     def shape(self, warmup: int, total_steps: int) -> Multiplier:
         return lambda step: next((factor for factor, until in self.pieces if step < until), self.last)
 
@@ -139,8 +156,8 @@ class Schedule:
     def warnings(self) -> list[str]:
         """What is allowed but rarely meant."""
         if self.curve.has_warmup or not self.warmup_steps:
-            return []
-        return [f"scheduler {self.curve.name} has no warm-up, so warmup_steps {self.warmup_steps} is not used. "
+            return self.curve.warnings()
+        return [*self.curve.warnings(), f"scheduler {self.curve.name} has no warm-up, so warmup_steps {self.warmup_steps} is not used. "
                 "Choose constant_with_warmup."]  # fmt: skip
 
     def warmup(self, total_steps: int) -> int:

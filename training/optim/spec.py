@@ -14,6 +14,7 @@ from ..settings import free
 from .arguments import argument_problems
 from .kinds import WHERE, OptimizerKind, optimizers
 from .others import REFUSED
+from .rehearsal import rehearsal_problems
 from .rules import GroupRule
 from .schedules import Constant, ConstantWithWarmup, Schedule, outside
 
@@ -49,7 +50,8 @@ class OptimizerSpec:
         problems += [problem for rule in self.group_rules for problem in rule.problems()]
         # Only then is the optimizer's library imported.
         if self.extra_arguments and known:
-            problems += argument_problems(self.optimizer, self.kind.load(), self.extra_arguments)
+            wrong = argument_problems(self.optimizer, self.kind.load(), self.extra_arguments)
+            problems += wrong or rehearsal_problems(self.optimizer, self.kind, self.extra_arguments)
         raise_problems(SettingsError, WHERE, problems)
 
     @property

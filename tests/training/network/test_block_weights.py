@@ -126,3 +126,18 @@ def test_the_report_tells_what_a_rule_switches_off():
     report = network_report(spec, [part_of(Tower(depth=2))], "Tower")
     assert ("'layers' matches 8 layers, 2 of them trained: "
             "layers.0.attn1.to_q, layers.0.attn1.to_out.0, layers.0.ff.0, layers.0.ff.2 and 4 more") in report
+
+
+def test_what_would_fill_the_memory_or_never_end_is_refused():
+    with pytest.raises(SettingsError, match="rules has 210,000 characters"):
+        read_rules("proj_in: off\nlayers: off\n" * 8_400)
+    with pytest.raises(SettingsError, match="rank is 99,999,999,999 but must be from 0 to 8,192"):
+        BlockWeights(rules=read_rules("layers 0: rank=99999999999"))
+    with pytest.raises(SettingsError, match="alpha is inf but must be a finite number above 0"):
+        BlockWeights(rules=read_rules("layers 0: alpha=inf"))
+    with pytest.raises(SettingsError, match="a pattern has 5,000 characters"):
+        BlockWeights(rules=read_rules("x" * 5_000 + ": off"))
+    with pytest.raises(SettingsError, match="ranks has 100,000 characters"):
+        read_numbers("ranks", "1" * 100_000)
+    with pytest.raises(SettingsError, match="rank inf must be a whole number from 0 to 8,192"):
+        BlockWeights(ranks=(float("inf"),))

@@ -98,3 +98,22 @@ def test_ranges(text, numbers):
 @pytest.mark.parametrize("text", ["", "1-", "-1", "a", "1,,2"])
 def test_ranges_that_cannot_be_read(text):
     assert ranges(text)[1]
+
+
+def test_limits_of_a_pattern_are_said():
+    names = ["layers.0.attn1.to_q"]
+    section = Section("layers", r"^layers\.(\d+)\.")
+    assert "'0-300000000' goes beyond 9,999" in matching("layers 0-300000000", names, [section])[1]
+    assert matching("layers 0-9999", names, [section]) == ({names[0]}, None)
+    for pattern in ("x" * 100_000, "/" + "x" * 100_000 + "/", "*" * 100_000):
+        chosen, problem = matching(pattern, names)
+        assert not chosen and "a pattern has 100,0" in problem and "may have 1,000" in problem and len(problem) < 200
+    with pytest.raises(SettingsError, match="include has 100,000 characters"):
+        TargetSpec(include=("x" * 100_000,))
+
+
+def test_a_pattern_that_would_never_end_matches_nothing(parts):
+    with pytest.raises(SettingsError, match="matches no module"):
+        chosen(parts, include=[r"/(\w+\.?)+!/"])
+    with pytest.raises(SettingsError, match="look-around"):
+        chosen(parts, exclude=["/attn(?!1)/"])

@@ -58,3 +58,19 @@ def test_switches_of_pytorch_optimizer():
     assert problems("Lion", cautious=True) == []
     assert "True or False" in problems("Lion", cautious=3)[0]
     assert problems("AdamW", cautious=True) != []
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000, "eps=" + "9" * 100_000, "a=" + " ," * 50_000])
+def test_a_very_long_text_is_not_read(text):
+    arguments, problems = parse_arguments(text)
+    assert not arguments
+    assert len(problems) == 1 and "but may have 2,000" in problems[0]
+
+
+def test_half_a_character_is_named():
+    assert "half a character behind 'precision='" in parse_arguments("precision=\ud83d")[1][0]
+
+
+@pytest.mark.parametrize("value", ["[" * 900, "-" * 1900 + "1", "(" * 150 + ")" * 150])
+def test_what_python_cannot_read_is_text(value):
+    assert isinstance(parse_arguments(f"x={value}")[0]["x"], (str, tuple))

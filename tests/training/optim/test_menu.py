@@ -36,7 +36,7 @@ def test_the_rest_of_a_schedule():
     assert spec.schedule == Schedule(Constant(), warmup_steps=7, warmup_percent=0, min_lr_ratio=0.2)
 
 
-@pytest.mark.parametrize("text", ["", "1", "1:5", "1:5,", "1:0.5,1", "1:5;1", "1:-5,1", "1e:5,1", "a:5,1", "1:10:0.5"])
+@pytest.mark.parametrize("text", ["", "1", "1:5", "1:5,", "1:0.5,1", "1:5;1", "1:-5,1", "1e:5,1", "e:1,e", "a:5,1", "1:10:0.5"])
 def test_pieces_that_cannot_be_read(text):
     assert read_pieces(text) == PiecewiseConstant()
     with pytest.raises(SettingsError, match=f"scheduler_pieces is '{text}' but must be like"):
@@ -83,3 +83,23 @@ def test_a_run_that_goes_on_may_change_its_schedule_but_not_its_arguments():
     same = from_widgets(extra_arguments="betas=(0.9, 0.99)", group_rules="a: lr=1.0  # the same", scheduler="linear", warmup_steps=3)
     assert differences(saved, same) == []
     assert differences(saved, from_widgets(group_rules="a: lr=1")) == ["extra_arguments was {'betas': [0.9, 0.99]}, is now not set"]
+
+
+def test_pieces_that_no_step_has_are_told():
+    spec = from_widgets(scheduler="piecewise_constant", scheduler_pieces="1:500,0.5:300,0.1")
+    assert "no step has the factor 0.5, because a piece until step 500 stands before its 300" in spec.warnings()[0]
+    assert not [w for w in from_widgets(scheduler="piecewise_constant", scheduler_pieces="1:500,0.5:800,0.1").warnings() if "pieces" in w]
+
+
+def test_pieces_without_bounds_are_refused():
+    with pytest.raises(SettingsError, match="holds the factor inf"):
+        from_widgets(scheduler="piecewise_constant", scheduler_pieces="1e999:500,0.1")
+    with pytest.raises(SettingsError, match="scheduler_pieces has 100,000 characters"):
+        from_widgets(scheduler="piecewise_constant", scheduler_pieces="1" * 100_000)
+
+
+def test_rules_that_are_too_long_are_refused():
+    with pytest.raises(SettingsError, match="group_rules has 120,000 characters"):
+        from_widgets(group_rules="attn: off\n" * 12_000)
+    with pytest.raises(SettingsError, match="a pattern has 5,000 characters"):
+        from_widgets(group_rules="*" * 5_000 + ": off")

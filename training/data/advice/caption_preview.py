@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from ...errors import SettingsError
+from ...errors import DatasetError, SettingsError, raise_problems
+from ...inputs import shown as clipped
 from ...registry import near_names
 from ..batches import draw_seed
 from ..captions import caption_variants, final_caption
 from ..dataset import Dataset, Sample
+from .check import unfit_captions
 
 WHERE = "Caption Preview"
 LIMITS = (77, 225, 512)
@@ -22,10 +24,12 @@ CountTokens = Callable[[str], int]
 def preview_captions(dataset: Dataset, picture: str, draws: int, seed: int, count_tokens: CountTokens | None = None) -> str:
     """The first `draws` captions of the pictures that `picture` names, as a run with this seed draws them.
 
-    `picture` is a number from 1, a part of a name, or '' for the first picture of each folder.
+    `picture` is a number from 1, a part of a name, or '' for the first picture of each folder. Raises SettingsError for a picture
+    that there is not, and DatasetError for captions that no run would take.
     """
-    parts = []
-    for index, sample in chosen(dataset.samples, picture):
+    parts, shown = [], chosen(dataset.samples, picture)
+    raise_problems(DatasetError, WHERE, unfit_captions(sample for _, sample in shown))
+    for index, sample in shown:
         lines = [f"{sample.name} ({len(caption_variants(sample))} different texts)"]
         for number, (epoch, repeat) in enumerate(_appearances(sample, draws), start=1):
             text = final_caption(sample, draw_seed(seed, epoch, index, repeat), epoch)
@@ -51,7 +55,9 @@ def chosen(samples: Sequence[Sample], picture: str) -> list[tuple[int, Sample]]:
     found = [entry for entry in numbered if wanted.lower() in entry[1].name.lower()]
     if not found:
         names = near_names(wanted, [sample.name for sample in samples][:40])
-        raise SettingsError(WHERE, [f"picture '{picture}' is neither a number from 1 to {len(samples)} nor part of a name. {names}"])
+        raise SettingsError(
+            WHERE, [f"picture '{clipped(picture)}' is neither a number from 1 to {len(samples)} nor part of a name. {names}"]
+        )
     return found[:10]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from ...inputs import LONG, half_character
 from ...wording import count, some
-from ..captions import TRIGGER
+from ..captions import TRIGGER, wildcard_problem
 from ..dataset import REGULARISATION, Dataset, Sample
 
 
 def caption_problems(dataset: Dataset) -> tuple[str, ...]:
-    """Pictures that would be trained without any text, and [trigger] placeholders without a trigger word."""
+    """Pictures that would be trained without any text, [trigger] placeholders without a trigger word, and captions that no text
+    encoder can be given."""
     missing, unfilled = [], []
     for sample in dataset.samples:
         spec = sample.captions
@@ -29,7 +33,28 @@ def caption_problems(dataset: Dataset) -> tuple[str, ...]:
             f"{count(len(unfilled), 'caption')} with {TRIGGER} but no trigger word is set: {some(unfilled)}. Set trigger_word on "
             "Load Dataset or Caption Config."
         )
-    return tuple(problems)
+    return (*problems, *unfit_captions(dataset.samples))
+
+
+def unfit_captions(samples: Iterable[Sample]) -> Iterator[str]:
+    """Captions that are too long, hold half a character, or wildcards that are too deep; the same fault is said once."""
+    found: dict[str, list[str]] = {}
+    for sample in samples:
+        if sample.condition is None and (problem := _unfit(sample)):
+            found.setdefault(problem, []).append(sample.name)
+    for problem, names in found.items():
+        yield f"{some(names)}: {problem}"
+
+
+def _unfit(sample: Sample) -> str | None:
+    text = sample.caption or sample.class_words
+    if problem := half_character(text):
+        return f"the caption {problem}"
+    longest = max((len(line) for line in ([text] if sample.captions.lines == "all" else text.splitlines())), default=0)
+    if longest > LONG:
+        return f"the caption has {longest:,} characters, but may have {LONG:,}. Shorten it."
+    problem = wildcard_problem(text) if sample.captions.wildcards else None
+    return f"{problem}. Write them flatter, or switch wildcards off on Caption Config." if problem else None
 
 
 def _has_text(sample: Sample) -> bool:
