@@ -41,9 +41,10 @@ def searching(expression: str) -> tuple[Callable[[str], bool], str | None]:
 def _engine():
     try:
         import re2
-        from re2 import Options as _  # pyre2, another package, goes by the same name and has none
-    except ImportError as error:
-        raise MissingLibraryError("google-re2", "a regular expression between slashes") from error
+    except ImportError:
+        re2 = None
+    if not hasattr(re2, "Options"):  # absent, or pyre2, another package that goes by the same name
+        raise MissingLibraryError("google-re2", "a regular expression between slashes")
     return re2
 
 
