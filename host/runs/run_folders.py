@@ -13,7 +13,7 @@ from ...training.record.loss_plot import PLOT_NAME
 from ...training.record.records import SAMPLES_FOLDER, THUMBNAILS_FOLDER
 from ...training.record.taken import held, new_folder
 from ...training.registry import near_names
-from ...training.run.state import FILE_NAME
+from ...training.run.state import FILE_NAME, LAST_GOOD, LAST_GOOD_NAME
 from ...training.specs import RunSpec
 
 PICTURE_FOLDERS = (SAMPLES_FOLDER, THUMBNAILS_FOLDER)
@@ -73,12 +73,12 @@ def run_folder(run: RunSpec) -> Iterator[tuple[Path, Path | None]]:
             yield folder, None
         return
     with held(folder_to_resume(run.resume)) as folder:
-        yield folder, state_file(folder)
+        yield folder, state_file(folder, run.resume)
 
 
 def folder_to_resume(resume: str) -> Path:
-    """The folder of the run that `resume` names: 'latest', a run's name, or its folder's path below the runs."""
-    wanted = resume.strip()
+    """The folder of the run that `resume` names: 'latest', a run's name, or its folder's path below the runs; LAST_GOOD may follow."""
+    wanted = resume.strip().removesuffix(LAST_GOOD)
     resumable = [folder for folder in list_runs() if state_file(folder).is_file()]
     if not resumable:
         raise SettingsError("Train LoRA", [
@@ -95,5 +95,11 @@ def folder_to_resume(resume: str) -> Path:
     return folder
 
 
-def state_file(folder: Path) -> Path:
-    return folder / "state" / FILE_NAME
+def state_file(folder: Path, resume: str = "") -> Path:
+    """Where the state lies that `resume` asks for. Raises StateError where LAST_GOOD follows, and none was kept."""
+    if not resume.strip().endswith(LAST_GOOD):
+        return folder / "state" / FILE_NAME
+    kept = folder / "state" / LAST_GOOD_NAME
+    if not kept.is_file():
+        raise StateError(f"the run '{folder.name}' has never gone bad, so no earlier state of it was kept. Write '{folder.name}' into resume.")
+    return kept

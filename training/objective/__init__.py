@@ -7,6 +7,7 @@
     loss          L2, L1, Huber, smooth L1, log-cosh on that error
     weights       min-SNR, debiased and other weights by noise level
     mask          which part of a picture counts
+    divergence    whether the losses run away from those of the first steps
     preservation  holding the base model's behaviour (the same weights with the adapter off)
     widget        a setting of a choice and the widget that sets it, as one field
     spec          ObjectiveSpec: all choices together, checked at birth

@@ -1,4 +1,4 @@
-"""Gradient norms, clipping and finite checks. All of it stands before the update."""
+"""Norms, clipping and finite checks. Nothing here makes the host wait for the device, but what names the tensors that are not finite."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from torch import Tensor
 from ..errors import NonFiniteError
 
 
-def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:
-    """The Euclidean norm of all gradients together, fp32 (); parameters without a gradient do not count."""
-    norms = [torch.linalg.vector_norm(p.grad, dtype=torch.float32) for p in parameters if p.grad is not None]
+@torch.no_grad()
+def total_norm(tensors: Iterable[Tensor]) -> Tensor:
+    """The Euclidean norm of all of them together, fp32 (): finite if, and only if, they are (below 1e19)."""
+    norms = [torch.linalg.vector_norm(tensor, dtype=torch.float32) for tensor in tensors]
     if not norms:
         return torch.zeros(())
     return torch.linalg.vector_norm(torch.stack([norm.to(norms[0].device) for norm in norms]))
+
+
+def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:
+    """The norm of all gradients together, fp32 (); parameters without a gradient do not count."""
+    return total_norm(p.grad for p in parameters if p.grad is not None)
 
 
 @torch.no_grad()
@@ -25,19 +31,29 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     A norm that is inf or NaN leaves the gradients untouched: the caller decides.
     """
     norm = gradient_norm(parameters)
-    if max_norm > 0 and torch.isfinite(norm) and norm > max_norm:
+    if max_norm > 0:
+        factor = torch.where((norm > max_norm) & norm.isfinite(), max_norm / norm, 1.0)
         for parameter in parameters:
             if parameter.grad is not None:
-                parameter.grad.mul_((max_norm / norm).to(parameter.grad.device))
+                parameter.grad.mul_(factor.to(parameter.grad.device))
     return norm
 
 
 def require_finite_gradients(parameters: Iterable[tuple[str, Tensor]]) -> None:
     """Raises NonFiniteError that names the first parameters, as (name, parameter), whose gradient is not finite."""
-    bad = [name for name, parameter in parameters if parameter.grad is not None and not bool(parameter.grad.isfinite().all())]
+    bad = not_finite((name, parameter.grad) for name, parameter in parameters if parameter.grad is not None)
     if bad:
-        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise NonFiniteError(
-            f"the gradient of {', '.join(bad[:3])}{more} is not a finite number; nothing was updated. Lower the learning "
+            f"the gradient of {first_of(bad)} is not a finite number; nothing was updated. Lower the learning "
             "rate, or set precision to bf16 or fp32 on the Train LoRA node."
         )
+
+
+def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
+    """The names of those that hold an infinity or a NaN."""
+    return [name for name, tensor in tensors if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
+
+
+def first_of(names: Sequence[str]) -> str:
+    """At most three of them, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -11,6 +11,7 @@
     checkpoints     what happens between steps: LoRA files, and a state to go on from
     state           that state, as a file
     resume/         a run that goes on: what it was, and what has changed since
+    loss_watch      what happens between steps: a run that falls apart is told so
     control         wishes from outside
     gradient_check  whether a model that nobody has seen train passes on true gradients
     carry_out       start to end, whatever ends it

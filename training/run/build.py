@@ -25,6 +25,7 @@ from ..network.assistant import build_assistant, require_additive
 from ..network.build import Network, build_network, prepare
 from ..network.fitting import warnings
 from ..network.targets import Names
+from ..objective.divergence import Divergence
 from ..objective.objective import Objective
 from ..objective.preservation import BlankCaption, FewSteps, SwappedCaption
 from ..optim.ema import EMA
@@ -39,6 +40,7 @@ from ..specs import RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
 from .feed import Feed
+from .loss_watch import LossWatch
 from .previews import Previews
 from .resume.identity import identity
 from .stepper import Stepper
@@ -84,10 +86,10 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     _warn(order, emit)
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
-    meter = MemoryMeter(order.denoiser.device)
+    meter, updater = MemoryMeter(order.denoiser.device), _updater(order, network, total_steps)
     trainer = Trainer(
-        plan=plan, stepper=stepper, updater=_updater(order, network, total_steps), control=control, emit=emit,
-        memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps,
+        plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
+        memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps, divergence=Divergence(unlearns=_unlearns(updater)),
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(
@@ -98,7 +100,8 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
         every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best,
     )
     shown = [sample for sample in recipe.dataset.samples if sample.references]
-    trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation, checkpoints)
+    watch = LossWatch(trainer, checkpoints.state_path)
+    trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation, watch, checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings)
 
 
@@ -153,6 +156,10 @@ def _updater(order: Order, network: Network, total_steps: int) -> Updater:
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
         scale_gradients=order.scale_gradients, device=order.denoiser.device,
     )
+
+
+def _unlearns(updater: Updater) -> bool:
+    return any(group["base_lr"] < 0 for group in updater.optimizer.param_groups)
 
 
 def module_names(parts: Sequence[Trainable], network: Network) -> ModuleNames:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import DiskError
+from ..errors import DiskError, NonFiniteError
 from ..events import Emitter, Message, RunEnded, RunStarted
 from ..files.atomic import remove_left_overs
 from ..network.attach import attached
@@ -19,7 +19,7 @@ from .control import Control
 from .gradient_check import require_true_gradient
 from .loop import train
 from .resume.begun import as_begun
-from .state import load_state, require_same_run, saved_identity
+from .state import load_state, require_same_run, saved_identity, ways_on
 from .trainer import Trainer
 
 
@@ -63,6 +63,11 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         reason = "cancelled"
         path = _save_what_was_learned(built, first_step)
         raise
+    except NonFiniteError as caught:
+        path = _save_before_it(built, first_step)
+        told = NonFiniteError(f"{caught} {ways_on(built.checkpoints.state_path)}") if built else caught
+        error = f"{type(told).__name__}: {told}"
+        raise told from caught
     except BaseException as caught:
         error = f"{type(caught).__name__}: {caught}"
         path = _save_what_was_learned(built, first_step)
@@ -103,7 +108,18 @@ def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:
     """The LoRA so far, unless no step was done; then what lies on disk is as good."""
     if built is None or built.trainer.step == first_step:
         return None
-    return built.checkpoints.save_end(built.trainer)
+    try:
+        return built.checkpoints.save_end(built.trainer)
+    except NonFiniteError as bad:  # what lies on disk is better
+        built.trainer.emit(Message(level="error", topic="saved", step=built.trainer.step, text=str(bad)))
+        return None
+
+
+def _save_before_it(built: Built | None, first_step: int) -> Path | None:
+    """When a step ended in numbers that are not finite: what it began with, beside the state before, since it led there."""
+    if built is not None:
+        built.trainer.divergence.broken = True
+    return _save_what_was_learned(built, first_step)
 
 
 def _train(trainer: Trainer) -> str:

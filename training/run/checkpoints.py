@@ -17,7 +17,7 @@ from ..network.build import Network
 from ..network.files import to_tensors
 from ..specs import RunSpec
 from .control import SAVE
-from .state import FILE_NAME, save_state
+from .state import FILE_NAME, forget_last_good, keep_as_last_good, save_state
 from .trainer import Companion, Trainer
 
 SECONDS_BETWEEN_STATES = 300.0
@@ -91,8 +91,14 @@ class Checkpoints(Companion):
         trainer.emit(Saved(step=trainer.step, path=path, kind="best"))
 
     def save_state(self, trainer: Trainer) -> None:
+        """In the place of the state before, which is kept beside it when this one may be no good."""
+        trainer.require_sound()
         with self._noting(f"the state of step {trainer.step} ({self._last_whole()})"):
+            if trainer.divergence.is_doubtful:
+                keep_as_last_good(self.state_path)
             save_state(self.state_path, trainer, self.identity)
+        if not trainer.divergence.is_doubtful:
+            forget_last_good(self.state_path)
         self._last_state, self._state_step = self._clock(), trainer.step
         trainer.emit(Saved(step=trainer.step, path=self.state_path, kind="state"))
 
@@ -121,6 +127,7 @@ class Checkpoints(Companion):
             return TrainedLora(to_tensors(trainer.updater.network), self._metadata_at(trainer.step))
 
     def _write(self, path: Path, trainer: Trainer) -> None:
+        trainer.require_sound()
         lora = self.trained(trainer)
         with self._noting(f"{path.name} of step {trainer.step}"):
             write_lora(path, lora, lora.metadata, torch.float32)

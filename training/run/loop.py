@@ -11,6 +11,7 @@ from ..data.batches import Draw
 from ..errors import NonFiniteError
 from ..events import Message, StepDone
 from .trainer import Trainer
+from .updater import Reading
 
 
 def train(trainer: Trainer) -> str:
@@ -20,34 +21,44 @@ def train(trainer: Trainer) -> str:
         started = time.perf_counter()
         group = trainer.plan.group(trainer.step)
         trainer.updater.set_rates(trainer.step, trainer.control.learning_rate_scale)
-        grad_norm = None
-        while grad_norm is None:
-            loss = _accumulate(trainer, group)
-            grad_norm = trainer.updater.update()
+        reading = None
+        while reading is None:
+            reading = _attempt(trainer, group)
         trainer.updater.zero_grad()
         trainer.step += 1
-        _report(trainer, _step_done(trainer, group, loss, grad_norm, time.perf_counter() - started))
+        losses, plain, positions = reading.rows
+        trainer.divergence.see(plain, positions)
+        loss = sum(losses) / len(losses)
+        _report(trainer, _step_done(trainer, group, loss, reading.grad_norm, time.perf_counter() - started))
         _between_steps(trainer)
     return trainer.control.ending() or "finished"
 
 
-def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> float:
-    """Forward and backward of every micro-batch; each item weighs the same however the group is cut. The mean loss."""
+def _attempt(trainer: Trainer, group: list[list[Draw]]) -> Reading | None:
+    """One update, and what was read of it; None where fp16 overflowed, and it must be tried again."""
+    reading = trainer.updater.measure(_accumulate(trainer, group))
+    if not reading.is_sound:
+        trainer.require_sound()
+    _require_finite(trainer, group, reading.rows[0])
+    return reading if trainer.updater.update(reading.grad_norm) else None
+
+
+def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> torch.Tensor:
+    """Forward and backward of every micro-batch; each item weighs the same however the group is cut. (3, items) on the device:
+    the losses, the plain ones, and the noise levels."""
     total = sum(len(batch) for batch in group)
-    seen, mean = 0, 0.0
+    seen: list[torch.Tensor] = []
     for batch in group:
         trainer.control.check()
-        strata = [(seen + i, total) for i in range(len(batch))]
-        losses = trainer.stepper.losses(batch, strata)
-        _require_finite(trainer, batch, losses.detach())
-        trainer.updater.backward(losses.sum() / total)
-        seen += len(batch)
-        mean += float(losses.detach().sum()) / total
-    return mean
+        done = sum(rows.shape[1] for rows in seen)
+        losses = trainer.stepper.look(batch, [(done + i, total) for i in range(len(batch))])
+        trainer.updater.backward(losses.trained.sum() / total)
+        seen.append(torch.stack([losses.trained.detach(), losses.plain, losses.position]))
+    return torch.cat(seen, dim=1)
 
 
-def _require_finite(trainer: Trainer, batch: list[Draw], losses: torch.Tensor) -> None:
-    for draw, loss in zip(batch, losses.tolist(), strict=True):
+def _require_finite(trainer: Trainer, group: list[list[Draw]], losses: list[float]) -> None:
+    for draw, loss in zip([draw for batch in group for draw in batch], losses, strict=True):
         if not math.isfinite(loss):
             raise NonFiniteError(
                 f"the loss became {loss} at step {trainer.step + 1}, on '{trainer.stepper.feed.name(draw)}'. Nothing was updated "

@@ -6,7 +6,9 @@ Randomness is a function of (seed, epoch, item), so no generator state is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..data.items import Item
 from ..errors import StateError
+from ..files.atomic import write_whole
 from ..files.tensors import write_tensors
 from ..network.network import Network
 from ..optim.state import export_state, import_state
@@ -26,6 +29,10 @@ from .trainer import Trainer
 VERSION = 2
 READABLE = (1, VERSION)
 FILE_NAME = "state.safetensors"
+LAST_GOOD_NAME = "last-good.safetensors"
+LAST_GOOD = ":last good"
+"""Behind a run's name in 'resume': the state that was kept from before the run went bad."""
+_COPIED_AT_ONCE = 2**24
 _HEADER = "lora_canvas_state"
 
 
@@ -43,6 +50,43 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
         "companions": {type(companion).__name__: companion.memory() for companion in trainer.companions},
     }
     write_tensors(path, tensors, {_HEADER: json.dumps(facts)})
+
+
+def keep_as_last_good(path: Path) -> None:
+    """The state at `path` stays beside it, whatever is saved there now; one that was kept before is older, and stays instead.
+    Raises DiskError."""
+    kept = path.with_name(LAST_GOOD_NAME)
+    if not path.exists() or kept.exists():
+        return
+    try:
+        os.link(path, kept)  # saving puts a new file in the place of the old one
+    except OSError:  # a file system without links
+        write_whole(kept, lambda: _pieces_of(path), precious=True)
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_COPIED_AT_ONCE):
+            yield piece
+
+
+def forget_last_good(path: Path) -> None:
+    """The state at `path` is a good one again; what cannot be removed harms nobody."""
+    with suppress(OSError):
+        path.with_name(LAST_GOOD_NAME).unlink(missing_ok=True)
+
+
+def ways_on(path: Path) -> str:
+    """How to go on from what lies at `path` and beside it."""
+    run, kept = path.parent.parent.name, path.with_name(LAST_GOOD_NAME)
+    if not path.exists():
+        return "No state had been saved before: start again."
+    if not kept.exists():
+        return f"To go on from step {_read_facts(path)['step']}, before it, write '{run}' into resume on the Train LoRA node."
+    return (
+        f"To go on from step {_read_facts(kept)['step']}, before it, write '{run}{LAST_GOOD}' into resume on the Train LoRA node; "
+        f"'{run}' alone goes on from step {_read_facts(path)['step']}."
+    )
 
 
 def saved_identity(path: Path) -> Mapping[str, Any]:

@@ -32,6 +32,16 @@ class _Seen:
     weights: Tensor
 
 
+@dataclass(frozen=True)
+class Losses:
+    """Of one micro-batch, (B,) each, fp32: `trained` is what is learned from, differentiable in the adapters; `plain` is without
+    the pictures' weights and without preservation; `position` is the noise level in 0..1."""
+
+    trained: Tensor
+    plain: Tensor
+    position: Tensor
+
+
 class Stepper:
     """One model, one objective, the adapters that are trained, and what they are fed with."""
 
@@ -41,8 +51,12 @@ class Stepper:
         self._objective = objective
         self._network = network
 
-    def losses(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]] | None = None) -> Tensor:
-        """(B,) fp32 losses of one micro-batch, differentiable in the adapters.
+    def losses(self, draws: Sequence[Draw]) -> Tensor:
+        """(B,) fp32 losses of one micro-batch, differentiable in the adapters."""
+        return self.look(draws).trained
+
+    def look(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]] | None = None) -> Losses:
+        """The losses of one micro-batch, and what they say of the model.
 
         `strata` places each draw in the whole update, for stratified timesteps."""
         self._network.begin(mix_seed("adapters", *(draw.seed for draw in draws)))
@@ -52,10 +66,11 @@ class Stepper:
         denoised = self._denoiser.denoise(noising.x_t, noising.sigma, conditions)
         masks, weights = self.feed.masks(draws), self.feed.weights(draws)
         losses = self._objective.losses(denoised, x0, noising, masks, weights)
+        plain = losses.detach() / weights.to(losses)  # a weight of 0 leaves nothing to be said: NaN
         preservation = self._objective.spec.preservation
-        if preservation is None:
-            return losses
-        return self._preserved(losses, _Seen(draws, denoised, noising, conditions, masks, weights), preservation)
+        if preservation is not None:
+            losses = self._preserved(losses, _Seen(draws, denoised, noising, conditions, masks, weights), preservation)
+        return Losses(losses, plain, noising.position)
 
     def _preserved(self, losses: Tensor, seen: _Seen, preservation: Preservation) -> Tensor:
         """(B,) losses with the spec's preservation in them."""
@@ -70,9 +85,10 @@ class Stepper:
         return losses + self._with_other_captions(seen, texts)
 
     def _on_regularisation(self, losses: Tensor, seen: _Seen) -> Tensor:
-        chosen = torch.tensor([self.feed.is_regularisation(draw) for draw in seen.draws], device=losses.device)
-        if not chosen.any():
+        kind = [self.feed.is_regularisation(draw) for draw in seen.draws]
+        if not any(kind):
             return losses
+        chosen = torch.tensor(kind, device=losses.device)
         base = self._base_denoised(seen.noising, seen.conditions)
         kept = self._objective.preservation_losses(seen.denoised, base, seen.noising, weights=seen.weights)
         return torch.where(chosen, kept, losses)

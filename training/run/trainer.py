@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..data.batches import BatchPlan
-from ..errors import Contained
+from ..errors import Contained, NonFiniteError
 from ..events import Emitter, side_matter_failed
 from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
+from ..objective.divergence import Divergence
+from ..optim.numerics import first_of
 from .control import Control
 from .stepper import Stepper
 from .updater import Updater
@@ -44,6 +46,7 @@ class Trainer:
     total_steps: int
     step: int = 0
     companions: Sequence[Companion] = field(default_factory=tuple)
+    divergence: Divergence = field(default_factory=Divergence)
 
     @contextmanager
     def aside(self, name: str) -> Iterator[None]:
@@ -52,3 +55,13 @@ class Trainer:
             yield
         if trouble.error is not None:
             self.emit(side_matter_failed(name, trouble.error, self.step))
+
+    def require_sound(self) -> None:
+        """Before anything is saved. Raises NonFiniteError when not all of it is finite."""
+        bad = self.updater.unsound()
+        if bad:
+            raise NonFiniteError(
+                f"the update of step {self.step} broke the run: {first_of(bad)} {'are' if len(bad) > 1 else 'is'} not finite any more. Its "
+                "gradient was finite, so it is the optimizer that went too far. Nothing of it is saved. Lower the learning rate on the "
+                "Optimizer node, or choose AdamW there."
+            )

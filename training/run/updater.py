@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,11 +14,22 @@ from ..errors import NonFiniteError
 from ..network.build import Network
 from ..network.network import Norms
 from ..optim.ema import EMA
-from ..optim.numerics import clip_gradients, require_finite_gradients
+from ..optim.numerics import clip_gradients, not_finite, require_finite_gradients, total_norm
 from ..optim.optimizers import learning_rates, optimizer_mode
+from ..optim.state import export_state
 from ..parts import DIFFUSION_MODEL
 
 MAX_OVERFLOWS = 20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the host learns of an update before it is made. `rows` are what was asked for, `grad_norm` is before clipping;
+    `is_sound`: the update before it left finite weights."""
+
+    rows: list[list[float]]
+    grad_norm: float
+    is_sound: bool
 
 
 class Updater:
@@ -47,6 +60,7 @@ class Updater:
         self._text_encoders_stop_at = text_encoders_stop_at
         self._max_grad_norm = max_grad_norm
         self._overflows = 0
+        self._weights_norm: Tensor | None = None
         self.norms: Norms | None = None
 
     def set_rates(self, step: int, scale: float) -> None:
@@ -67,22 +81,44 @@ class Updater:
     def zero_grad(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
 
-    def update(self) -> float | None:
-        """Clip and step; the gradient norm before clipping. None: fp16 overflowed, the scale was lowered, and the
-        same micro-batches must be run again. Raises NonFiniteError before anything is changed."""
+    def measure(self, rows: Tensor) -> Reading:
+        """Clip the gradients, and read `rows` (the losses), their norm and the check of the weights together: the one time in a
+        step that the host waits for the device."""
         self.scaler.unscale_(self.optimizer)
-        named = [(name, p) for name, p in self.network.named_parameters() if p.grad is not None]
-        norm = clip_gradients([p for _, p in named], self._max_grad_norm)
-        if not torch.isfinite(norm):
-            self._overflowed(named)
-            return None
+        norm = clip_gradients([parameter for _, parameter in self._with_gradient()], self._max_grad_norm)
+        weights = self._norm_of_weights() if self._weights_norm is None else self._weights_norm
+        checks = torch.stack([norm.to(rows.device), weights.to(rows.device)])
+        *read, grad_norm, weights_norm = torch.cat([rows.flatten(), checks]).tolist()
+        length = rows.shape[1]
+        return Reading([read[i : i + length] for i in range(0, len(read), length)], grad_norm, math.isfinite(weights_norm))
+
+    def update(self, grad_norm: float) -> bool:
+        """Step. False: fp16 overflowed, the scale was lowered, and the same micro-batches must be run again. Raises
+        NonFiniteError before anything is changed."""
+        if not math.isfinite(grad_norm):
+            self._overflowed(self._with_gradient())
+            return False
         self._overflows = 0
         self.optimizer.step()
         self.scaler.update()
         self.norms = self.network.bound_norms()
+        self._weights_norm = self._norm_of_weights()
         if self.ema is not None:
             self.ema.update()
-        return float(norm)
+        return True
+
+    def unsound(self) -> list[str]:
+        """The names of what is not finite, of all that a state holds: weights, averages, what the optimizer keeps."""
+        averages = self.ema.state_dict() if self.ema is not None else {}
+        named = [*self.network.named_parameters(), *averages.items(), *export_state(self.optimizer)[0].items()]
+        floating = [(name, tensor.detach()) for name, tensor in named if tensor.is_floating_point()]
+        return [] if math.isfinite(total_norm(tensor for _, tensor in floating)) else not_finite(floating)
+
+    def _norm_of_weights(self) -> Tensor:
+        return total_norm(parameter for _, parameter in self.network.named_parameters())
+
+    def _with_gradient(self) -> list[tuple[str, Tensor]]:
+        return [(name, p) for name, p in self.network.named_parameters() if p.grad is not None]
 
     @contextmanager
     def as_saved(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ fixed noise, so what changes between two looks is the adapter alone.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -73,7 +74,7 @@ class Validation(Companion):
         train = self._look(trainer, self._trained) if self._held_out else bands
         base = self._of_base(trainer, self._held_out or self._trained)
         loss, relative = _mean(bands), _mean(bands) / _mean(base)
-        is_best = all(loss < earlier for earlier, _ in self._history)
+        is_best = math.isfinite(loss) and not any(earlier <= loss for earlier, _ in self._history)
         self._history.append((loss, _mean(train)))
         return Validated(
             step=trainer.step, loss=loss, relative=relative, is_best=is_best, overfitting=self._overfitting(),
