@@ -101,5 +101,5 @@ def state_file(folder: Path, resume: str = "") -> Path:
         return folder / "state" / FILE_NAME
     kept = folder / "state" / LAST_GOOD_NAME
     if not kept.is_file():
-        raise StateError(f"the run '{folder.name}' has never gone bad, so no earlier state of it was kept. Write '{folder.name}' into resume.")
+        raise StateError(f"the run '{folder.name}' has not gone bad: no earlier state was kept. Write '{folder.name}' into resume.")
     return kept

@@ -66,10 +66,10 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     except NonFiniteError as caught:
         path = _save_before_it(built, first_step)
         told = NonFiniteError(f"{caught} {ways_on(built.checkpoints.state_path)}") if built else caught
-        error = f"{type(told).__name__}: {told}"
+        reason, error = "failed", f"{type(told).__name__}: {told}"
         raise told from caught
     except BaseException as caught:
-        error = f"{type(caught).__name__}: {caught}"
+        reason, error = "failed", f"{type(caught).__name__}: {caught}"
         path = _save_what_was_learned(built, first_step)
         raise
     finally:
