@@ -82,11 +82,18 @@ def ways_on(path: Path) -> str:
     if not path.exists():
         return "No state had been saved before: start again."
     if not kept.exists():
-        return f"To go on from step {_read_facts(path)['step']}, before it, write '{run}' into resume on the Train LoRA node."
+        return f"To go on from {_step_of(path)}, before it, write '{run}' into resume on the Train LoRA node."
     return (
-        f"To go on from step {_read_facts(kept)['step']}, before it, write '{run}{LAST_GOOD}' into resume on the Train LoRA node; "
-        f"'{run}' alone goes on from step {_read_facts(path)['step']}."
+        f"To go on from {_step_of(kept)}, before it, write '{run}{LAST_GOOD}' into resume on the Train LoRA node; "
+        f"'{run}' alone goes on from {_step_of(path)}."
     )
+
+
+def _step_of(path: Path) -> str:
+    try:
+        return f"step {_read_facts(path)['step']}"
+    except StateError:
+        return "a state that cannot be read"
 
 
 def saved_identity(path: Path) -> Mapping[str, Any]:
