@@ -71,6 +71,11 @@ def loaded_from(patcher) -> str:
     return Path(paths[0]).name if paths else ""
 
 
+def version() -> str:
+    """ComfyUI's own, to be told; what it has is asked by feature."""
+    return import_module("comfyui_version").__version__
+
+
 def running_server() -> PromptServer | None:
     """None where ComfyUI is only imported, as in a script."""
     return getattr(PromptServer, "instance", None)

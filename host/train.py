@@ -161,6 +161,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         scale_gradients=session.dtype is torch.float16,
         read_back=lambda path, network: read_back(path, network, wiring.model, wiring.clip).summary(),
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
+        made_with={"ComfyUI": compat.version(), "torch": torch.__version__},
     )
 
 

@@ -35,7 +35,8 @@ class Order:
     `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
     `recipe.network.start_from` holds, module by module, `assistant` what that of `recipe.run.assistant` does. `model_facts` are
     for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture. `trial` is asked for on a
-    kind of model that was never proven. `reference_encoder` is there where the dataset has references.
+    kind of model that was never proven. `reference_encoder` is there where the dataset has references. `extra_settings` are for the
+    run's settings, 'precision' among them: the dtype that is computed in. `made_with` is program -> version.
     """
 
     recipe: Recipe
@@ -59,6 +60,7 @@ class Order:
     read_back: Callable[[Path, Network], str] = lambda path, network: ""
     reference_encoder: ReferenceEncoder | None = None
     extra_settings: Mapping[str, Any] = field(default_factory=dict)
+    made_with: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def family(self) -> Family:

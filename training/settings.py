@@ -5,17 +5,31 @@ What a run is made of follows from the specs by itself: every field of every spe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, field, fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from textwrap import shorten
 from typing import Any
 
-_FREE = "free to change when a run is resumed"
+LONGEST = 80
+"""Signs of a value in a message."""
+
+_FREE, _CALLED, _QUIET, _STANDS_FOR = "free to change when a run is resumed", "called", "not worth telling", "stands for"
 
 
-def free(default: Any = MISSING, **options: Any) -> Any:
+def free(default: Any = MISSING, *, quiet: bool = False, **options: Any) -> Any:
     """A dataclass field that may have another value when a run is resumed: what is learned does not depend on it, or the
-    user may decide anew (a rate, a length). Every other field must be what it was."""
-    return field(default=default, metadata={_FREE: True}, **options)
+    user may decide anew (a rate, a length). Every other field must be what it was. A `quiet` one is not told when it changed."""
+    return field(default=default, metadata={_FREE: True, _QUIET: quiet}, **options)
+
+
+def called(name: str) -> dict[str, Any]:
+    """Metadata of a field that the canvas calls `name`, where that is not the field's path."""
+    return {_CALLED: name}
+
+
+def stands_for(content: str) -> dict[str, Any]:
+    """Metadata of a digest that stands for `content`, such as 'the file': digests tell people nothing."""
+    return {_STANDS_FOR: content}
 
 
 def describe(choice: Any) -> Any:
@@ -30,55 +44,89 @@ def describe(choice: Any) -> Any:
     return {"type": type(choice).__name__, **{f.name: describe(getattr(choice, f.name)) for f in _told(choice)}}
 
 
+@dataclass(frozen=True)
+class _Setting:
+    """A field of a spec or of a choice within it; `name` is its path, 'targets.preset', `value` and `default` are JSON-ready."""
+
+    name: str
+    called: str
+    value: Any
+    default: Any
+    is_free: bool
+    is_quiet: bool
+    stands_for: str | None
+
+    def change(self, before: Any) -> str:
+        if self.stands_for:
+            return f"{self.stands_for} is another one"
+        return f"{self.called} was {told(before)}, is now {told(self.value)}"
+
+
 def compared(spec: Any, prefix: str = "") -> dict[str, Any]:
     """Name -> JSON-ready value of every field of `spec` that must stay the same, in one level: 'targets.preset'. A choice
     between types stands under its own name with the type's: 'loss' -> 'Huber', 'loss.c' -> 0.1."""
-    found: dict[str, Any] = {}
-    for each in _told(spec):
-        if _FREE in each.metadata:
-            continue
-        value = getattr(spec, each.name)
-        if is_dataclass(value):
-            found[prefix + each.name] = type(value).__name__
-            found |= compared(value, f"{prefix}{each.name}.")
-        else:
-            found[prefix + each.name] = describe(value)
-    return found
+    return {prefix + each.name: each.value for each in _settings(spec) if not each.is_free}
 
 
-def usual(spec: Any, prefix: str = "") -> dict[str, Any]:
-    """The same names with the defaults of the fields: what a setting was before anybody could set it."""
-    found: dict[str, Any] = {}
-    for each in _told(spec):
-        value, default = getattr(spec, each.name), _default(each)
-        if is_dataclass(value):
-            found[prefix + each.name] = type(default).__name__ if is_dataclass(default) else describe(default)
-            found |= usual(value, f"{prefix}{each.name}.")
-        else:
-            found[prefix + each.name] = describe(default)
-    return found
+def allowed(spec: Any, prefix: str = "") -> dict[str, Any]:
+    """The same of the fields that are free."""
+    return {prefix + each.name: each.value for each in _settings(spec) if each.is_free}
 
 
 def departures(spec: Any) -> dict[str, Any]:
     """What of `compared` is not the default: stays the same when the spec gets another field."""
-    defaults = usual(spec)
-    return {name: value for name, value in compared(spec).items() if value != defaults[name]}
+    return {each.name: each.value for each in _settings(spec) if not each.is_free and each.value != each.default}
 
 
 def differences(before: Mapping[str, Any], now: Any, prefix: str = "") -> list[str]:
     """One phrase for each setting of the spec `now` that is not what `before` holds: `compared` of the spec of another day. A
     setting that `before` does not know is held against its default."""
-    defaults = usual(now, prefix)
-    return [
-        f"{name} was {told(before.get(name, defaults[name]))}, is now {told(value)}"
-        for name, value in compared(now, prefix).items()
-        if before.get(name, defaults[name]) != value
-    ]
+    return _changes(before, [each for each in _settings(now) if not each.is_free], prefix)
+
+
+def allowed_differences(before: Mapping[str, Any], now: Any, prefix: str = "") -> list[str]:
+    """The same for `allowed`, without what is not worth telling."""
+    return _changes(before, [each for each in _settings(now) if each.is_free and not each.is_quiet], prefix)
+
+
+def _changes(before: Mapping[str, Any], settings: Iterable[_Setting], prefix: str) -> list[str]:
+    then = [(each, before.get(prefix + each.name, each.default)) for each in settings]
+    return [prefix + each.change(value) for each, value in then if value != each.value]
 
 
 def told(value: Any) -> str:
-    """A value as a person would write it."""
-    return "not set" if value is None or value in ("", [], {}) else str(value)
+    """A value as a person would write it, on one short line."""
+    return "not set" if value is None or value in ("", [], {}) else shorten(str(_plain(value)), LONGEST)
+
+
+def _plain(value: Any) -> Any:
+    """A described choice without its type and without what is not set."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items() if name != "type" and entry is not None}
+    return value
+
+
+def _settings(spec: Any, path: str = "", is_free: bool = False) -> Iterator[_Setting]:
+    for each in _told(spec):
+        value, default, meta = getattr(spec, each.name), _default(each), each.metadata
+        found = _Setting(
+            name=path + each.name, called=_name_on_canvas(each, path), value=_short(value), default=_short(default),
+            is_free=is_free or _FREE in meta, is_quiet=meta.get(_QUIET, False), stands_for=meta.get(_STANDS_FOR),
+        )
+        yield found
+        if is_dataclass(value):
+            yield from _settings(value, f"{found.name}.", found.is_free)
+
+
+def _short(value: Any) -> Any:
+    return type(value).__name__ if is_dataclass(value) else describe(value)
+
+
+def _name_on_canvas(each: Field, path: str) -> str:
+    widget = each.metadata.get("widget")
+    return each.metadata.get(_CALLED) or (widget.name if widget else path + each.name)
 
 
 def _told(spec: Any) -> list[Field]:

@@ -14,7 +14,7 @@ import torch
 
 from .errors import SettingsError, raise_problems
 from .inputs import SHORT, text_problems
-from .settings import free
+from .settings import free, stands_for
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -26,7 +26,7 @@ class Assistant:
     file's, by key; `digest` stands for their content. Below 0 it is taken out of the model: a turbo LoRA that is merged into it."""
 
     name: str
-    digest: str
+    digest: str = field(metadata=stands_for("the assistant's file"))
     strength: float = 1.0
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
 
@@ -45,7 +45,7 @@ class RunSpec:
     `assistant` lies under the LoRA while training.
     """
 
-    run_name: str = free("lora")
+    run_name: str = free("lora", quiet=True)
     steps: int = free(1000)
     epochs: int = free(0)
     batch_size: int = 1
@@ -57,7 +57,7 @@ class RunSpec:
     save_every_n_epochs: int = free(0)
     save_every_n_minutes: float = free(0.0)
     keep_last: int = free(0)
-    resume: str = free("")
+    resume: str = free("", quiet=True)
     skip_bad_pictures: bool = free(False)
     validate_every_n_steps: int = free(0)
     cache_to_disk: bool = free(False)

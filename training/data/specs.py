@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..errors import SettingsError, raise_problems
 from ..inputs import SHORT, text_problems
+from ..settings import called
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -36,7 +37,7 @@ class FocalCrop:
 class RandomCrops:
     """`count` crops of a picture are prepared; each draw takes one of them."""
 
-    count: int = 4
+    count: int = field(default=4, metadata=called("random_crops"))
 
     def problems(self) -> list[str]:
         return [] if 1 <= self.count <= 64 else [f"random_crops is {self.count} but must be from 1 to 64 (4 is usual)."]
@@ -75,7 +76,7 @@ class BucketSpec:
     no_upscale: bool = False
     crop: Crop = CentreCrop()
     flip: bool = False
-    resolutions: tuple[int, ...] = ()
+    resolutions: tuple[int, ...] = field(default=(), metadata=called("more_resolutions"))
     small_buckets: str = "short batches"
     batch_size: int = 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SettingsError, raise_problems
 from ..inputs import text_problems
+from ..settings import called, stands_for
 from .block_weights import BlockWeights
 from .kinds.options import WHERE, Options
 
@@ -24,9 +25,9 @@ class TargetSpec:
     blocks (down 0-3, double 5). Names of text encoders begin with the encoder's: clip_l.transformer...
     """
 
-    preset: str = "attention + feed-forward"
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    preset: str = field(default="attention + feed-forward", metadata=called("targets"))
+    include: tuple[str, ...] = field(default=(), metadata=called("include"))
+    exclude: tuple[str, ...] = field(default=(), metadata=called("exclude"))
 
     def __post_init__(self) -> None:
         problems = text_problems("include", "\n".join(self.include)) + text_problems("exclude", "\n".join(self.exclude))
@@ -43,7 +44,7 @@ class StartFrom:
     """
 
     name: str
-    digest: str
+    digest: str = field(metadata=stands_for("the file of Start From LoRA"))
     rank_from_file: bool = True
     drop_others: bool = False
     tensors: "Mapping[str, Tensor]" = field(default_factory=dict, repr=False, compare=False)

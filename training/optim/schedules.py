@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
 
+from ..settings import called
+
 Multiplier = Callable[[int], float]
 
 
@@ -78,7 +80,7 @@ class CosineWithRestarts(_Curve):
     """`cycles` cosines one after the other, each from the full rate."""
 
     name: ClassVar[str] = "cosine_with_restarts"
-    cycles: int = 1
+    cycles: int = field(default=1, metadata=called("scheduler_cycles"))
 
     def problems(self) -> list[str]:
         return outside("scheduler_cycles", self.cycles, 1, 1000)
@@ -95,7 +97,7 @@ class Polynomial(_Curve):
     """What is left of the run to the `power`: 1 is a straight line, 2 falls sooner."""
 
     name: ClassVar[str] = "polynomial"
-    power: float = 1.0
+    power: float = field(default=1.0, metadata=called("scheduler_power"))
 
     def problems(self) -> list[str]:
         return outside("scheduler_power", self.power, 1e-3, 100)
@@ -112,8 +114,8 @@ class PiecewiseConstant(_Curve):
 
     name: ClassVar[str] = "piecewise_constant"
     has_warmup: ClassVar[bool] = False
-    pieces: tuple[tuple[float, int], ...] = ()
-    last: float = 1.0
+    pieces: tuple[tuple[float, int], ...] = field(default=(), metadata=called("scheduler_pieces"))
+    last: float = field(default=1.0, metadata=called("the last factor of scheduler_pieces"))
 
     def problems(self) -> list[str]:
         factors = (*(factor for factor, _ in self.pieces), self.last)
@@ -139,11 +141,11 @@ class Schedule:
     """`warmup_steps` updates of warm-up, or if that is 0 `warmup_percent` of the run; curves without a warm-up use neither.
     After it the multiplier never falls below `min_lr_ratio`."""
 
-    curve: Curve = field(default_factory=Cosine)
+    curve: Curve = field(default_factory=Cosine, metadata=called("scheduler"))
     _: KW_ONLY
-    warmup_steps: int = 0
-    warmup_percent: float = 5.0
-    min_lr_ratio: float = 0.0
+    warmup_steps: int = field(default=0, metadata=called("warmup_steps"))
+    warmup_percent: float = field(default=5.0, metadata=called("warmup_percent"))
+    min_lr_ratio: float = field(default=0.0, metadata=called("min_lr_ratio"))
 
     def problems(self) -> list[str]:
         return [

@@ -43,6 +43,8 @@ from .feed import Feed
 from .loss_watch import LossWatch
 from .previews import Previews
 from .resume.identity import identity
+from .resume.notices import notices
+from .state import require_same_run, saved_identity
 from .stepper import Stepper
 from .trainer import Trainer
 from .updater import Updater
@@ -60,22 +62,29 @@ class Built:
     settings: Mapping[str, Any]
 
 
-def build(order: Order, control: Control, emit: Emitter) -> Built:
-    """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken."""
+def build(order: Order, control: Control, emit: Emitter, state: Path | None = None) -> Built:
+    """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken; StateError before
+    anything is encoded, where the run whose `state` it goes on from was made of something else."""
     recipe, run = order.recipe, order.recipe.run
     objective = Objective(recipe.objective, order.denoiser)
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
-    items = latents.encode_missing(make_items(recipe.dataset), emit, control.check, skip_unreadable=run.skip_bad_pictures)
+    items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
+    if state is not None:
+        require_same_run(state, order, _trained_first(items), network, are_readable=not run.skip_bad_pictures)
+        for message in notices(saved_identity(state), order):
+            emit(message)
+    items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     references = _references(order)
     if references is not None:
         items = references.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
+    if state is not None and run.skip_bad_pictures:  # only now it is known which can be read
+        require_same_run(state, order, _trained_first(items), network)
+    items = _trained_first(items)
     training_items = [item for item in items if item.sample.is_trained]
-    items = [*training_items, *(item for item in items if not item.sample.is_trained)]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
     plan = make_plan(run, training_items)
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
-    network = build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     network.assistant = _assistant(order)
     network.to(order.denoiser.device)
     text_of = _text_source(order, network, _prompts(order, items, references), control, emit)
@@ -103,6 +112,10 @@ def build(order: Order, control: Control, emit: Emitter) -> Built:
     watch = LossWatch(trainer, checkpoints.state_path)
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation, watch, checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings)
+
+
+def _trained_first(items: Sequence[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: not item.sample.is_trained)
 
 
 def _assistant(order: Order) -> Network | None:

@@ -19,7 +19,7 @@ from .control import Control
 from .gradient_check import require_true_gradient
 from .loop import train
 from .resume.begun import as_begun
-from .state import load_state, require_same_run, saved_identity, ways_on
+from .state import load_state, saved_identity, ways_on
 from .trainer import Trainer
 
 
@@ -49,7 +49,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     first_step, reason, error, path = 0, "failed", None, None
     try:
         order = _as_begun(order, state, emit)
-        built = build(order, control, emit)
+        built = build(order, control, emit, state)
         first_step = _resume(order, built, state)
         emit(_started(order, built))
         if order.trial is not None and state is None:
@@ -92,7 +92,6 @@ def _as_begun(order: Order, state: Path | None, emit: Emitter) -> Order:
 def _resume(order: Order, built: Built, state: Path | None) -> int:
     """The number of steps that are done already."""
     if state is not None:
-        require_same_run(state, order, built.items, built.network)
         load_state(state, built.trainer)
         remove_left_overs(order.folder)
     return built.trainer.step

@@ -22,7 +22,7 @@ from ..files.tensors import write_tensors
 from ..network.network import Network
 from ..optim.state import export_state, import_state
 from ..order import Order
-from .resume.identity import changes
+from .resume.identity import changes, knows_left_out
 from .resume.identity_v1 import changes_since_v1
 from .trainer import Trainer
 
@@ -101,16 +101,21 @@ def saved_identity(path: Path) -> Mapping[str, Any]:
     return _read_facts(path)["identity"]
 
 
-def require_same_run(path: Path, order: Order, items: Sequence[Item], network: Network) -> None:
-    """Raises StateError that names everything that is not as it was when the state at `path` was saved."""
+def require_same_run(path: Path, order: Order, items: Sequence[Item], network: Network, *, are_readable: bool = True) -> None:
+    """Raises StateError that names everything that is not as it was when the state at `path` was saved. Where it is not known yet
+    whether the pictures of `items` can be read, the state says which could not then; one that does not is not asked about pictures."""
     facts = _read_facts(path)
     saved = facts["identity"]
-    found = changes(saved, order, items) if facts["version"] > 1 else changes_since_v1(saved, order, items, network)
+    if facts["version"] > 1:
+        found = changes(saved, order, items if are_readable or knows_left_out(saved) else None)
+    else:
+        found = changes_since_v1(saved, order, items, network) if are_readable else []
     if found:
         lines = "\n".join(f"  - {change}" for change in found)
         raise StateError(
-            f"the run at {path.parent.parent} was trained with something else:\n{lines}\n"
-            "Put it back as it was, or empty 'resume' on the Train LoRA node to start a new run."
+            f"the run '{path.parent.parent.name}' was trained with something else:\n{lines}\n"
+            "Put it back as it was, or start a new run that takes over what this one has learned: empty 'resume' on the Train LoRA node, "
+            "and put Start From LoRA, with the run's file, between LoRA Network and Train LoRA."
         )
 
 

@@ -1,6 +1,6 @@
 """A model of two layers and everything else that a run needs, without ComfyUI."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +186,10 @@ class Bench:
     on_event: Callable[[Event], None] = lambda event: None
     train_text: bool = False
     cache_folder: Path | None = None
+    precision: str = "float32"
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    vae: str = "tiny vae"
+    clip: str = "tiny clip"
 
     def __post_init__(self):
         self.model, self.text_encoder = TinyModel(), TinyTextEncoder()
@@ -201,6 +205,7 @@ class Bench:
 
     def order(self) -> Order:
         parts = [_part("diffusion_model", self.model)] + ([_part("clip_l", self.text_encoder)] if self.train_text else [])
+        self.image_encoder.identity, self.text_encoder.identity = self.vae, self.clip
         self.folder.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(
             dataset=Dataset(samples=self.samples).with_captions(self.captions).with_buckets(self.buckets),
@@ -210,6 +215,7 @@ class Bench:
             recipe=recipe, folder=self.folder, cache_folder=self.cache_folder, denoiser=self.denoiser, parts=parts,
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
             training=nothing, returned=nothing, reserve=lambda size: None, model_identity="tiny model",
+            extra_settings={"precision": self.precision}, made_with=self.made_with,
         )
 
     def losses_with_and_without(self, built: Built) -> tuple[float, float]:

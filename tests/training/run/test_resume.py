@@ -16,12 +16,9 @@ from safetensors.torch import save_file
 
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.data.dataset import Sample
-from pack.training.data.specs import BucketSpec, CaptionSpec
+from pack.training.data.specs import CaptionSpec
 from pack.training.errors import StateError
 from pack.training.events import PreviewReady, RunStarted, Saved, StepDone, Validated
-from pack.training.network.spec import NetworkSpec, TargetSpec
-from pack.training.objective.loss import Huber
-from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim.schedules import Constant, CosineWithRestarts, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.control import Control
@@ -132,38 +129,6 @@ def test_more_steps_and_another_rate_are_allowed(tmp_path):
     rates = [event.learning_rates["diffusion_model"] for event in other.recorder.of(StepDone)]
     # A cosine over 25 steps, the first of them (5 %) for warm-up.
     assert rates == pytest.approx([3e-3 * 0.5 * (1 + math.cos(math.pi * (step - 1) / 24)) for step in range(CUT, STEPS + 5)])
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"network": NetworkSpec(rank=3, alpha=2.0, targets=TargetSpec(preset="all linear"))}, "LoRA Network: rank was 2, is now 3"),
-        ({"network": NetworkSpec(rank=2, alpha=2.0, targets=TargetSpec(preset="all linear", exclude=("text",)))},
-         r"LoRA Network: targets.exclude was not set, is now \['text'\]"),
-        ({"samples": pictures(6)}, "pictures are not the same"),
-        ({"samples": changed(caption="another")}, "captions are not the same"),
-        ({"samples": changed(repeats=2)}, "repeats are not the same"),
-        ({"samples": changed(weight=0.5)}, "weights, and which pictures are regularisation or held out are not the same"),
-        ({"samples": changed(references=(pictures(1)[0].picture,))}, "references are not the same"),
-        ({"samples": changed(mask=pictures(1)[0].picture)}, "masks and transparency are not the same"),
-        ({"buckets": BucketSpec(resolution=64, min_bucket=64, max_bucket=128, flip=True)},
-         "sizes, crops and mirrored pictures are not the same"),
-        ({"captions": CaptionSpec(shuffle=True, caption_dropout=0.3)}, "Caption Config: caption_dropout was 0.2, is now 0.3"),
-        ({"objective": ObjectiveSpec(loss=Huber(c=0.2))}, "Training Objective: loss was L2, is now Huber"),
-        ({"run_spec": RunSpec(steps=STEPS, batch_size=3, gradient_checkpointing=False)}, "Train LoRA: batch_size was 2, is now 3"),
-        ({"run_spec": RunSpec(steps=STEPS, batch_size=2, seed=1, gradient_checkpointing=False)}, "Train LoRA: seed was 0, is now 1"),
-        ({"optimizer": OptimizerSpec(optimizer="Lion", learning_rate=1e-3)}, "Optimizer: optimizer was AdamW, is now Lion"),
-        ({"optimizer": OptimizerSpec(learning_rate=1e-2, weight_decay=0.1)}, "Optimizer: weight_decay was 0.01, is now 0.1"),
-    ],
-)
-def test_what_was_changed_is_named(tmp_path, change, named):
-    cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
-    cut.run()
-    other = ground(tmp_path, CASES["AdamW"])
-    for name, value in change.items():
-        setattr(other, name, value)
-    with pytest.raises(StateError, match=named):
-        other.run(cut.folder / "state" / "state.safetensors")
 
 
 def test_a_broken_state_is_explained(tmp_path):

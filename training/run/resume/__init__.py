@@ -2,5 +2,7 @@
 
     begun        what it keeps of the day it began
     identity     what a run is made of, so that one that goes on can tell what has changed
+    pictures     the same of its pictures, one by one
     identity_v1  the same for the states of version 1
+    notices      what it says at its start: what is another one and may be
 """

@@ -6,15 +6,17 @@ default where the state is older than it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...data.items import Item
 from ...order import Order
 from ...recipe import Recipe
-from ...settings import compared, departures, describe, differences
+from ...settings import allowed, allowed_differences, compared, describe, differences
+from ...specs import DTYPES
+from ...version import VERSION
 from .begun import AUTO, auto_timesteps
+from .pictures import of_pictures, picture_changes
 
 #: The specs that are compared field by field: the node that sets each -> the spec.
 _SPECS = {
@@ -24,55 +26,108 @@ _SPECS = {
     "Training Objective": lambda recipe: recipe.objective,
     "Caption Config": lambda recipe: recipe.dataset.captions,
 }
+_BUCKETS = "Bucket Config: "
+_MODELS = {
+    "base model": "the base model, or what is applied to it, is another one",
+    "VAE": "the VAE, or the precision that it computes in, is another one",
+    "CLIP": "the CLIP, its CLIP-skip, or what is applied to it, is another one",
+}
+_PRECISION = "Train LoRA: precision"
+_COMPUTED_IN, _LEFT_OUT, _ALLOWED, _MADE_WITH = "computed in", "pictures left out", "may change", "made with"
+_PREVIEW = "Sample Preview"
+_RATES = {"Optimizer: learning_rate": "the diffusion model is", "Optimizer: text_encoder_lr": "the text encoders are"}
 
 
 def identity(order: Order, items: Sequence[Item]) -> dict[str, Any]:
     """Name -> JSON-ready value, for the training state. `items` are those that are trained and held out."""
-    found: dict[str, Any] = {"base model": order.model_identity}
+    found: dict[str, Any] = _models(order)
     for node, spec in _specs(order.recipe).items():
         found |= compared(spec, f"{node}: ")
     meant = auto_timesteps(order)
-    return found | ({AUTO: describe(meant)} if meant else {}) | _of_pictures(items)
+    used = {id(item.sample) for item in items}
+    return {
+        **found, **({AUTO: describe(meant)} if meant else {}), **of_pictures(items), **compared(order.recipe.dataset.buckets, _BUCKETS),
+        _COMPUTED_IN: _computed_in(order), _LEFT_OUT: [each.name for each in order.recipe.dataset.samples if id(each) not in used],
+        _ALLOWED: _allowed(order.recipe), _MADE_WITH: _made_with(order),
+    }
 
 
-def changes(saved: Mapping[str, Any], order: Order, items: Sequence[Item]) -> list[str]:
-    """One phrase for everything that is not as it was when `saved` was made."""
-    found = [] if saved.get("base model") == order.model_identity else ["the base model, or what is applied to it, is another one"]
+def changes(saved: Mapping[str, Any], order: Order, items: Sequence[Item] | None) -> list[str]:
+    """One phrase for everything that is not as it was when `saved` was made, in words that a person set. `items` may hold
+    pictures that cannot be read, which were left out then; None: they are not compared."""
+    found = [_MODELS[name] for name, now in _models(order).items() if saved.get(name, now) != now]
     for node, spec in _specs(order.recipe).items():
-        found += differences(saved, spec, f"{node}: ")
-    unknown = {"references": _digest([])}  # states that are older than references
-    now = _of_pictures(items)
-    return found + [f"{name} are not the same" for name, digest in now.items() if saved.get(name, unknown.get(name, digest)) != digest]
+        found += [change for change in differences(saved, spec, f"{node}: ")
+                  if not (change.startswith(_PRECISION) and saved.get(_COMPUTED_IN))]
+    computed_in = _computed_in(order)
+    if saved.get(_COMPUTED_IN, computed_in) != computed_in:
+        chosen = "" if order.recipe.run.precision else f" ('auto' chose it; set {saved[_COMPUTED_IN]})"
+        found.append(f"{_PRECISION} was {saved[_COMPUTED_IN]}, is now {computed_in}{chosen}")
+    found += _rates_from_or_to_nothing(saved, order)
+    return found if items is None else found + _of_the_dataset(saved, order, items)
+
+
+def knows_left_out(saved: Mapping[str, Any]) -> bool:
+    """Whether `saved` says which pictures could not be read; states of before November 2026 do not."""
+    return _LEFT_OUT in saved
+
+
+def allowed_changes(saved: Mapping[str, Any], order: Order) -> list[str]:
+    """One phrase for every setting that is another one, as it may be. None is known of a state of before November 2026."""
+    if _ALLOWED not in saved:
+        return []
+    before, preview = saved[_ALLOWED], order.recipe.preview
+    found = [change for node, spec in _specs(order.recipe).items() for change in allowed_differences(before, spec, f"{node}: ")]
+    if (preview is not None) != before[_PREVIEW]:
+        found.append(f"{_PREVIEW} is {'' if preview else 'no longer '}connected")
+    elif preview is not None:
+        found += differences(before, preview, f"{_PREVIEW}: ")
+    return found
+
+
+def version_changes(saved: Mapping[str, Any], order: Order) -> list[str]:
+    """One phrase for every program that is another one than when `saved` was made."""
+    before = saved.get(_MADE_WITH, {})
+    return [f"{name} was {before[name]}, is now {now}" for name, now in _made_with(order).items() if before.get(name, now) != now]
+
+
+def _of_the_dataset(saved: Mapping[str, Any], order: Order, items: Sequence[Item]) -> list[str]:
+    left_out = set(saved.get(_LEFT_OUT, ()))
+    used = [item for item in items if item.sample.name not in left_out]
+    knows_buckets = any(name.startswith(_BUCKETS) for name in saved)
+    return picture_changes(saved, used, differences(saved, order.recipe.dataset.buckets, _BUCKETS) if knows_buckets else ())
+
+
+def _models(order: Order) -> dict[str, str]:
+    return {"base model": order.model_identity, "VAE": order.image_encoder.identity, "CLIP": order.text_encoder.identity}
 
 
 def _specs(recipe: Recipe) -> dict[str, Any]:
     return {node: spec_of(recipe) for node, spec_of in _SPECS.items()}
 
 
-def _of_pictures(items: Sequence[Item]) -> dict[str, str]:
-    """What is trained of the pictures, by what a person would call it -> a digest over all of them."""
-    samples = list(dict.fromkeys(item.sample for item in items))
-    usual = samples[0].captions  # compared field by field; others, from merged datasets, are part of the digest
-    rules = {spec: departures(spec) if spec != usual else None for spec in {sample.captions for sample in samples}}
-    return {
-        "pictures": _digest([(sample.name, sample.picture.digest()) for sample in samples]),
-        "captions": _digest([(sample.name, sample.caption, sample.class_words, rules[sample.captions]) for sample in samples]),
-        "masks and transparency": _digest(
-            [(sample.name, sample.mask.digest() if sample.mask else None, sample.alpha, sample.background) for sample in samples]
-        ),
-        "references": _digest([
-            (sample.name, [reference.digest() for reference in sample.references]) for sample in samples if sample.references
-        ]),
-        "repeats": _digest([(sample.name, sample.repeats) for sample in samples]),
-        "weights, and which pictures are regularisation or held out": _digest(
-            [(sample.name, sample.weight, sample.role) for sample in samples]
-        ),
-        "sizes, crops and mirrored pictures": _digest([
-            [(item.sample.name, variant.resized, variant.geometry.crop, variant.bucket, variant.flip) for variant in item.variants()]
-            for item in items
-        ]),
-    }
+def _allowed(recipe: Recipe) -> dict[str, Any]:
+    found: dict[str, Any] = {_PREVIEW: recipe.preview is not None}
+    for node, spec in _specs(recipe).items():
+        found |= allowed(spec, f"{node}: ")
+    return found | (compared(recipe.preview, f"{_PREVIEW}: ") if recipe.preview else {})
 
 
-def _digest(part: object) -> str:
-    return hashlib.sha256(repr(part).encode()).hexdigest()[:16]
+def _made_with(order: Order) -> dict[str, str]:
+    return {"LoRA Canvas": VERSION, **order.made_with}
+
+
+def _computed_in(order: Order) -> str | None:
+    """The precision in force, by the name that the widget has for it."""
+    names = {str(dtype).removeprefix("torch."): name for name, dtype in DTYPES.items()}
+    computed_in: str | None = order.extra_settings.get("precision")
+    return names.get(computed_in, computed_in) if computed_in else None
+
+
+def _rates_from_or_to_nothing(saved: Mapping[str, Any], order: Order) -> list[str]:
+    """A rate may change, but 0 leaves a part out: then other parts are trained."""
+    now, before = _allowed(order.recipe), saved.get(_ALLOWED, {})
+    return [
+        f"{name} was {before[name]:g}, is now {now[name]:g}: at 0 {part} not trained"
+        for name, part in _RATES.items() if name in before and bool(before[name]) != bool(now[name])
+    ]

@@ -7,12 +7,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from pack.tests.training.run.fakes import Bench, TinyDenoiser
 from pack.training.events import Message
 from pack.training.objective.timesteps import FluxShift, Shift
 from pack.training.run.resume.begun import AUTO
 from pack.training.specs import RunSpec
-
-from .fakes import Bench, TinyDenoiser
 
 HEADER = "lora_canvas_state"
 
