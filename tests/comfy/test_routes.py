@@ -107,7 +107,7 @@ def live_fox(comfy, fox):
 
 def test_runs_newest_first_without_their_settings(ask, fox, root):
     os.makedirs(root / "no run at all")
-    RunJson(root / "older", clock=lambda: 5.0)._write()
+    RunJson(root / "older", clock=lambda: 5.0)._write(precious=False)
     runs = ask("GET", "/lora_canvas/runs").json["runs"]
     assert [run["name"] for run in runs] == ["fox", "older"]
     assert "settings" not in runs[0]
@@ -124,7 +124,7 @@ def test_one_run_with_its_settings(ask, fox):
 
 
 def test_a_run_that_the_server_did_not_outlive_was_interrupted(ask, root):
-    RunJson(root / "killed")._write()
+    RunJson(root / "killed")._write(precious=False)
     assert ask("GET", "/lora_canvas/runs/killed").json["status"] == "interrupted"
 
 
@@ -154,7 +154,7 @@ def test_the_log_as_columns_and_from_a_step_on(ask, fox):
 
 def test_what_was_queued(ask, fox, root):
     assert ask("GET", "/lora_canvas/runs/fox/graph").json == {"workflow": {"nodes": []}, "prompt": {"5": {"inputs": {}}}, "node": "5"}
-    RunJson(root / "api")._write()
+    RunJson(root / "api")._write(precious=False)
     assert ask("GET", "/lora_canvas/runs/api/graph").status == 404
 
 
