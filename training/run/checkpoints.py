@@ -70,8 +70,8 @@ class Checkpoints(Companion):
 
     def remember(self, memory: list, step: int) -> None:
         self._state_step = step
-        self._kept = [self.folder / "checkpoints" / name for name in memory]
-        if self._path(step) in self._kept:
+        self._kept = [path for path in (self.folder / "checkpoints" / name for name in memory) if path.is_file()]
+        if any(path.name.endswith(_ending(step)) for path in self._kept):  # whatever the folder was called then
             self._last_step = step
 
     def save_checkpoint(self, trainer: Trainer, kind: str = "checkpoint") -> Path:
@@ -145,7 +145,7 @@ class Checkpoints(Companion):
         return "there is none" if self._state_step is None else f"the last whole one is of step {self._state_step}"
 
     def _path(self, step: int) -> Path:
-        return self.folder / "checkpoints" / f"{self.folder.name}-{step:06d}.safetensors"
+        return self.folder / "checkpoints" / f"{self.folder.name}{_ending(step)}"
 
     def _due(self, trainer: Trainer) -> bool:
         spec, step = self._spec, trainer.step
@@ -161,3 +161,7 @@ class Checkpoints(Companion):
         self._kept = [path for path in self._kept if path != newest] + [newest]
         while self._spec.keep_last and len(self._kept) > self._spec.keep_last:
             self._kept.pop(0).unlink(missing_ok=True)
+
+
+def _ending(step: int) -> str:
+    return f"-{step:06d}.safetensors"

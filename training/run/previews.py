@@ -47,8 +47,8 @@ class Previews(Companion):
             self.sample(trainer, self._spec)
 
     def sample(self, trainer: Trainer, spec: PreviewSpec) -> None:
-        """One picture a prompt, picture i with seed + i, the same at every step. A failure is a warning."""
-        self._done_at = trainer.step
+        """One picture a prompt, picture i with seed + i, the same at every step. A failure is a warning; what a cancel cut short is
+        made when the run goes on."""
         sampling = spec.sampling
         seeds = tuple(sampling.seed + i for i in range(len(sampling.prompts)))
         pictures = []
@@ -58,6 +58,7 @@ class Previews(Companion):
                 trainer.control.check()
                 trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
                 pictures.append(self._sampler.sample(sampling, prompt, seed, self._references(sampling, i)))
+        self._done_at = trainer.step
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
         if len(pictures) == len(seeds):
             trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))

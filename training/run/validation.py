@@ -59,28 +59,30 @@ class Validation(Companion):
             return
         if trainer.step == 0 or trainer.step % self._every and trainer.step != trainer.total_steps:
             return
-        self._last_step = trainer.step
         validated = None
         with trainer.updater.as_saved(), trainer.aside(f"the validation of step {trainer.step}"):
-            validated = self._validated(trainer)
+            validated, history = self._validated(trainer)
         if validated is not None:
             trainer.emit(validated)
             if validated.is_best:
                 self._on_best(trainer)
+            self._history = history
+        self._last_step = trainer.step  # only now: what a cancel or a full disk cut short is done when the run goes on
 
-    def _validated(self, trainer: Trainer) -> Validated:
+    def _validated(self, trainer: Trainer) -> tuple[Validated, list[tuple[float, float]]]:
+        """This look, and all of them."""
         started = time.perf_counter()
         bands = self._look(trainer, self._held_out or self._trained)
         train = self._look(trainer, self._trained) if self._held_out else bands
         base = self._of_base(trainer, self._held_out or self._trained)
         loss, relative = _mean(bands), _mean(bands) / _mean(base)
         is_best = math.isfinite(loss) and not any(earlier <= loss for earlier, _ in self._history)
-        self._history.append((loss, _mean(train)))
+        history = [*self._history, (loss, _mean(train))]
         return Validated(
-            step=trainer.step, loss=loss, relative=relative, is_best=is_best, overfitting=self._overfitting(),
+            step=trainer.step, loss=loss, relative=relative, is_best=is_best, overfitting=self._overfitting(history),
             bands={f"t={int(position * 1000)}": value for position, value in bands.items()},
             seconds=time.perf_counter() - started,
-        )
+        ), history
 
     def memory(self) -> list:
         return [[*look, self._last_step] for look in self._history]
@@ -90,13 +92,13 @@ class Validation(Companion):
         self._history = [(loss, train) for loss, train, *_ in memory]
         self._last_step = memory[-1][2] if memory and len(memory[-1]) > 2 else -1
 
-    def _overfitting(self) -> str | None:
+    def _overfitting(self, history: Sequence[tuple[float, float]]) -> str | None:
         """The reason to believe so: held-out loss well above its best for several looks while the trained pictures' falls."""
-        if not self._held_out or len(self._history) <= PATIENCE:
+        if not self._held_out or len(history) <= PATIENCE:
             return None
-        best = min(loss for loss, _ in self._history)
-        recent = self._history[-PATIENCE:]
-        if not all(loss > RISE * best for loss, _ in recent) or recent[-1][1] >= self._history[-PATIENCE - 1][1]:
+        best = min(loss for loss, _ in history)
+        recent = history[-PATIENCE:]
+        if not all(loss > RISE * best for loss, _ in recent) or recent[-1][1] >= history[-PATIENCE - 1][1]:
             return None
         return (
             f"the loss on held-out pictures has been more than {RISE - 1:.0%} above its best for {PATIENCE} looks, while it still "

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from safetensors.torch import save_file
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.data.dataset import Sample
 from pack.training.data.specs import CaptionSpec
-from pack.training.errors import StateError
-from pack.training.events import PreviewReady, RunStarted, Saved, StepDone, Validated
+from pack.training.errors import DiskError, StateError
+from pack.training.events import PreviewReady, Progress, RunStarted, Saved, StepDone, Validated
+from pack.training.files.refusals import DISK_FULL
 from pack.training.optim.schedules import Constant, CosineWithRestarts, Schedule
 from pack.training.optim.spec import OptimizerSpec
+from pack.training.run.checkpoints import Checkpoints
 from pack.training.run.control import Control
 from pack.training.specs import PreviewSpec, RunSpec, SamplingSpec
 
@@ -119,6 +122,57 @@ def test_saving_again_at_the_step_of_the_state_keeps_the_file(tmp_path):
     resumed.run(cut.folder / "state" / "state.safetensors")
     assert [event.step for event in resumed.recorder.of(Saved) if event.kind == "checkpoint"] == [10]
     assert [path.name for path in (cut.folder / "checkpoints").iterdir()] == ["run-000010.safetensors"]
+
+
+@pytest.mark.parametrize(("phase", "kind"), [("preview", PreviewReady), ("validation", Validated)])
+def test_what_a_cancel_cut_short_is_done_when_the_run_goes_on(tmp_path, phase, kind):
+    preview = PreviewSpec(sampling=SamplingSpec(prompts=("a", "b"), width=64, height=64), every_n_steps=5)
+    cut = ground(tmp_path, CASES["AdamW"], validate_every_n_steps=5)
+    steps, pressed = cut.recorder, threading.Event()
+
+    def press(event):
+        if isinstance(event, Progress) and event.phase == phase and len(steps.of(StepDone)) == 10:
+            pressed.set()
+
+    def throw():
+        if pressed.is_set():
+            raise KeyboardInterrupt
+
+    cut.on_event, cut.control, cut.preview = press, Control(throw), preview
+    with pytest.raises(KeyboardInterrupt):
+        cut.run()
+    assert [event.step for event in cut.recorder.of(kind)] == [5]
+    resumed = ground(tmp_path, CASES["AdamW"], validate_every_n_steps=5)
+    resumed.preview = preview
+    resumed.run(cut.folder / "state" / "state.safetensors")
+    assert [event.step for event in resumed.recorder.of(kind)] == [10, 15, 20]
+
+
+def test_the_best_that_a_full_disk_refused_is_kept_when_the_run_goes_on(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise DiskError("no space", DISK_FULL)
+
+    cut = ground(tmp_path, CASES["AdamW"], validate_every_n_steps=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save_best", refuse)
+        assert cut.run().reason == "stopped: disk full"
+    resumed = ground(tmp_path, CASES["AdamW"], validate_every_n_steps=5)
+    resumed.run(cut.folder / "state" / "state.safetensors")
+    assert [event.step for event in resumed.recorder.of(Saved) if event.kind == "best"][0] == cut.recorder.of(Validated)[0].step == 5
+
+
+@pytest.mark.parametrize("keep_last", [1, 2])
+def test_checkpoints_that_are_gone_are_not_counted_as_kept(tmp_path, keep_last):
+    """A person may have moved them away."""
+    spec = {"save_every_n_steps": 5, "keep_last": keep_last}
+    stop_at(ground(tmp_path, CASES["AdamW"], **spec), 10).run()
+    resumed = ground(tmp_path, CASES["AdamW"], **spec)
+    for path in (resumed.folder / "checkpoints").iterdir():
+        path.unlink()
+    resumed.run(resumed.folder / "state" / "state.safetensors")
+    assert [event.step for event in resumed.recorder.of(Saved) if event.kind == "checkpoint"] == [10, 15, 20]
+    assert sorted(path.name for path in (resumed.folder / "checkpoints").iterdir()) == [
+        f"run-{step:06d}.safetensors" for step in (10, 15, 20)[-keep_last:]]
 
 
 def test_more_steps_and_another_rate_are_allowed(tmp_path):
