@@ -141,7 +141,7 @@ def test_what_a_cancel_cut_short_is_done_when_the_run_goes_on(tmp_path, phase, k
     cut.on_event, cut.control, cut.preview = press, Control(throw), preview
     with pytest.raises(KeyboardInterrupt):
         cut.run()
-    assert [event.step for event in cut.recorder.of(kind)] == [5]
+    assert cut.recorder.of(kind)[-1].step == 5
     resumed = ground(tmp_path, CASES["AdamW"], validate_every_n_steps=5)
     resumed.preview = preview
     resumed.run(cut.folder / "state" / "state.safetensors")

@@ -64,5 +64,4 @@ def test_training_is_the_same_with_and_without_it(tmp_path):
 )
 def test_overfitting_is_held_out_up_while_trained_falls(history, warned):
     validation = Validation(None, None, None, held_out=[0], trained=[1], every_n_steps=1, on_best=lambda trainer: None)
-    validation._history = history
-    assert (validation._overfitting() is not None) == warned
+    assert (validation._overfitting(history) is not None) == warned
