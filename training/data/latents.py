@@ -21,6 +21,7 @@ from ..files.store import GIGABYTE, TensorStore, content_key
 from .colour import full_colour, full_mask
 from .encoded import plain
 from .items import Item, cut_mask, item_pixels
+from .pictures import changed_under_way, require_unchanged
 
 if TYPE_CHECKING:
     from ..protocols import ImageEncoder
@@ -116,7 +117,7 @@ class LatentCache:
             return item.sample.picture.encoded
         entry = self._kept(self._key(item))
         if entry is None:
-            self._encode([(item, loaded) for loaded in _load([item])])
+            self._encode([(item, loaded) for loaded in self._load([item])])
             entry = self._kept(self._key(item))
             assert entry is not None, "what was just encoded is kept, or the store would have raised"
         return entry
@@ -162,12 +163,20 @@ class LatentCache:
                 for index, batch in enumerate(batches):
                     while len(waiting) <= index + 1 and len(waiting) < len(batches):
                         groups = _by_sample(batches[len(waiting)])
-                        waiting.append([(group, pool.submit(_load, group)) for group in groups])
+                        waiting.append([(group, pool.submit(self._load, group)) for group in groups])
                     check()
                     yield batch, waiting[index]
                     waiting[index] = []
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def _load(self, items: Sequence[Item]) -> list[Loaded]:
+        """Pixels and mask of items of one sample. Raises DatasetError where they may be another content's than their keys say."""
+        loaded = _load(items)
+        require_unchanged(items[0].sample)
+        if latent_key(items[0], self._encoder.identity) != self._key(items[0]):
+            raise changed_under_way(items[0].sample.name)
+        return loaded
 
     def _encode(self, loaded: list[tuple[Item, Loaded]]) -> None:
         pixels = torch.stack([picture for _, (picture, _) in loaded])

@@ -22,6 +22,7 @@ from .colour import colour_of
 from .dataset import Picture, Sample
 from .encoded import plain
 from .items import Item
+from .pictures import changed_under_way, require_unchanged
 from .specs import Size
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class View:
     def pixels(self) -> torch.Tensor:
         """(1, h, w, 3) float32 in 0..1, as an IMAGE of the graph. Raises DatasetError naming the file."""
         colour = colour_of(self.sample, self.picture)
+        require_unchanged(self.sample)
         left, top, right, bottom = self.box
         shown = (colour[:, ::-1] if self.flip else colour)[top:bottom, left:right]
         return torch.from_numpy(np.ascontiguousarray(shown)).float()[None] / 255
@@ -150,12 +152,18 @@ class ReferenceCache:
 
     def _key(self, view: View) -> str:
         if view not in self._keys:
-            target = view.target if self._encoder.follows_target else None
-            self._keys[view] = content_key("reference", FORMAT, self._encoder.identity, view.content(), target)
+            self._keys[view] = self._key_now(view)
         return self._keys[view]
 
+    def _key_now(self, view: View) -> str:
+        target = view.target if self._encoder.follows_target else None
+        return content_key("reference", FORMAT, self._encoder.identity, view.content(), target)
+
     def _encode(self, view: View, key: str) -> torch.Tensor:
-        latent = plain(self._encoder.encode(view.pixels(), view.target)).float()
+        pixels = view.pixels()
+        if self._key_now(view) != key:
+            raise changed_under_way(f"a reference of {view.sample.name}")
+        latent = plain(self._encoder.encode(pixels, view.target)).float()
         if not bool(latent.isfinite().all()):
             raise DatasetError(WHERE, [
                 f"a reference of {view.sample.name}: the VAE made NaN or infinite values of it. Start ComfyUI with --fp32-vae, or "

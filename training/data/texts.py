@@ -13,6 +13,7 @@ from ..files.store import GIGABYTE, TensorStore, content_key
 from ..protocols import TextCondition
 from .conditions import packed, text_condition, unpacked
 from .encoded import plain
+from .pictures import changed_under_way
 from .references import Illustrated, Prompt
 
 if TYPE_CHECKING:
@@ -60,9 +61,12 @@ class TextCache:
 
     def _key(self, text: Prompt) -> str:
         if text not in self._keys:
-            said = (text.text, [view.content() for view in text.views]) if isinstance(text, Illustrated) else (text,)
-            self._keys[text] = content_key("text", FORMAT, self._encoder.identity, *said)
+            self._keys[text] = self._key_now(text)
         return self._keys[text]
+
+    def _key_now(self, text: Prompt) -> str:
+        said = (text.text, [view.content() for view in text.views]) if isinstance(text, Illustrated) else (text,)
+        return content_key("text", FORMAT, self._encoder.identity, *said)
 
     def _has(self, text: Prompt) -> bool:
         key = self._key(text)
@@ -70,7 +74,10 @@ class TextCache:
 
     def _encode(self, text: Prompt) -> TextCondition:
         if isinstance(text, Illustrated):
-            encoded = self._encoder.encode(text.text, [view.pixels() for view in text.views])
+            pictures = [view.pixels() for view in text.views]
+            if self._key_now(text) != self._key(text):
+                raise changed_under_way(f"a reference of {text.views[0].sample.name}")
+            encoded = self._encoder.encode(text.text, pictures)
         else:
             encoded = self._encoder.encode(text)
         condition = text_condition({**encoded.tensors, **encoded.values}, plain)

@@ -21,7 +21,9 @@ def rehearsal_problems(name: str, kind: OptimizerKind, arguments: Mapping[str, A
         return []
     guilty = [argument for argument in arguments if _failure(kind, {argument: arguments[argument]})]
     said = " ".join(f"{argument}={shown(repr(arguments[argument]))}" for argument in guilty or arguments)
-    return [f"extra_arguments: {name} cannot compute with {said} ({failure}). Give another value, or leave it out."]
+    return [
+        f"extra_arguments: {name} refuses its settings, it cannot compute with {said} ({failure}). Give another value, or leave it out."
+    ]
 
 
 def _failure(kind: OptimizerKind, arguments: Mapping[str, Any]) -> str | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from ..data.pictures import changed, held
 from ..errors import DiskError, NonFiniteError
 from ..events import Emitter, Message, RunEnded, RunStarted
 from ..files.atomic import remove_left_overs
 from ..network.attach import attached
 from ..order import Order
+from ..wording import count, some
 from .build import Built, build
 from .checkpoints import Checkpoints
 from .control import Control
@@ -48,6 +50,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     built: Built | None = None
     first_step, reason, error, path = 0, "failed", None, None
     try:
+        order = replace(order, recipe=replace(order.recipe, dataset=held(order.recipe.dataset)))
         order = _as_begun(order, state, emit)
         built = build(order, control, emit, state)
         first_step = _resume(order, built, state)
@@ -75,6 +78,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     finally:
         if built is not None:
             _say_what_is_missing(built, reason, emit)
+            _say_what_has_changed(order, built, emit)
         emit(RunEnded(reason=reason, step=built.trainer.step if built else 0, total_steps=built.trainer.total_steps if built else 0,
                       lora_path=path, seconds=time.monotonic() - started, error=error,
                       missing=tuple(built.checkpoints.missing) if built else ()))
@@ -144,3 +148,11 @@ def _say_what_is_missing(built: Built, reason: str, emit: Emitter) -> None:
     kept = "The node gives on the LoRA as it is now, so Save LoRA can write it elsewhere. " if reason == _stopped(refusal) else ""
     text = f"{refusal} Not on disk: {'; '.join(missing)}. {kept}Resuming goes on from the last whole state."
     emit(Message(level="error", topic="disk", step=built.trainer.step, text=text))
+
+
+def _say_what_has_changed(order: Order, built: Built, emit: Emitter) -> None:
+    names = [name for sample in order.recipe.dataset.samples for name in changed(sample)]
+    if names:
+        text = (f"{count(len(names), 'picture')} changed or removed while the run was going: {some(names)}. It was trained on them as "
+                "they were, and can be resumed with the old files only. Queue a new run to train on the new ones.")
+        emit(Message(level="warning", topic="pictures", step=built.trainer.step, text=text))

@@ -13,11 +13,11 @@ from .fakes import from_widgets
 @pytest.mark.parametrize(
     ("optimizer", "text", "said"),
     [
-        ("AdamW", "eps=none", "AdamW cannot compute with eps=None"),
-        ("AdamW", "amsgrad=True betas=none", "AdamW cannot compute with betas=None"),
-        ("Adafactor", "eps1=none", "Adafactor cannot compute with eps1=None"),
-        ("SGDNesterov", "momentum=none", "SGDNesterov cannot compute with momentum=None"),
-        ("AdamW", "eps=" + "9" * 1000, "AdamW cannot compute with eps=999"),
+        ("AdamW", "eps=none", "AdamW refuses its settings, it cannot compute with eps=None"),
+        ("AdamW", "amsgrad=True betas=none", "AdamW refuses its settings, it cannot compute with betas=None"),
+        ("Adafactor", "eps1=none", "Adafactor refuses its settings, it cannot compute with eps1=None"),
+        ("SGDNesterov", "momentum=none", "SGDNesterov refuses its settings, it cannot compute with momentum=None"),
+        ("AdamW", "eps=" + "9" * 1000, "AdamW refuses its settings, it cannot compute with eps=999"),
     ],
 )
 def test_the_argument_that_fails_is_named(optimizer, text, said):
