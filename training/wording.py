@@ -18,3 +18,10 @@ def count(number: int, thing: str) -> str:
     """'1 picture', '2 pictures'."""
     plural = {"batch": "batches"}.get(thing, thing + "s")
     return f"{number:,} {thing if number == 1 else plural}"
+
+
+def size(number: int) -> str:
+    """'3 KB', '310 MB', '1.2 GB': bytes in powers of 1024, as file managers show them."""
+    if number >= 1 << 30:
+        return f"{number / 2**30:.1f} GB"
+    return f"{number / 2**20:.0f} MB" if number >= 1 << 20 else f"{number / 2**10:.0f} KB"

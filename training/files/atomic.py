@@ -82,11 +82,16 @@ def append(path: Path, data: bytes) -> None:
         raise refused(path, error) from error
 
 
+def temporary_of(path: Path, process: int | None = None) -> Path:
+    """What the file is called until it is whole, by this process or another one."""
+    return path.with_name(f".{path.name}.{process or os.getpid()}.part")
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_of(path)
     try:
         yield temporary
         rename(temporary, path)

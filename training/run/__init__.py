@@ -10,6 +10,8 @@
     validation      what happens between steps: the loss on held-out pictures
     checkpoints     what happens between steps: LoRA files, and a state to go on from
     state           that state, as a file
+    place           whether the folder takes what a run writes
+    space           what a run leaves on disk, reckoned before its first step
     resume/         a run that goes on: what it was, and what has changed since
     loss_watch      what happens between steps: a run that falls apart is told so
     control         wishes from outside

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from .checkpoints import Checkpoints
 from .control import Control
 from .gradient_check import require_true_gradient
 from .loop import train
+from .place import require_place
 from .resume.begun import as_begun
+from .space import FP32_BYTES, space_needed
 from .state import load_state, saved_identity, ways_on
 from .trainer import Trainer
 
@@ -50,10 +54,12 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     built: Built | None = None
     first_step, reason, error, path = 0, "failed", None, None
     try:
+        require_place(order.folder)
         order = replace(order, recipe=replace(order.recipe, dataset=held(order.recipe.dataset)))
         order = _as_begun(order, state, emit)
         built = build(order, control, emit, state)
         first_step = _resume(order, built, state)
+        _say_space(order, built, emit)
         emit(_started(order, built))
         if order.trial is not None and state is None:
             require_true_gradient(order.trial, built.network, built.trainer, emit)
@@ -99,6 +105,17 @@ def _resume(order: Order, built: Built, state: Path | None) -> int:
         load_state(state, built.trainer)
         remove_left_overs(order.folder)
     return built.trainer.step
+
+
+def _say_space(order: Order, built: Built, emit: Emitter) -> None:
+    recipe, trainer = order.recipe, built.trainer
+    space = space_needed(
+        recipe.run, recipe.preview, parameters=built.network.parameter_count(), done=trainer.step, total_steps=trainer.total_steps,
+        state_bytes=recipe.optimizer.kind.state_bytes + (FP32_BYTES if trainer.updater.ema else 0),
+        steps_per_epoch=trainer.plan.steps_per_epoch,
+    )
+    with suppress(OSError):  # a file system that does not say how much is free
+        emit(space.told(shutil.disk_usage(order.folder).free))
 
 
 def _started(order: Order, built: Built) -> RunStarted:

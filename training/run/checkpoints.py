@@ -17,10 +17,16 @@ from ..network.build import Network
 from ..network.files import to_tensors
 from ..specs import RunSpec
 from .control import SAVE
-from .state import FILE_NAME, forget_last_good, keep_as_last_good, save_state
+from .state import forget_last_good, keep_as_last_good, save_state, state_file
 from .trainer import Companion, Trainer
 
 SECONDS_BETWEEN_STATES = 300.0
+CHECKPOINTS_FOLDER = "checkpoints"
+
+
+def checkpoint_file(folder: Path, step: int) -> Path:
+    """The LoRA of `step`, of the run in `folder`."""
+    return folder / CHECKPOINTS_FOLDER / f"{folder.name}{_ending(step)}"
 
 
 class Checkpoints(Companion):
@@ -54,7 +60,7 @@ class Checkpoints(Companion):
 
     @property
     def state_path(self) -> Path:
-        return self.folder / "state" / FILE_NAME
+        return state_file(self.folder)
 
     def after_step(self, trainer: Trainer) -> None:
         wished = trainer.control.take(SAVE)
@@ -70,7 +76,7 @@ class Checkpoints(Companion):
 
     def remember(self, memory: list, step: int) -> None:
         self._state_step = step
-        self._kept = [path for path in (self.folder / "checkpoints" / name for name in memory) if path.is_file()]
+        self._kept = [path for path in (self.folder / CHECKPOINTS_FOLDER / name for name in memory) if path.is_file()]
         if any(path.name.endswith(_ending(step)) for path in self._kept):  # whatever the folder was called then
             self._last_step = step
 
@@ -86,7 +92,7 @@ class Checkpoints(Companion):
 
     def save_best(self, trainer: Trainer) -> None:
         """Replace the file of the best validation so far."""
-        path = self.folder / "checkpoints" / f"{self.folder.name}-best.safetensors"
+        path = self.folder / CHECKPOINTS_FOLDER / f"{self.folder.name}-best.safetensors"
         self._write(path, trainer)
         trainer.emit(Saved(step=trainer.step, path=path, kind="best"))
 
@@ -145,7 +151,7 @@ class Checkpoints(Companion):
         return "there is none" if self._state_step is None else f"the last whole one is of step {self._state_step}"
 
     def _path(self, step: int) -> Path:
-        return self.folder / "checkpoints" / f"{self.folder.name}{_ending(step)}"
+        return checkpoint_file(self.folder, step)
 
     def _due(self, trainer: Trainer) -> bool:
         spec, step = self._spec, trainer.step

@@ -36,6 +36,11 @@ _COPIED_AT_ONCE = 2**24
 _HEADER = "lora_canvas_state"
 
 
+def state_file(folder: Path) -> Path:
+    """The state of the run in `folder`."""
+    return folder / "state" / FILE_NAME
+
+
 def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
     """Everything that the next step depends on. `identity` says what the run was trained on, to notice changes."""
     updater = trainer.updater

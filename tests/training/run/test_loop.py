@@ -101,7 +101,7 @@ def test_events_in_order(tmp_path):
     ground = bench(tmp_path, steps=2)
     result = ground.run()
     kinds = [type(event).__name__ for event in ground.recorder.events if type(event).__name__ != "Progress"]
-    assert kinds == ["Message", "Message", "RunStarted", "StepDone", "StepDone", "Saved", "Saved", "RunEnded"]
+    assert kinds == ["Message", "Message", "Message", "RunStarted", "StepDone", "StepDone", "Saved", "Saved", "RunEnded"]
     ended = ground.recorder.of(RunEnded)[0]
     assert (ended.reason, ended.step, ended.lora_path) == ("finished", 2, result.lora_path)
 
