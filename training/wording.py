@@ -25,3 +25,8 @@ def size(number: int) -> str:
     if number >= 1 << 30:
         return f"{number / 2**30:.1f} GB"
     return f"{number / 2**20:.0f} MB" if number >= 1 << 20 else f"{number / 2**10:.0f} KB"
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """The text without its middle where it is longer than `limit`."""
+    return text if len(text) <= limit else f"{text[: limit // 3]}...{text[-limit // 2 :]}"

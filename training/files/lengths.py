@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..wording import shortened
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -64,7 +66,7 @@ def too_long(files: Iterable[Path], lengths: Lengths) -> TooLong | None:
     """The worst of `files`; None when all of them fit."""
     found = []
     for file in files:
-        short = file.name if len(file.name) < 60 else f"{file.name[:20]}...{file.name[-30:]}"
+        short = shortened(file.name)
         name, path = lengths.of(file.name), lengths.of(str(file))
         found += [
             TooLong(f"the name of '{short}' has {name} {lengths.unit}, and this disk takes {lengths.name}", name - lengths.name, False),

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from ..errors import DiskError
+from ..wording import shortened
 
 _ELSEWHERE = "or start ComfyUI with --output-directory on another disk"
 
@@ -40,7 +41,7 @@ def refused(path: Path, error: OSError) -> DiskError:
     """What is raised in the place of `error`, which came of writing `path`."""
     refusal = _of(error)
     told = error.strerror or type(error).__name__
-    where = f"'{path.name}' in the folder '{path.parent.name}'"
+    where = f"'{shortened(path.name)}' in the folder '{shortened(path.parent.name)}'"
     return DiskError(f"{where} could not be written: {refusal.cause} ({told}). {refusal.advice}", refusal.cause)
 
 
