@@ -99,7 +99,7 @@ class RunJson:
         if event.lora_path:
             self._run["lora_path"] = str(event.lora_path)
 
-    def _write(self, precious: bool) -> None:
+    def _write(self, precious: bool = False) -> None:
         self._written = self._clock()
         self._run["updated"] = self._written
         write_text(self._folder / RUN_NAME, json.dumps(self._run, ensure_ascii=False, indent=1, default=str), precious=precious)
