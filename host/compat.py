@@ -16,6 +16,8 @@ from comfy.cli_args import args
 from server import PromptServer
 from torch import nn
 
+from ..training.network import fp8
+
 #: (object, attribute, value): what `host/lend/borrow.attributes` sets for a while.
 Change = tuple[object, str, object]
 
@@ -56,6 +58,23 @@ def kernels() -> tuple[ModuleType, ModuleType] | None:
         return import_module("comfy_kitchen"), import_module("comfy_kitchen.backends.eager")
     except ImportError:
         return None
+
+
+def fp8_numbers(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """(numbers in fp8, their one scale () in fp32) of a weight as ComfyUI holds it; None for one that it does not hold so."""
+    if weight.dtype in fp8.DTYPES and not hasattr(weight, "_qdata"):
+        return weight.as_subclass(torch.Tensor), torch.ones((), device=weight.device)
+    numbers = getattr(weight, "_qdata", None)
+    # Newer quantised tensors have a record of parameters, 0.3.75's a dictionary.
+    scale = weight._params.scale if hasattr(weight, "_params") else getattr(weight, "_layout_params", {}).get("scale")
+    if numbers is None or numbers.dtype not in fp8.DTYPES or scale is None or scale.numel() != 1:
+        return None
+    return numbers, scale.reshape(()).float()
+
+
+def multiplies_fp8(device: torch.device) -> bool:
+    """Whether ComfyUI takes the device for one that multiplies in fp8 faster than in bf16."""
+    return model_management.supports_fp8_compute(device)
 
 
 def set_execution_device(text_encoders, device: torch.device) -> None:

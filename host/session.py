@@ -25,9 +25,9 @@ from .model.parts import trainable_parts
 
 class Session:
     """`patcher` and `clip` are the MODEL and CLIP of the graph; `clip` only when its encoders are trained. An `exact` one lets
-    no layer of the diffusion model round what comes into it."""
+    no layer of the diffusion model round what comes into it; `quantized_backward` lets its gradients be multiplied in fp8."""
 
-    def __init__(self, patcher, *, clip=None, precision: str | None = None, exact: bool = False):
+    def __init__(self, patcher, *, clip=None, precision: str | None = None, exact: bool = False, quantized_backward: bool = False):
         self.patcher = patcher
         self.family: Family = family_of(patcher)
         self.device: torch.device = patcher.load_device
@@ -36,11 +36,12 @@ class Session:
         self.denoiser = ComfyDenoiser(patcher, self.family, self.dtype)
         self.clip = clip
         self._exact = exact
+        self._quantized_backward = quantized_backward
         self._stack: ExitStack | None = None
 
     def parts(self) -> list[Trainable]:
         """The diffusion model, then each text encoder of `clip`."""
-        return trainable_parts(self.patcher, self.clip, self.family, self.dtype)
+        return trainable_parts(self.patcher, self.clip, self.family, self.dtype, quantized_backward=self._quantized_backward)
 
     @contextmanager
     def training(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import carry_out
 from ..training.run.control import Control
 from . import compat
+from .advice.backward import backward_notices, backward_problems
 from .advice.checks import check_parts, noise_level_warnings, warnings_about
 from .advice.clips import clip_notices, clip_problems
 from .advice.few_steps import few_steps_warning
@@ -89,7 +90,7 @@ def _train(wiring: Wiring, content: str) -> Trained:
     with ExitStack() as stack:
         folder, state = stack.enter_context(run_folder(run))
         clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
-        session = Session(wiring.model, clip=clip, precision=run.precision)
+        session = Session(wiring.model, clip=clip, precision=run.precision, quantized_backward=run.quantized_backward)
         unproven = [] if is_proven(wiring.model) else [tried(session, wiring.vae, wiring.clip)]
         kept, plot = Kept(), LossPlot(folder)
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
@@ -126,12 +127,12 @@ def _drawn(plot: LossPlot, emit: Emitter) -> torch.Tensor | None:
 
 
 def _about_the_way_here(wiring: Wiring) -> list[str]:
-    """What the nodes before this one made of the model, and whether its few steps are in danger."""
+    """What the nodes before this one made of the model, whether its few steps are in danger, and which layers go back in fp8."""
     recipe = wiring.recipe
     sampling = recipe.preview.sampling if recipe.preview else None
     minded = recipe.run.assistant or isinstance(recipe.objective.preservation, FewSteps)
     few = None if minded else few_steps_warning(wiring.model, wiring.prompt, wiring.node_id, sampling)
-    return [*upstream_warnings(wiring.model), *([few] if few else [])]
+    return [*upstream_warnings(wiring.model), *([few] if few else []), *backward_notices(wiring.model, recipe.run)]
 
 
 def _check(wiring: Wiring) -> None:
@@ -139,7 +140,7 @@ def _check(wiring: Wiring) -> None:
     raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.recipe.dataset)])
     check_parts(wiring.model, wiring.vae, wiring.clip)
     shown = reference_problems(wiring.model.model, _model_name(wiring), wiring.recipe.dataset, wiring.recipe.preview)
-    raise_problems(ModelError, "Train LoRA", shown)
+    raise_problems(ModelError, "Train LoRA", [*shown, *backward_problems(wiring.model, wiring.recipe.run)])
     raise_problems(DatasetError, "Train LoRA", clip_problems(wiring.model, wiring.vae, wiring.recipe.dataset))
 
 

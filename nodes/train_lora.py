@@ -97,6 +97,9 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="How strongly the assistant works. 1 is what training adapters are made for. Lower: the few steps are "
                             "forgotten sooner; higher: your LoRA fits less when the assistant is gone. -1 takes a turbo LoRA out of a "
                             "model that it is merged into.")),
+                advanced(io.Boolean.Input("quantized_backward", default=False,
+                    tooltip="Multiplies gradients in fp8: a faster step, for gradients that are a little coarser. For a model loaded in fp8 "
+                            "or another quantised format, on a card that multiplies in fp8 (RTX 40 and newer, H100). Off: in full.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),

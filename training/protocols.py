@@ -186,3 +186,8 @@ class WeightAccess(Protocol):
     def recasts(self, module: "nn.Module") -> bool:
         """Whether it makes one now (another dtype, another device, a patch)."""
         ...
+
+    def in_fp8(self, module: "nn.Module") -> "tuple[torch.Tensor, torch.Tensor] | None":
+        """Where the gradient of the module's input is to be multiplied in fp8: the weight's numbers (out, in) in fp8 and their scale ()
+        in fp32, on the compute device."""
+        ...

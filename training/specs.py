@@ -42,7 +42,7 @@ class RunSpec:
     `steps` are optimizer updates; `epochs` > 0 replaces them by whole passes over the repeated pictures.
     One update sees batch_size x gradient_accumulation pictures. `precision` is the compute dtype
     (None: what the model is loaded in); adapters stay fp32. `resume` is '' (a new run), 'latest', or a run's folder.
-    `assistant` lies under the LoRA while training.
+    `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
     """
 
     run_name: str = free("lora", quiet=True)
@@ -63,6 +63,7 @@ class RunSpec:
     cache_to_disk: bool = free(False)
     tensorboard: bool = free(False)
     assistant: Assistant | None = None
+    quantized_backward: bool = False
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),

@@ -6,5 +6,6 @@
     upstream    what nodes before this one have done to a model
     few_steps   whether a model was made for few steps
     references  pairs of pictures, for models that change pictures
+    backward    gradients in fp8, by the card and the base
     clips       clips, for models that make videos
 """

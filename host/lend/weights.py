@@ -15,7 +15,8 @@ import torch
 from comfy.quant_ops import QuantizedTensor
 from torch import nn
 
-from ...training.ops import named_ops, op_of
+from ...training.network import fp8
+from ...training.ops import Op, named_ops, op_of
 from .. import compat
 
 #: Marks a layer whose weights are pages of ComfyUI's dynamic VRAM.
@@ -23,15 +24,17 @@ PAGE = "_v"
 
 
 class ComfyWeights:
-    """WeightAccess for one run: `device` computes, in `dtype`."""
+    """WeightAccess for one run: `device` computes, in `dtype`; with `quantized_backward` gradients are multiplied in fp8 where a
+    weight can be."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype):
+    def __init__(self, device: torch.device, dtype: torch.dtype, *, quantized_backward: bool = False):
         self.device = device
         self.dtype = dtype
+        self._quantized_backward = quantized_backward
 
     def weight(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor:
         weight, _ = fetched(module, self.device, dtype)
-        scale = getattr(module, "scale_weight", None)
+        scale = _own_scale(module)
         return weight if scale is None else weight * scale.to(weight)
 
     def bias(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor | None:
@@ -78,6 +81,25 @@ class ComfyWeights:
             or hasattr(layer, PAGE)
         )
 
+    def in_fp8(self, module: nn.Module) -> tuple[torch.Tensor, torch.Tensor] | None:
+        op = op_of(module) if self._quantized_backward else None
+        if op is None or not goes_back_in_fp8(module, op):
+            return None
+        return _stored_in_fp8(module, self.device, self.dtype) or fp8.rounded(self.weight(module, self.dtype))
+
+
+def is_quantized(layer: nn.Module, op: Op) -> bool:
+    """Whether it is a linear whose weight ComfyUI holds in fp8 or one of its quantised formats."""
+    weight: Any = layer.weight
+    stored = getattr(layer, "weight_comfy_model_dtype", None) or weight.dtype  # newer ComfyUI may cast it only when it is needed
+    return op.is_linear and (isinstance(weight, QuantizedTensor) or stored in fp8.DTYPES)
+
+
+def goes_back_in_fp8(layer: nn.Module, op: Op) -> bool:
+    """Whether its gradient can be multiplied in fp8: by its sizes, and by what its file asks for (`full_precision_matrix_mult`)."""
+    fits = op.out_features % fp8.MULTIPLE == 0 and op.in_features % fp8.MULTIPLE == 0
+    return is_quantized(layer, op) and fits and not getattr(layer, "_full_precision_mm_config", False)
+
 
 def exact_changes(model: nn.Module) -> list[compat.Change]:
     """For `borrow.attributes`: no narrow linear rounds what comes into it. Where it does, the loss is a staircase, which two points tell
@@ -110,11 +132,39 @@ def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> t
     with torch.no_grad():
         if _unpacks_itself(module):
             return module.cast_bias_weight(dtype=wanted, device=device, bias_dtype=wanted)[:2]
-        weight, bias, held = comfy.ops.cast_bias_weight(module, device=device, dtype=wanted, bias_dtype=wanted, offloadable=True)
-        try:
-            return _kept(weight, wanted, _is_lent(held)), None if bias is None else _kept(bias, wanted, _is_lent(held))
-        finally:
-            comfy.ops.uncast_bias_weight(module, weight, bias, held)
+        with _cast(module, device, wanted, wanted) as (weight, bias, lent):
+            return _kept(weight, wanted, lent), None if bias is None else _kept(bias, wanted, lent)
+
+
+def _stored_in_fp8(module, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """(numbers, scale) of the weight as it is stored, on `device`; None where that is not fp8 with one scale, or the graph has put a
+    patch on it."""
+    if len(module.weight_function) > 0:
+        return None
+    with torch.no_grad(), _cast(module, device, getattr(module.weight, "_model_dtype", module.weight.dtype), dtype) as (weight, _, lent):
+        held = compat.fp8_numbers(weight)
+        if held is None:
+            return None
+        numbers, scale = (tensor.clone() if lent else tensor for tensor in held)
+    own = _own_scale(module)
+    return numbers, scale if own is None else scale * own.to(scale)
+
+
+@contextmanager
+def _cast(
+    module, device: torch.device, dtype: torch.dtype, bias_dtype: torch.dtype
+) -> Iterator[tuple[torch.Tensor, torch.Tensor | None, bool]]:
+    """(weight, bias, whether they are ComfyUI's to use again) by ComfyUI's own cast."""
+    weight, bias, held = comfy.ops.cast_bias_weight(module, device=device, dtype=dtype, bias_dtype=bias_dtype, offloadable=True)
+    try:
+        yield weight, bias, _is_lent(held)
+    finally:
+        comfy.ops.uncast_bias_weight(module, weight, bias, held)
+
+
+def _own_scale(module) -> torch.Tensor | None:
+    """What 0.3.75's layer for files of 2024 multiplies its weight by."""
+    return getattr(module, "scale_weight", None)
 
 
 def _unpacks_itself(module) -> bool:

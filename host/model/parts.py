@@ -10,11 +10,12 @@ from ..lend.weights import ComfyWeights
 from .family import diffusion_file_keys, text_encoders
 
 
-def trainable_parts(patcher, clip, family: Family, dtype: torch.dtype) -> list[Trainable]:
-    """The diffusion model, computed in `dtype`, then each text encoder of `clip` (None: none of them)."""
+def trainable_parts(patcher, clip, family: Family, dtype: torch.dtype, *, quantized_backward: bool = False) -> list[Trainable]:
+    """The diffusion model, computed in `dtype`, then each text encoder of `clip` (None: none of them). With `quantized_backward`
+    the diffusion model's gradients are multiplied in fp8 where they can be."""
     parts = [Trainable(
         name=DIFFUSION_MODEL, module=patcher.model.diffusion_model, file_keys=diffusion_file_keys(patcher, family),
-        weights=ComfyWeights(patcher.load_device, dtype), blocks=family.blocks_of(DIFFUSION_MODEL),
+        weights=ComfyWeights(patcher.load_device, dtype, quantized_backward=quantized_backward), blocks=family.blocks_of(DIFFUSION_MODEL),
     )]
     if clip is not None:
         weights = ComfyWeights(clip.patcher.load_device, torch.float32)

@@ -28,11 +28,11 @@ def load(comfy, name: str, **model_options) -> Loaded:
     return Loaded(model, clip, vae)
 
 
-def session_of(loaded: Loaded, *, clip=None, precision: str | None = None):
+def session_of(loaded: Loaded, *, clip=None, precision: str | None = None, **options):
     """A Session on the loaded model. `host` can only be imported once ComfyUI runs, hence here."""
     from pack.host.session import Session
 
-    return Session(loaded.model, clip=clip, precision=precision)
+    return Session(loaded.model, clip=clip, precision=precision, **options)
 
 
 def condition(width: int = 768, tokens: int = 77, seed: int = 7, pooled: int | None = None, size=(512, 512)) -> Condition:

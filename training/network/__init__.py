@@ -12,6 +12,7 @@
     network         the adapters of a run, together
     attach          the side branch on the borrowed module's forward, put back afterwards
     frozen          an op that keeps no copy of its weight for backward
+    fp8             a gradient multiplied in fp8
     checkpointing   which blocks are recomputed in backward
     in_place        a model's in-place writes, made harmless to what autograd has kept
     files           Network <-> the tensors of a LoRA file

@@ -48,7 +48,7 @@ def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
         run = module.forward
         weight = partial(part.weights.weight, module)
         if part.weights.can_recast(module):
-            run = _frozen_forward(op, run, weight, partial(part.weights.recasts, module))
+            run = _frozen_forward(op, run, weight, module, part.weights)
             forwards.replace(module, run)
         for adapter in (under.get(name), targets.get(name)):
             if isinstance(adapter, Adapter):
@@ -82,9 +82,10 @@ def _with_norms(forward: Callable, norms: Sequence[tuple[nn.Module, Offset]], we
     return run
 
 
-def _frozen_forward(op: Op, run: Callable, weight: Callable, recasts: Callable[[], bool]) -> Callable:
+def _frozen_forward(op: Op, run: Callable, weight: Callable, module: nn.Module, weights: WeightAccess) -> Callable:
+    in_fp8 = partial(weights.in_fp8, module)
     # Asked in every forward: after a preview the host may have loaded more of the model, or less.
-    return lambda x: frozen_op(x, op, run, weight) if recasts() else run(x)
+    return lambda x: frozen_op(x, op, run, weight, in_fp8) if weights.recasts(module) else run(x)
 
 
 def _adapted_forward(adapter: Adapter, base: Base) -> Callable:

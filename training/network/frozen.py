@@ -13,13 +13,17 @@ import torch
 from torch import Tensor
 
 from ..ops import Op
+from . import fp8
 from .in_place import lazy_clone
+
+#: A weight's numbers (out, in) in fp8 and their scale (), for a backward that multiplies in fp8; None: it multiplies in full.
+Fp8 = Callable[[], tuple[Tensor, Tensor] | None]
 
 
 class _Frozen(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor]) -> Tensor:
-        ctx.op, ctx.weight = op, weight
+    def forward(ctx, x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor], in_fp8: Fp8) -> Tensor:
+        ctx.op, ctx.weight, ctx.in_fp8 = op, weight, in_fp8
         ctx.shape, ctx.dtype = x.shape, x.dtype
         # The host's own forward may write into its input (fp8 matmuls clamp it), which others hold too; and what it gives may
         # be a view, which autograd lets nobody write into.
@@ -28,16 +32,21 @@ class _Frozen(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor):
+        held = ctx.in_fp8()
+        if held is not None:
+            return fp8.product(grad, *held).to(ctx.dtype), None, None, None, None
         # The input's values are not needed for its own gradient; only its shape is looked at.
         shape_only = torch.empty((), dtype=grad.dtype, device=grad.device).expand(ctx.shape)
         grad_x, _ = ctx.op.gradients(grad, shape_only, ctx.weight(grad.dtype), of_x=True, of_weight=False)
-        return grad_x.to(ctx.dtype), None, None, None
+        return grad_x.to(ctx.dtype), None, None, None, None
 
 
-def frozen_op(x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor]) -> Tensor:
+def frozen_op(
+    x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor], in_fp8: Fp8 = lambda: None
+) -> Tensor:
     """op(x), differentiable in x only.
 
     `run(x)` computes the forward (its own casts and all); `weight(dtype)` gives the weight as it acted in that
-    forward. x (..., in) or (B, in, *space).
+    forward; `in_fp8()` gives it in fp8 where the gradient is to be multiplied so. x (..., in) or (B, in, *space).
     """
-    return _Frozen.apply(x, op, run, weight)
+    return _Frozen.apply(x, op, run, weight, in_fp8)

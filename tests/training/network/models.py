@@ -51,6 +51,9 @@ class CastWeights(PlainWeights):
 
     recasts = can_recast
 
+    def in_fp8(self, module):
+        return None
+
 
 class Block(nn.Module):
     """A residual block: norm, q, out and a feed-forward of two linears."""

@@ -54,3 +54,11 @@ def test_narrow_weights_compute_wide():
     run = lambda x: nn.functional.linear(x, weight.to(x.dtype))  # noqa: E731
     frozen_op(x, op_of(nn.Linear(3, 4)), run, lambda dtype: weight.to(dtype)).sum().backward()
     assert torch.allclose(x.grad, weight.float().sum(0).expand(2, 3))
+
+
+def test_in_fp8_the_weight_is_not_fetched_in_full():
+    op, x = op_of(nn.Linear(16, 32)), torch.randn(2, 3, 16, requires_grad=True)
+    numbers = torch.randint(-4, 5, (32, 16)).to(torch.float8_e4m3fn)
+    run = lambda x: nn.functional.linear(x, numbers.to(x.dtype) / 2)  # noqa: E731
+    frozen_op(x, op, run, lambda dtype: pytest.fail("fetched"), lambda: (numbers, torch.tensor(0.5))).sum().backward()
+    assert torch.allclose(x.grad, numbers.float().sum(0).expand(2, 3, 16) / 2)
