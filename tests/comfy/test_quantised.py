@@ -71,8 +71,8 @@ def loaded(comfy, name: str, **options) -> Loaded:
 class Step:
     """One batch of fixed noise on a model, with adapters on every layer."""
 
-    def __init__(self, base: Loaded, precision: str | None):
-        self.session = session_of(base, precision=precision)
+    def __init__(self, base: Loaded, precision: str | None, **options):
+        self.session = session_of(base, precision=precision, **options)
         self.network: Network = network_for(self.session.parts())
         self.parameters = [parameter for _, parameter in self.network.named_parameters()]
         self.objective = Objective(ObjectiveSpec(timesteps=Uniform(), weighting=NoWeighting()), self.session.denoiser)
