@@ -98,9 +98,9 @@ class TrainLoRA(io.ComfyNode):
                             "forgotten sooner; higher: your LoRA fits less when the assistant is gone. -1 takes a turbo LoRA out of a "
                             "model that it is merged into.")),
                 advanced(io.Boolean.Input("quantized_backward", default=False,
-                    tooltip="Multiplies gradients in fp8, which makes steps of large models faster and gradients a little coarser. It "
-                            "needs a model that is loaded in fp8 or another quantised format, and a card that multiplies in fp8 (RTX 40 and "
-                            "newer, H100); elsewhere the run does not start, and says why. Off: gradients in full precision.")),
+                    tooltip="Multiplies gradients in fp8, which makes steps of large models faster and gradients a little coarser. "
+                            "Needs a model that is loaded in fp8 or another quantised format, and a card that multiplies in fp8 "
+                            "(RTX 40 and newer, H100); elsewhere the run does not start, and says why. Off: gradients in full precision.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),
