@@ -23,6 +23,8 @@ from ..training.lora_file.file import TrainedLora, read_lora
 from ..training.settings import describe
 from .wiring import Wiring
 
+_MOST = 8  # each keeps its last pictures
+
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
@@ -52,7 +54,7 @@ class Past:
 
 
 class Pasts:
-    """The last run of each node on the canvas."""
+    """The last run of each of the last nodes on the canvas."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Past] = {}
@@ -64,7 +66,9 @@ class Pasts:
         return past if past.stamp and _stamp(past.lora_path) == past.stamp else None
 
     def keep(self, wiring: Wiring, past: Past) -> None:
-        self._runs[wiring.node_id] = past
+        self._runs.pop(wiring.node_id, None)
+        alive = [(node, other) for node, other in self._runs.items() if all(model is None or model() is not None for model in other.models)]
+        self._runs = {**dict(alive[1 - _MOST :]), wiring.node_id: past}
 
 
 PASTS = Pasts()

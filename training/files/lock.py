@@ -27,6 +27,7 @@ SILENCE = 120.0
 """Seconds between two touches, and without one until a holder on another machine counts as gone."""
 _MOMENT = 1.0  # what making a lock file, or deciding about one, may take
 _CLOCKS_DIFFER = 5.0  # seconds that two readings of a process's start may lie apart
+_OURS: set[str] = set()  # the tokens that this process holds: a file that could not be removed at the end locks nothing
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock while the block runs. Raises Taken at once when another holder is alive, OSError when nothing can be written."""
     own = _here()
     _acquire(path, own)
+    _OURS.add(own.token)
     done = threading.Event()
     beat = threading.Thread(target=_touch_until, args=(path, done), name="LoRA Canvas lock", daemon=True)
     beat.start()
@@ -64,6 +66,7 @@ def locked(path: Path) -> Iterator[None]:
     finally:
         done.set()
         beat.join()
+        _OURS.discard(own.token)
         if _read(path) == own:
             with suppress(OSError):
                 path.unlink()
@@ -136,6 +139,8 @@ def _touched(path: Path) -> float:
 def _is_alive(holder: Holder, own: Holder, silent_for: float) -> bool:
     if holder.machine != own.machine:
         return silent_for < SILENCE
+    if (holder.pid, holder.started) == (own.pid, own.started):
+        return holder.token in _OURS
     try:
         process = psutil.Process(holder.pid)
         if process.status() == psutil.STATUS_ZOMBIE:

@@ -77,6 +77,27 @@ def test_another_process_is_named_until_it_is_killed(path, other_process):
     assert holds(path)
 
 
+def test_a_file_that_could_not_be_removed_locks_nothing(path, monkeypatch):
+    """As on Windows, while another program reads it."""
+    def refuse(*_, **__):
+        raise PermissionError
+
+    with monkeypatch.context() as patch, locked(path):
+        patch.setattr(type(path), "unlink", refuse)
+    assert path.is_file() and holds(path) and not path.exists()
+
+
+def test_a_lock_that_a_full_disk_refuses_is_not_left_empty(path, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "no space")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr(lock, "put", refuse)
+        with locked(path):
+            pass
+    assert not path.exists() and holds(path)
+
+
 def test_a_number_that_another_process_has_got_since_is_stale_once_it_is_silent(path):
     write(path, started=1000.0, silent_for=SILENCE + 60)
     assert holds(path)
