@@ -10,7 +10,7 @@ import torch
 from ...training.events import Event, Listener, Message, PreviewReady, RunEnded, StepDone
 from ...training.record.held import FromFirstStep
 from ...training.record.log import JsonlLog
-from ...training.record.run_json import RunJson
+from ...training.record.run_json import RunJson, read_run
 from ...training.record.samples import SampleFiles
 from ...training.record.tensorboard import TensorBoardLog
 from ..wiring import Wiring
@@ -26,7 +26,9 @@ def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
     record: list[Listener] = [JsonlLog(folder), RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
     if wiring.recipe.run.tensorboard:
         record.append(TensorBoardLog(folder))
-    return [SampleFiles(folder, {name: value for name, value in graph.items() if value}), *map(FromFirstStep, record)]
+    is_finished = (read_run(folder) or {}).get("status") == "finished"
+    return [SampleFiles(folder, {name: value for name, value in graph.items() if value}),
+            *(FromFirstStep(listener, is_finished) for listener in record)]
 
 
 class Kept:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from ..files.tensors import write_tensors
@@ -37,6 +38,15 @@ def write_lora(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mappin
 
 def read_lora(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Raises FileError when there is no whole file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise FileError(f"'{path.name}' cannot be read: {error}.") from error
 
 
 def unused_path(folder: Path, stem: str, suffix: str = ".safetensors") -> Path:

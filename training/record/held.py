@@ -11,11 +11,12 @@ class FromFirstStep:
     """Tells `listener` nothing until the run takes its first step, then everything in order; progress before it is left out.
 
     So a start that is refused, cancelled or fails is not recorded, and a resume leaves what was there. Recorded without a step are a
-    run that has all of its steps already, and a new one that was asked to stop: both give a LoRA on.
+    run that has all of its steps already, unless the record `is_finished`, and a new one that was asked to stop: both give a LoRA on.
     """
 
-    def __init__(self, listener: Listener):
+    def __init__(self, listener: Listener, is_finished: bool = False):
         self.name, self.critical = listener.name, listener.critical
+        self._is_finished = is_finished
         self._listener = listener
         self._waiting: deque[Event] = deque()
         self._begun = self._goes_on = False
@@ -33,5 +34,5 @@ class FromFirstStep:
     def _begins(self, event: Event) -> bool:
         if isinstance(event, RunEnded):
             reason = event.reason.partition(":")[0]
-            return reason == "finished" or reason in ("stopped", "paused") and not self._goes_on
+            return reason == "finished" and not self._is_finished or reason in ("stopped", "paused") and not self._goes_on
         return isinstance(event, StepDone)

@@ -41,7 +41,7 @@ class LossPlot:
             self._losses.append(event.loss)
         elif isinstance(event, Validated):
             self._validation.append((event.step, event.loss))
-        elif isinstance(event, RunEnded) and (self._has_stepped or event.reason == "finished"):
+        elif isinstance(event, RunEnded) and (self._has_stepped or event.reason == "finished" and not self._path.exists()):
             write_picture(self._path, self.picture(), format="PNG")
 
     def _read_earlier(self, start_step: int) -> None:

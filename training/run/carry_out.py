@@ -65,7 +65,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
             require_true_gradient(order.trial, built.network, built.trainer, emit)
         with order.training(), attached(built.network, list(order.parts), checkpointing=order.recipe.run.gradient_checkpointing):
             reason = _train(built.trainer)
-        path = built.checkpoints.save_end(built.trainer)
+        path = _end(built, first_step)
         reason = _unless_refused(reason, built.checkpoints)
         return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
     except control.interrupts:
@@ -122,6 +122,12 @@ def _started(order: Order, built: Built) -> RunStarted:
     trainer = built.trainer
     return RunStarted(run_name=order.folder.name, folder=order.folder, start_step=trainer.step, total_steps=trainer.total_steps,
                       steps_per_epoch=trainer.plan.steps_per_epoch, settings=built.settings)
+
+
+def _end(built: Built, first_step: int) -> Path | None:
+    """The run's LoRA. Without a step, what lies on disk is left alone when it is of this step."""
+    there = built.checkpoints.end_of(first_step) if built.trainer.step == first_step else None
+    return there or built.checkpoints.save_end(built.trainer)
 
 
 def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from ..errors import DiskError
+from ..errors import DiskError, FileError
 from ..events import Message, Saved
-from ..lora_file.file import TrainedLora, write_lora
+from ..lora_file.file import TrainedLora, read_metadata, write_lora
 from ..network.build import Network
 from ..network.files import to_tensors
 from ..specs import RunSpec
@@ -62,6 +62,10 @@ class Checkpoints(Companion):
     def state_path(self) -> Path:
         return state_file(self.folder)
 
+    @property
+    def _end_path(self) -> Path:
+        return self.folder / f"{self.folder.name}.safetensors"
+
     def after_step(self, trainer: Trainer) -> None:
         wished = trainer.control.take(SAVE)
         if trainer.step == 0 or (trainer.step == self._last_step and not wished):
@@ -108,10 +112,17 @@ class Checkpoints(Companion):
         self._last_state, self._state_step = self._clock(), trainer.step
         trainer.emit(Saved(step=trainer.step, path=self.state_path, kind="state"))
 
+    def end_of(self, step: int) -> Path | None:
+        """The run's LoRA, if it lies there and is that of this step."""
+        try:
+            return self._end_path if read_metadata(self._end_path).get("ss_steps") == str(step) else None
+        except FileError:
+            return None
+
     def save_end(self, trainer: Trainer) -> Path | None:
         """The run's LoRA as it is now and the state, whatever ended it. Nothing is raised for what the disk refuses; None when
         that is the LoRA."""
-        path = self.folder / f"{self.folder.name}.safetensors"
+        path = self._end_path
         is_written = False
         with suppress(DiskError):
             self._write(path, trainer)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pack.training.events import Message, Progress, RunEnded
+from pack.training.events import Message, Progress, RunEnded, RunStarted, StepDone
 from pack.training.record.held import FromFirstStep
 from pack.training.record.log import JsonlLog
 from pack.training.record.loss_plot import LossPlot
@@ -45,6 +45,18 @@ def test_an_end_without_a_step(tmp_path, started, reason, start_step, recorded):
     held(started(tmp_path, start_step))
     held(ended(reason, start_step))
     assert bool(told) == recorded
+
+
+def test_a_finished_run_that_goes_on_for_no_step_stays_as_it_is(tmp_path, started, step):
+    told = Told()
+    held = FromFirstStep(told, is_finished=True)
+    for event in (started(tmp_path, 5), ended("finished", 5)):
+        held(event)
+    assert told == []
+    held = FromFirstStep(told, is_finished=True)
+    for event in (started(tmp_path, 5), step(6), ended("finished", 6)):
+        held(event)
+    assert [type(event) for event in told] == [RunStarted, StepDone, RunEnded]
 
 
 def test_a_listener_that_fails_once_is_told_the_rest(tmp_path, started, step):

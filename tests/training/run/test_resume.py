@@ -175,6 +175,25 @@ def test_checkpoints_that_are_gone_are_not_counted_as_kept(tmp_path, keep_last):
         f"run-{step:06d}.safetensors" for step in (10, 15, 20)[-keep_last:]]
 
 
+def test_a_run_that_has_all_of_its_steps_is_left_as_it_is(tmp_path):
+    """Its LoRA says the rate that it was learned with. What is not there, or of an earlier step, is written."""
+    cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
+    cut.run()
+    earlier = cut.file()
+    state = cut.folder / "state" / "state.safetensors"
+    ground(tmp_path, CASES["AdamW"]).run(state)
+    finished, saved = cut.file(), state.read_bytes()
+    again = ground(tmp_path, replace(CASES["AdamW"], learning_rate=5e-3))
+    assert again.run(state).lora_path == cut.folder / "run.safetensors"
+    assert (again.recorder.of(Saved), again.file(), state.read_bytes()) == ([], finished, saved)
+    for content in (earlier, b"damaged", None):
+        (cut.folder / "run.safetensors").unlink()
+        if content is not None:
+            (cut.folder / "run.safetensors").write_bytes(content)
+        ground(tmp_path, CASES["AdamW"]).run(state)
+        assert cut.file() == finished
+
+
 def test_more_steps_and_another_rate_are_allowed(tmp_path):
     cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
     cut.run()
