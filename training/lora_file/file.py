@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from ..errors import FileError
 from ..files.tensors import write_tensors
 from .hashes import with_hashes
 from .peft import Rows
