@@ -60,7 +60,7 @@ def kernels() -> tuple[ModuleType, ModuleType] | None:
         return None
 
 
-def fp8_numbers(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+def fp8_numbers(weight: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
     """(numbers in fp8, their one scale () in fp32) of a weight as ComfyUI holds it; None for one that it does not hold so."""
     if weight.dtype in fp8.DTYPES and not hasattr(weight, "_qdata"):
         return weight.as_subclass(torch.Tensor), torch.ones((), device=weight.device)

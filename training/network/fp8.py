@@ -26,7 +26,7 @@ def product(grad: Tensor, numbers: Tensor, scale: Tensor) -> Tensor:
     unit = _unit(rows)
     # fp16 has not the range for a sum of numbers up to 448.
     dtype = torch.float32 if grad.dtype is torch.float16 else grad.dtype
-    multiplied = torch._scaled_mm(
+    multiplied = torch._scaled_mm(  # pyright: ignore[reportPrivateImportUsage]
         (rows / unit).to(_NARROW), _by_columns(numbers), scale_a=torch.ones_like(scale), scale_b=scale, out_dtype=dtype,
     )
     return (multiplied * unit).to(grad.dtype).view(*grad.shape[:-1], numbers.shape[1])
