@@ -97,7 +97,7 @@ def _train(wiring: Wiring, content: str) -> Trained:
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
         for text in (*unproven, *warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),
-                     *noise_level_warnings(_model_name(wiring), recipe.objective), *clip_notices(wiring.vae, recipe.dataset)):
+                     *noise_level_warnings(_model_name(wiring), recipe.objective), *clip_notices(wiring.model, wiring.vae, recipe.dataset)):
             emit(Message(level="warning", topic="settings", text=text))
         for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
             emit(message)

@@ -1,4 +1,4 @@
-"""Load Dataset: a folder of pictures and captions."""
+"""Load Dataset: a folder of pictures or videos, and captions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..host.progress import node_progress
 from ..host.runs.paths import dataset_folder, picture_index_file
 from ..host.wired import Wired
 from ..training.data.advice.report import dataset_report
+from ..training.data.clips.timing import MAX_FPS, MAX_FRAMES, ClipSpec
 from ..training.data.folder.index import FileIndex
 from ..training.data.folder.scan import CAPTIONS_FROM, MASKS, WHERE, scan_folder
 from ..training.data.folder.walk import folder_fingerprint
@@ -37,7 +38,7 @@ class LoadDataset(io.ComfyNode):
             display_name="Load Dataset",
             category=CATEGORY,
             description=(
-                "Reads a folder of pictures and their captions. Sub-folders called '10_sks dog' give 10 repeats and the "
+                "Reads a folder of pictures, or of videos, and their captions. Sub-folders called '10_sks dog' give 10 repeats and the "
                 "class words 'sks dog', as in kohya's trainer. Editing any picture or caption makes this node run again."
             ),
             inputs=[
@@ -79,6 +80,14 @@ class LoadDataset(io.ComfyNode):
                     "For edit models (FLUX Kontext, FLUX.2, Qwen-Image-Edit, OmniGen2, ...): the pictures before the change, by the "
                     "same names; your folder holds those after it, and the captions say what changes. dog1.png here belongs to "
                     "dog1.png there; further ones are dog1_1.png, dog1_2.png. 20 to 100 pairs are usual. Empty: none."))),
+                advanced(io.Int.Input("clip_frames", default=17, min=0, max=MAX_FRAMES, tooltip=(
+                    "For video models: how many frames are taken of each video (mp4, mov, webm, mkv, avi) and animated GIF or WebP, "
+                    "from its beginning. 17 is about a second of Wan; 5 teaches a look, 33 and more movement. Memory and time grow with "
+                    "it: Train LoRA says how much. Too high: out of memory. 1: the first frame as a picture, for image models too. 0: "
+                    "all frames."))),
+                advanced(io.Float.Input("clip_fps", default=16.0, min=0.0, max=MAX_FPS, step=1.0, tooltip=(
+                    "How many frames a second are taken of videos: as many as the model makes, 16 for Wan, 24 for Wan 2.2 5B, Hunyuan "
+                    "Video and LTX. Too low: movement is learnt too fast; too high: too slow. 0: every frame of the file."))),
             ],
             outputs=[
                 Dataset.Output(display_name="dataset", tooltip="To Bucket Config, Auto Caption or Train LoRA."),
@@ -98,14 +107,16 @@ class LoadDataset(io.ComfyNode):
 
     @classmethod
     def execute(cls, repeats, caption_extension, trigger_word="", captions_from="auto", transparency="white background",
-                masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, **widgets) -> io.NodeOutput:
+                masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, clip_frames=17, clip_fps=16.0,
+                **widgets) -> io.NodeOutput:
         folders = _folders(widgets)
         _WIRED.came(*map(str, folders.values()))
         dataset = scan_folder(
             folders.pop("folder"), repeats=repeats, caption_extension=caption_extension, captions_from=captions_from,
             masks=masks, prior_loss_weight=prior_loss_weight, validation_fraction=validation_fraction,
             recursive=sub_folders, index=FileIndex(picture_index_file()), on_progress=node_progress(),
-            captions=CaptionSpec(trigger=trigger_word), **_transparency(transparency), **folders,
+            captions=CaptionSpec(trigger=trigger_word), clips=ClipSpec(frames=clip_frames, fps=clip_fps),
+            **_transparency(transparency), **folders,
         )
         return io.NodeOutput(dataset, dataset_report(dataset), dataset_sheet(dataset))
 

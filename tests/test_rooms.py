@@ -20,7 +20,7 @@ MOST_FILES = 18
 TRAINING = (
     "errors version wording inputs registry seeds ops settings specs events protocols parts expressions patterns rules families",
     "files",
-    "data data/folder data/advice",
+    "data data/clips data/folder data/advice",
     "captioning",
     "network/kinds network",
     "objective",
@@ -33,7 +33,7 @@ TRAINING = (
     "run/resume run",
 )
 #: Rooms of one line where one of the two may not know the other: (importer, imported).
-NEVER = {("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network"), ("run/resume", "run")}
+NEVER = {("data", "data/clips"), ("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network"), ("run/resume", "run")}
 TOPS = ("training", "host", "demo")
 FOLDERS = sorted({path.parent for top in TOPS for path in (ROOT / top).rglob("*.py")})
 

@@ -121,10 +121,10 @@ def test_a_clip_s_latents_are_those_of_vae_encode(comfy, vae, encoder, length):
     assert torch.equal(cache.get(item)[None], latent["samples"])
 
 
-def test_frames_that_the_vae_passes_over_are_told(vae):
+def test_frames_that_the_vae_passes_over_are_told(comfy, vae):
     from pack.host.advice.clips import clip_notices
 
-    (told,) = clip_notices(vae, clips(5, 7, 7))
+    (told,) = clip_notices(tiny_models.patcher(comfy, WAN), vae, clips(5, 7, 7))
     assert told.startswith("clips of 7 frames (2) are trained on their first 5")
 
 

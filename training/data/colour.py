@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,16 +32,25 @@ def full_mask(sample: "Sample") -> np.ndarray | None:
 
 
 def full_colour(sample: "Sample") -> np.ndarray:
-    """(h, w, 3) uint8 at the picture's own size, transparency treated as told; of a clip (frames, h, w, 3), which has none.
+    """(h, w, 3) uint8 at the picture's own size, transparency treated as told; of a clip its first frame.
 
     Raises DatasetError naming the file.
     """
-    return sample.picture.clip() if sample.picture.frames > 1 else colour_of(sample, sample.picture)
+    return colour_of(sample, sample.picture)
+
+
+def colour_frames(sample: "Sample") -> Iterator[np.ndarray]:
+    """`full_colour` of every frame, one after the other: a whole clip at its own size could be gigabytes."""
+    for frame in sample.picture.clip():
+        yield frame if frame.shape[2] == 3 else _laid(sample, frame)
 
 
 def colour_of(sample: "Sample", picture: "Picture") -> np.ndarray:
     """`full_colour` of a picture beside the sample's own: one of its references."""
-    rgba = picture.pixels()
+    return _laid(sample, picture.pixels())
+
+
+def _laid(sample: "Sample", rgba: np.ndarray) -> np.ndarray:
     if sample.alpha == "ignore" or (rgba[:, :, 3] == 255).all():
         return rgba[:, :, :3]
     return over_background(rgba, sample.background)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,6 +39,11 @@ class Picture(Protocol):
         """1 for a picture; how many a clip has (of one that is encoded already: of its latent)."""
         ...
 
+    @property
+    def fps(self) -> "float | None":
+        """How many frames a second a clip takes of its file; None for a picture, and where it is not known."""
+        ...
+
     def size(self) -> Size:
         """(width, height) after EXIF rotation. Raises DatasetError that names the file."""
         ...
@@ -55,8 +60,8 @@ class Picture(Protocol):
         """(h, w, 4) uint8 RGBA, EXIF rotation applied; the first frame of a clip. Raises DatasetError that names the file."""
         ...
 
-    def clip(self) -> "np.ndarray":
-        """(frames, h, w, 3) uint8: what a clip's VAE is given."""
+    def clip(self) -> "Iterable[np.ndarray]":
+        """Every frame, (h, w, 3 or 4) uint8, one after the other; of a picture one. Raises DatasetError that names the file."""
         ...
 
     def small_pixels(self, side: int) -> "np.ndarray":

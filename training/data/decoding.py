@@ -20,8 +20,9 @@ from ..errors import DatasetError
 from .specs import Size
 
 WHERE = "Load Dataset"
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".avif")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "AVIF")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".avif", ".gif")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "AVIF", "GIF")
+ANIMATED = ("WEBP", "GIF")
 MAX_PIXELS = 89_000_000
 """About 9,400 x 9,400, just below where Pillow starts to warn; decoding needs up to 8 bytes a pixel."""
 MAX_SIDE = 65_500
@@ -43,10 +44,12 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, Typ
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture's first bytes tell: (width, height) after EXIF rotation, and whether it has an alpha channel."""
+    """What a picture's first bytes tell: (width, height) after EXIF rotation, whether it has an alpha channel, and whether it has
+    several frames."""
 
     size: Size
     has_alpha: bool
+    moves: bool = False
 
 
 def read_header(path: Path, name: str) -> Header:
@@ -55,7 +58,7 @@ def read_header(path: Path, name: str) -> Header:
         width, height = image.size
         size = (height, width) if _orientation(image) >= 5 else (width, height)
         alpha = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
-        return Header(size, alpha)
+        return Header(size, alpha, image.format in ANIMATED and bool(getattr(image, "is_animated", False)))
 
 
 def decoded(path: Path, name: str, at_least: int | None = None) -> np.ndarray:
@@ -64,17 +67,28 @@ def decoded(path: Path, name: str, at_least: int | None = None) -> np.ndarray:
     Raises DatasetError.
     """
     with _refusing_truncated(), _opened(path, name) as image:
-        turn = _TURNS.get(_orientation(image))
         if at_least:
             image.draft(None, (at_least, at_least))
-        image.load()
-        rgba = _to_rgba(image)
-        return np.asarray(rgba if turn is None else rgba.transpose(turn))
+        return _upright(image)
+
+
+def frames_of(path: Path, name: str) -> Iterator[tuple[int, np.ndarray]]:
+    """(milliseconds that it is shown, (h, w, 4) uint8 RGBA) of each frame of an animated picture. Raises DatasetError."""
+    with _refusing_truncated(), _opened(path, name) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            pixels = _upright(image)
+            yield int(image.info.get("duration") or 0), pixels
 
 
 def failure(name: str, what: str, do: str) -> DatasetError:
     """The error that says what is wrong with the file `name`, and what to do."""
     return DatasetError(WHERE, [f"{name}: {what}. {do}"])
+
+
+def too_large(name: str, size: str) -> DatasetError:
+    """The error for a file that claims more pixels than are read."""
+    return failure(name, f"claims {size}; {MAX_PIXELS:,} pixels are allowed, {MAX_SIDE:,} a side", "Scale it down.")
 
 
 @contextmanager
@@ -85,19 +99,19 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
         with Image.open(path, formats=[known for known in FORMATS if known in Image.OPEN]) as image:
             width, height = image.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise _too_large(name, f"{width} x {height} pixels")
+                raise too_large(name, f"{width} x {height} pixels")
             if width < 1 or height < 1:
                 raise failure(name, f"claims {width} x {height} pixels", "Remove it or replace it.")
             yield image
     except DatasetError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(name, "a size that Pillow takes for an attack") from error
+        raise too_large(name, "a size that Pillow takes for an attack") from error
     except Image.UnidentifiedImageError as error:
         if path.suffix.lower() == ".avif" and "AVIF" not in Image.OPEN:
             what, do = "is AVIF, which this Pillow cannot read", "Run: python -m pip install --upgrade pillow"
         else:
-            what = "is not a PNG, JPEG, WebP, BMP or AVIF picture, or is damaged at its start"
+            what = "is not a PNG, JPEG, WebP, BMP, GIF or AVIF picture, or is damaged at its start"
             do = "Save it again from an image editor, or remove it."
         raise failure(name, what, do) from error
     except FileNotFoundError as error:
@@ -106,8 +120,11 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
         raise failure(name, f"is damaged ({error})", "Save it again from an image editor, or remove it.") from error
 
 
-def _too_large(name: str, size: str) -> DatasetError:
-    return failure(name, f"claims {size}; {MAX_PIXELS:,} pixels are allowed, {MAX_SIDE:,} a side", "Scale it down.")
+def _upright(image: Image.Image) -> np.ndarray:
+    turn = _TURNS.get(_orientation(image))
+    image.load()
+    rgba = _to_rgba(image)
+    return np.asarray(rgba if turn is None else rgba.transpose(turn))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -99,6 +99,7 @@ class EncodedPicture:
     """
 
     file = None
+    fps = None
 
     def __init__(self, latent: torch.Tensor, mask: torch.Tensor | None = None, downscale: int = 8):
         self.encoded = {"latent": plain(latent).float()} | ({} if mask is None else {"mask": plain(mask).float()})
@@ -129,7 +130,7 @@ class EncodedPicture:
         return np.dstack([colour, np.full(colour.shape[:2], 255, np.uint8)])
 
     def clip(self) -> np.ndarray:
-        return self.pixels()[None, :, :, :3]
+        return self.pixels()[None]
 
     def small_pixels(self, side: int) -> np.ndarray:
         return self.pixels()

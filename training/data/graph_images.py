@@ -102,6 +102,7 @@ class TensorPicture:
 
     file = None
     encoded = None
+    fps = None
 
     def __init__(self, tensor: "torch.Tensor", name: str):
         problem = _tensor_problem(tensor)
@@ -133,7 +134,7 @@ class TensorPicture:
         return self._pixels
 
     def clip(self) -> np.ndarray:
-        return self._pixels[None, :, :, :3]
+        return self.pixels()[None]
 
     def small_pixels(self, side: int) -> np.ndarray:
         return self.pixels()

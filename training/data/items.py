@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 from ..protocols import PixelGeometry
 from ..seeds import mix_seed
 from .buckets import Placement, assign, nearest, placed, resize_to_cover
-from .colour import full_colour, full_mask
+from .colour import colour_frames, full_mask
 from .dataset import VALIDATION, Dataset, Sample
 from .resize import resized_crop
 from .specs import BucketSpec, CentreCrop, FocalCrop, Size
@@ -146,14 +146,19 @@ def _at(sample: Sample, placement: Placement, flip: bool = False) -> Item:
     return Item(sample=sample, geometry=geometry, resized=placement.resized, flip=flip)
 
 
-def item_pixels(item: Item, colour: np.ndarray | None = None) -> "torch.Tensor":
-    """(h, w, 3) float32 in 0..1, of a clip (frames, h, w, 3): what the VAE is given. `colour` is the sample's full_colour, if it
-    is at hand."""
+def item_pixels(item: Item) -> "torch.Tensor":
+    """(h, w, 3) float32 in 0..1, of a clip (frames, h, w, 3): what the VAE is given."""
+    return items_pixels([item])[0]
+
+
+def items_pixels(items: Sequence[Item]) -> "list[torch.Tensor]":
+    """`item_pixels` of items of one sample, each frame of which is decoded once for all of them."""
     import torch
 
-    colour = full_colour(item.sample) if colour is None else colour
-    cut = _cut(colour, item) if colour.ndim == 3 else np.stack([_cut(frame, item) for frame in colour])
-    return torch.from_numpy(cut / 255)
+    sample = items[0].sample
+    frames = [[_cut(frame, item) for item in items] for frame in colour_frames(sample)]
+    whole = (np.stack(cuts) if sample.picture.frames > 1 else cuts[0] for cuts in zip(*frames, strict=True))
+    return [torch.from_numpy(cut / 255) for cut in whole]
 
 
 def item_mask(item: Item) -> "torch.Tensor | None":

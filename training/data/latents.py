@@ -18,9 +18,9 @@ from torch.nn.functional import interpolate
 from ..errors import DatasetError
 from ..events import Event, Message, Progress
 from ..files.store import GIGABYTE, TensorStore, content_key
-from .colour import full_colour, full_mask
+from .colour import full_mask
 from .encoded import plain
-from .items import Item, cut_mask, item_pixels
+from .items import Item, cut_mask, items_pixels
 from .pictures import changed_under_way, require_unchanged
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FORMAT = 1
 """Part of every key: raise it when `item_pixels` changes what it returns."""
 PIXELS_PER_BATCH = 2 * 1024 * 1024
 HUGE_PIXELS = 25_000_000
-"""Above this (100 MB as RGBA) pictures are decoded one at a time, so that threads cannot exhaust memory."""
+"""Above this (100 MB as RGBA) pictures and clips are decoded one at a time, so that threads cannot exhaust memory."""
 Tensors = dict[str, torch.Tensor]
 Loaded = tuple[torch.Tensor, torch.Tensor | None]
 """Pixels (h, w, 3), of a clip (frames, h, w, 3), and mask (h, w) or None."""
@@ -199,10 +199,10 @@ def _by_sample(items: Sequence[Item]) -> list[list[Item]]:
 
 def _load(items: Sequence[Item]) -> list[Loaded]:
     """Pixels and mask of items of one sample."""
-    sample, (width, height) = items[0].sample, items[0].geometry.original
-    with _one_huge_picture if width * height > HUGE_PIXELS else nullcontext():
-        colour, mask = full_colour(sample), full_mask(sample)
-        return [(item_pixels(item, colour), cut_mask(mask, item)) for item in items]
+    largest = max(math.prod(items[0].geometry.original), *(math.prod(item.shape) for item in items))
+    with _one_huge_picture if largest > HUGE_PIXELS else nullcontext():
+        mask = full_mask(items[0].sample)
+        return [(pixels, cut_mask(mask, item)) for item, pixels in zip(items, items_pixels(items), strict=True)]
 
 
 def _readable(loaded: list[tuple[list[Item], Future]], bad: "dict[Sample, str]") -> list[tuple[Item, Loaded]]:

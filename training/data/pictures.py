@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -45,6 +45,18 @@ class FilePicture:
     @property
     def frames(self) -> int:
         return 1
+
+    @property
+    def fps(self) -> float | None:
+        return None
+
+    @property
+    def is_video(self) -> bool:
+        return False
+
+    def scanned(self) -> "FilePicture":
+        """The same, with what its header tells filled in. Raises DatasetError."""
+        return replace(self, known=self.header())
 
     def header(self) -> Header:
         """Size and alpha from the header alone. Raises DatasetError."""
@@ -89,8 +101,8 @@ class FilePicture:
     def pixels(self) -> "np.ndarray":
         return decoded(self.file, self.name)
 
-    def clip(self) -> "np.ndarray":
-        return self.pixels()[None, :, :, :3]
+    def clip(self) -> "Iterable[np.ndarray]":
+        return [self.pixels()]
 
     def small_pixels(self, side: int) -> "np.ndarray":
         """A JPEG comes reduced to no less than `side` pixels a side: several times faster."""

@@ -143,8 +143,8 @@ def test_things_that_are_no_pictures(tmp_path):
         path = tmp_path / name
         path.write_bytes(content)
         assert "not a PNG" in failure(path, "size")
-    Image.new("RGB", (4, 4)).save(tmp_path / "gif.png", format="GIF")
-    assert "not a PNG" in failure(tmp_path / "gif.png", "size")
+    Image.new("RGB", (4, 4)).save(tmp_path / "tiff.png", format="TIFF")
+    assert "not a PNG" in failure(tmp_path / "tiff.png", "size")
     assert "is gone" in failure(tmp_path / "missing.png", "size")
 
 

@@ -1,7 +1,8 @@
-"""A folder of pictures and captions -> Dataset, however large or untidy it is.
+"""A folder of pictures, clips and captions -> Dataset, however large or untidy it is.
 
     scan           the folder as samples, in kohya's layout
     walk           what lies in a folder, and nothing of what lies outside it
+    clips          which files are clips, and how they are cut
     caption_files  captions beside the pictures, metadata.jsonl and metadata.csv
     headers        the headers of many pictures, and whether each file is whole
     index          what was learnt of each file, kept between scans

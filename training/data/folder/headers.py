@@ -7,12 +7,10 @@ import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from ...errors import DatasetError
 from ..dataset import Picture, Sample
-from ..decoding import Header
 from ..pictures import FilePicture
 from .index import FileIndex, stamp_of
 
@@ -27,55 +25,54 @@ def read_headers(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Sample]:
     """The samples whose picture (mask, references) have a sound header, with it filled in; the others go to `problems`."""
-    pictures = {picture.file: picture for sample in samples for picture in _files(sample)}
-    stamps = {path: stamp_of(path) or (0, 0, 0) for path in pictures}
-    known = index.headers(stamps) if index else {}
-    fresh, failures = _read([p for path, p in pictures.items() if path not in known], len(known), on_progress)
+    pictures = list(dict.fromkeys(picture for sample in samples for picture in _files(sample)))
+    stamps = {picture.file: stamp_of(picture.file) or (0, 0, 0) for picture in pictures}
+    indexed = index.headers(stamps) if index else {}
+    known = {path: header for path, header in indexed.items() if not header.moves}  # what a clip takes follows from the settings
+    found = {picture: replace(picture, known=known[picture.file]) for picture in pictures if picture.file in known}
+    fresh, failures = _read([picture for picture in pictures if picture not in found], len(found), on_progress)
     if index:
-        index.record((path, stamps[path], header) for path, header in fresh.items())
-    problems.extend(failures.values())
-    headers = {**known, **fresh}
-    return [_filled(sample, headers, index) for sample in samples if _sound(sample, headers)]
+        headers = {picture.file: picture.header() for picture in fresh.values()}
+        index.record((path, stamps[path], header) for path, header in headers.items() if indexed.get(path) != header)
+    problems.extend(failures)
+    found = {picture: replace(read, index=index) for picture, read in {**found, **fresh}.items()}
+    return [_filled(sample, found) for sample in samples if all(picture in found for picture in _files(sample))]
 
 
 def _read(
     pictures: list[FilePicture], done: int, on_progress: Callable[[int, int], None] | None
-) -> tuple[dict[Path, Header], dict[Path, str]]:
-    headers: dict[Path, Header] = {}
-    failures: dict[Path, str] = {}
+) -> tuple[dict[FilePicture, FilePicture], list[str]]:
+    """Each as its header tells it, and a line for each that cannot be read."""
+    read: dict[FilePicture, FilePicture] = {}
+    failures: list[str] = []
     total = done + len(pictures)
     with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="lora-canvas-scan") as pool:
         try:
-            for picture, (header, failure) in zip(pictures, pool.map(_header, pictures), strict=True):
-                if header:
-                    headers[picture.file] = header
+            for picture, (scanned, failure) in zip(pictures, pool.map(_scanned, pictures), strict=True):
+                if scanned:
+                    read[picture] = scanned
                 else:
-                    failures[picture.file] = failure
+                    failures.append(failure)
                 done += 1
                 if on_progress and (done % REPORT_EVERY == 0 or done == total):
                     on_progress(done, total)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return headers, failures
+    return read, failures
 
 
-def _header(picture: FilePicture) -> tuple[Header | None, str]:
+def _scanned(picture: FilePicture) -> tuple[FilePicture | None, str]:
     try:
-        header = picture.header()
-        _check_whole(picture)
-        return header, ""
+        scanned = picture.scanned()
+        _check_whole(scanned)
+        return scanned, ""
     except DatasetError as error:
         return None, error.problems[0]
 
 
-def _sound(sample: Sample, headers: dict[Path, Header]) -> bool:
-    return all(picture.file in headers for picture in _files(sample))
-
-
-def _filled(sample: Sample, headers: dict[Path, Header], index: FileIndex | None) -> Sample:
+def _filled(sample: Sample, found: dict[FilePicture, FilePicture]) -> Sample:
     def filled(picture: Picture) -> FilePicture:
-        file = cast(FilePicture, picture)
-        return replace(file, known=headers[file.file], index=index)
+        return found[cast(FilePicture, picture)]
 
     return replace(
         sample, picture=filled(sample.picture), mask=filled(sample.mask) if sample.mask else None,
@@ -93,11 +90,11 @@ def _check_whole(picture: FilePicture) -> None:
     """Raise DatasetError for a truncated file.
 
     The end mark or the length that its format carries is looked at; where that is missing or wrong the picture is
-    decoded, and that decides (some cameras append data behind the mark).
+    decoded, and that decides (some cameras append data behind the mark). Of a video the first frame was decoded already.
     """
     try:
         with picture.file.open("rb") as file:
-            whole = _looks_whole(file, os.fstat(file.fileno()).st_size)
+            whole = picture.is_video or _looks_whole(file, os.fstat(file.fileno()).st_size)
     except (OSError, struct.error):
         whole = False
     if not whole:

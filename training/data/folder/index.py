@@ -18,7 +18,7 @@ from typing import Any
 from ..decoding import Header
 
 log = logging.getLogger(__name__)
-VERSION = 1
+VERSION = 2
 """Raise it when what is recorded changes its meaning: older records are then dropped."""
 Stamp = tuple[int, int, int]
 """A file's size in bytes, mtime and ctime in ns: an edit changes at least one."""
@@ -37,18 +37,18 @@ class FileIndex:
         wanted = {os.fsencode(path): path for path in files}
         known: dict[Path, Header] = {}
         rows = self._run(lambda db: db.execute("SELECT * FROM files").fetchall()) or []
-        for key, *stamp, width, height, alpha, digest in rows:
+        for key, *stamp, width, height, alpha, moves, digest in rows:
             path = wanted.get(key)
             if path and files[path] == tuple(stamp):
-                known[path] = Header((width, height), bool(alpha))
+                known[path] = Header((width, height), bool(alpha), bool(moves))
                 if digest:
                     self._digests[path] = (files[path], digest)
         return known
 
     def record(self, headers: Iterable[tuple[Path, Stamp, Header]]) -> None:
-        rows = [(os.fsencode(path), *stamp, *header.size, int(header.has_alpha)) for path, stamp, header in headers]
+        rows = [(os.fsencode(path), *stamp, *header.size, int(header.has_alpha), int(header.moves)) for path, stamp, header in headers]
         if rows:
-            self._run(lambda db: db.executemany("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,'')", rows))
+            self._run(lambda db: db.executemany("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,'')", rows))
 
     def digest(self, path: Path, compute: Callable[[], str]) -> str:
         """The content's digest: the recorded one while the file is unchanged, else computed and recorded."""
@@ -86,7 +86,7 @@ class FileIndex:
         db.execute("DROP TABLE IF EXISTS files")
         db.execute(
             "CREATE TABLE files (path BLOB PRIMARY KEY, bytes INT, modified INT, changed INT, "
-            "width INT, height INT, alpha INT, digest TEXT)"
+            "width INT, height INT, alpha INT, moves INT, digest TEXT)"
         )
         db.execute(f"PRAGMA user_version = {VERSION}")
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...wording import count, some
+from ..clips.file_clip import VIDEOS
 from ..decoding import EXTENSIONS
 from .walk import Folder, fold, printable
 
-UNREAD = (".gif", ".tif", ".tiff", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".tga", ".dng", ".cr2", ".nef")
+UNREAD = (".tif", ".tiff", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".tga", ".dng", ".cr2", ".nef")
 _NOTES = ("readme", "license", "sample", "prompts")
 
 
@@ -17,7 +18,7 @@ def leftovers(folders: Iterable[Folder], caption_extension: str, uses_captions: 
     """A line for pictures of formats that are not read, and one for captions without a picture."""
     unread, orphans = [], []
     for folder in folders:
-        stems = {fold(Path(name).stem) for name in folder.files if Path(name).suffix.lower() in EXTENSIONS}
+        stems = {fold(Path(name).stem) for name in folder.files if Path(name).suffix.lower() in EXTENSIONS + VIDEOS}
         for name, file in folder.files.items():
             path = Path(name)
             if path.suffix.lower() in UNREAD:

@@ -1,8 +1,9 @@
-"""A folder of pictures and captions -> Dataset, in the layout that kohya's users know.
+"""A folder of pictures, clips and captions -> Dataset, in the layout that kohya's users know.
 
     dataset/
       10_sks dog/     10 repeats, class words "sks dog"
         a.jpg  a.txt  a-mask.png
+        b.mp4  b.txt
       plain/          1 repeat
       metadata.jsonl  captions by file name (or metadata.csv)
 
@@ -18,11 +19,14 @@ from pathlib import Path
 
 from ...errors import DatasetError, SettingsError, raise_problems
 from ...wording import count, some
+from ..clips.file_clip import VIDEOS
+from ..clips.timing import ClipSpec
 from ..dataset import ALPHA, REGULARISATION, VALIDATION, Dataset, Sample
 from ..decoding import EXTENSIONS, WHERE
 from ..pictures import FilePicture
 from ..specs import CaptionSpec
 from .caption_files import Metadata, read_text
+from .clips import clip_notes, picture_of, without_reader
 from .headers import read_headers
 from .index import FileIndex
 from .leftovers import leftovers
@@ -47,6 +51,7 @@ class ScanSpec:
     `balance_regularisation` they are seen as often as all training pictures together, as in kohya.
     `validation_fraction` (0..1) of the pictures, or all of `validation_folder`, are held out. `captions`: see Sample.
     `reference_folder` holds what an edit model is shown beside each of them, by name; regularisation pictures have none.
+    `clips`: what is taken of videos and animated pictures.
     """
 
     repeats: int = 1
@@ -64,6 +69,7 @@ class ScanSpec:
     validation_folder: Path | None = None
     captions: CaptionSpec = CaptionSpec()
     reference_folder: Path | None = None
+    clips: ClipSpec = ClipSpec()
 
     def __post_init__(self) -> None:
         problems = []
@@ -78,7 +84,7 @@ class ScanSpec:
             problems.append(f"validation_fraction is {self.validation_fraction} but must be from 0 to below 1 (0.1).")
         if self.prior_loss_weight < 0:
             problems.append(f"prior_loss_weight is {self.prior_loss_weight} but must be at least 0 (1 is usual).")
-        raise_problems(SettingsError, WHERE, problems)
+        raise_problems(SettingsError, WHERE, problems + self.clips.problems())
 
 
 @dataclass
@@ -113,9 +119,11 @@ def scan_folder(
     if spec.regularisation_folder:
         classes = _samples(spec.regularisation_folder, replace(spec, masks="none", repeats=1), findings, skip=[])
         samples += [replace(sample, role=REGULARISATION, weight=spec.prior_loss_weight) for sample in classes]
+    samples = without_reader(samples, findings.problems)
     samples = read_headers(samples, findings.problems, index, on_progress)
     if not samples:
         raise DatasetError(WHERE, [_nothing_found(folder), *findings.problems])
+    findings.warnings += clip_notes(samples, spec.clips)
     samples = hold_out(samples, spec.validation_fraction)
     if spec.balance_regularisation:
         samples = balance_regularisation(samples)
@@ -133,7 +141,7 @@ def _apart(spec: ScanSpec) -> tuple[Path | None, ...]:
 def _nothing_found(folder: Path) -> str:
     return (
         f"there is no usable picture in '{printable(folder.name)}' or its sub-folders. "
-        f"Put {', '.join(ending[1:] for ending in EXTENSIONS)} files there, or choose another folder."
+        f"Put {', '.join(ending[1:] for ending in EXTENSIONS + VIDEOS)} files there, or choose another folder."
     )
 
 
@@ -174,7 +182,7 @@ def _mask_folders(spec: ScanSpec, findings: Findings) -> dict[str, Folder]:
 
 def _pictures(folder: Folder) -> list[File]:
     """The picture files, without the masks that lie beside them."""
-    pictures = {name: file for name, file in folder.files.items() if Path(name).suffix.lower() in EXTENSIONS}
+    pictures = {name: file for name, file in folder.files.items() if Path(name).suffix.lower() in EXTENSIONS + VIDEOS}
     stems = {Path(name).stem for name in pictures}
     return [file for name, file in pictures.items() if not _is_mask(Path(name).stem, stems)]
 
@@ -190,7 +198,7 @@ def _sample(
     mask = _mask_file(file, folder, masks.get(folder.name)) if "files" in spec.masks else None
     return Sample(
         name=printable(file.name),
-        picture=FilePicture(file.path, printable(file.name)),
+        picture=picture_of(file, spec.clips),
         caption=_caption(file, folder, spec, metadata, findings),
         repeats=spec.repeats * repeats,
         mask=FilePicture(mask.path, printable(mask.name)) if mask else None,
