@@ -18,14 +18,14 @@ TITLES: dict[str, str] = {
     "FluxInpaint": "FLUX.1 Fill", "Flux2": "FLUX.2 dev, Klein", "ChromaRadiance": "Chroma Radiance", "SD3": "Stable Diffusion 3, 3.5",
     "PixArtAlpha": "PixArt Alpha, Sigma", "PixArtSigma": "PixArt Alpha, Sigma", "HunyuanDiT": "Hunyuan DiT",
     "HunyuanDiT1": "Hunyuan DiT", "Lumina2": "Lumina 2", "ZImage": "Z-Image", "QwenImage": "Qwen-Image", "HiDream": "HiDream I1",
-    "Omnigen2": "OmniGen 2", "HunyuanImage21": "Hunyuan Image 2.1", "HunyuanVideo": "Hunyuan Video, on stills",
-    "HunyuanVideo15": "Hunyuan Video 1.5, on stills", "WAN21_T2V": "Wan 2.1 and 2.2 text to video, on stills",
-    "WAN22_T2V": "Wan 2.2 5B, on stills", "CosmosT2IPredict2": "Cosmos Predict 2 text to image",
-    "CosmosT2V": "Cosmos 1 text to video, on stills", "GenmoMochi": "Mochi, on stills", "LongCatImage": "LongCat-Image",
+    "Omnigen2": "OmniGen 2", "HunyuanImage21": "Hunyuan Image 2.1", "HunyuanVideo": "Hunyuan Video",
+    "HunyuanVideo15": "Hunyuan Video 1.5", "WAN21_T2V": "Wan 2.1 and 2.2 text to video",
+    "WAN22_T2V": "Wan 2.2 5B", "CosmosT2IPredict2": "Cosmos Predict 2 text to image",
+    "CosmosT2V": "Cosmos 1 text to video", "GenmoMochi": "Mochi", "LongCatImage": "LongCat-Image",
     "Ideogram4": "Ideogram 4", "Krea2": "Krea 2", "MageFlow": "Mage-Flow", "JoyImage": "JoyImage", "Boogu": "Boogu",
     "Kandinsky5Image": "Kandinsky 5 image", "ErnieImage": "Ernie-Image", "ZImagePixelSpace": "Z-Image in pixels",
-    "PixelDiTT2I": "PixelDiT", "HiDreamO1": "HiDream O1", "WAN21_CausalAR_T2V": "Wan 2.1 Causal Forcing, on stills",
-    "Kandinsky5": "Kandinsky 5 video, on stills", "CogVideoX_T2V": "CogVideoX text to video, on stills", "LTXV": "LTX-Video, on stills",
+    "PixelDiTT2I": "PixelDiT", "HiDreamO1": "HiDream O1", "WAN21_CausalAR_T2V": "Wan 2.1 Causal Forcing",
+    "Kandinsky5": "Kandinsky 5 video", "CogVideoX_T2V": "CogVideoX text to video", "LTXV": "LTX-Video",
 }
 OBJECTIVES = {"epsilon": "noise", "v": "velocity (v)", "flow": "flow"}
 

@@ -27,7 +27,7 @@ PAPER, INK, CROP, MASKED = (24, 24, 24), (220, 220, 220), (255, 200, 0), (220, 4
 
 
 def dataset_sheet(dataset: Dataset) -> "torch.Tensor":
-    """(1, H, W, 3) floats 0..1: up to 48 pictures, what their masks leave out tinted red."""
+    """(1, H, W, 3) floats 0..1: up to 48 pictures (of clips the first frame), what their masks leave out tinted red."""
     chosen = _spread(dataset.samples)
     return _sheet([_tile(sample, _sample_label(sample)) for sample in chosen])
 
@@ -44,9 +44,9 @@ def _spread(things: Sequence) -> list:
 
 
 def _sample_label(sample: Sample) -> str:
-    if sample.role == VALIDATION:
-        return sample.role
-    return f"{'repeats' if sample.role == TRAINING else sample.role} {sample.repeats}"
+    frames, references = sample.picture.frames, len(sample.references)
+    role = sample.role if sample.role == VALIDATION else f"{'repeats' if sample.role == TRAINING else sample.role} {sample.repeats}"
+    return ", ".join([role, *([f"{frames} frames"] if frames > 1 else []), *([f"{references} ref."] if references else [])])
 
 
 def _tile(sample: Sample, label: str, item: Item | None = None) -> Image.Image:

@@ -37,8 +37,10 @@ def _group(members: Sequence[Sample]) -> str:
         parts.append(f"the others as '{members[0].class_words}'")
     masked = sum(sample.mask is not None for sample in members)
     shown = sum(bool(sample.references) for sample in members)
+    clips = Counter(sample.picture.frames for sample in members if sample.picture.frames > 1)
     parts += [f"{masked} with a mask file"] if masked else []
-    return ", ".join([*parts, f"{shown} with references"] if shown else parts)
+    parts += [f"{shown} with references"] if shown else []
+    return ", ".join([*parts, *(f"{number} with {frames} frames" for frames, number in sorted(clips.items()))])
 
 
 def _missing_captions(samples: Iterable[Sample]) -> list[str]:

@@ -1,8 +1,11 @@
 """Reports say what users can act on."""
 
+import torch
+
 from pack.tests.training.data.small_datasets import dataset, flat, sample
 from pack.training.data.advice.report import bucket_report, cropped_share, dataset_report, enlargement
 from pack.training.data.dataset import REGULARISATION, VALIDATION
+from pack.training.data.graph_images import images_dataset
 from pack.training.data.items import make_items
 from pack.training.wording import some
 
@@ -23,6 +26,14 @@ def test_dataset_report():
         "", "Cannot be used:", "  bad.png: is damaged.",
         "", "Note:", "  watch out", "  1 picture without a caption: c.png. Add captions, or set a trigger word.",
     ]  # fmt: skip
+
+
+def test_clips_and_references_are_counted():
+    three, five = (images_dataset([torch.zeros(frames, 8, 8, 3)], clip_frames=0).samples[0].picture for frames in (3, 5))
+    text = dataset_report(dataset(sample("a"), sample("b", five), sample("c", three), sample("d", five, references=(flat(8, 8),))))
+    assert text.splitlines()[1] == (
+        "  (top folder): 4 pictures, repeats 1, all captioned, 1 with references, 1 with 3 frames, 2 with 5 frames"
+    )
 
 
 def test_bucket_report():
