@@ -9,7 +9,7 @@ from ..host.wired import Wired
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.recipe import Recipe
-from ..training.specs import PRECISIONS, RunSpec
+from ..training.specs import CONTINUE, PRECISIONS, RESUME_SCHEDULES, RunSpec
 from . import sockets
 from .widgets import CATEGORY, advanced
 
@@ -101,6 +101,11 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="Multiplies gradients in fp8, which makes steps of large models faster and gradients a little coarser. "
                             "Needs a model that is loaded in fp8 or another quantised format, and a card that multiplies in fp8 "
                             "(RTX 40 and newer, H100); elsewhere the run does not start, and says why. Off: gradients in full precision.")),
+                advanced(io.Combo.Input("resume_schedule", options=list(RESUME_SCHEDULES), default=CONTINUE,
+                    tooltip="What the learning rate does when a run is resumed with other steps or another scheduler. 'continue': as if "
+                            "the run had been so long from the start; it may jump up. 'hold': it stays where it was; after a run that "
+                            "has faded out that is nearly nothing. 'restart': the schedule anew over the steps that are left, which "
+                            "suits a finished run that should learn more.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),

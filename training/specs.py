@@ -18,6 +18,7 @@ from .settings import free, stands_for
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("fp32", "bf16", "fp16")
+CONTINUE, HOLD, RESTART = RESUME_SCHEDULES = ("continue", "hold", "restart")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +44,8 @@ class RunSpec:
     One update sees batch_size x gradient_accumulation pictures. `precision` is the compute dtype
     (None: what the model is loaded in); adapters stay fp32. `resume` is '' (a new run), 'latest', or a run's folder.
     `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
+    `assistant` lies under the LoRA while training. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning rate does from
+    where a run is resumed with another length or schedule.
     """
 
     run_name: str = free("lora", quiet=True)
@@ -64,6 +67,7 @@ class RunSpec:
     tensorboard: bool = free(False)
     assistant: Assistant | None = None
     quantized_backward: bool = False
+    resume_schedule: str = free(CONTINUE, quiet=True)
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),
@@ -78,6 +82,8 @@ class RunSpec:
         if self.precision is not None and self.precision not in PRECISIONS:
             problems.append(f"precision is '{self.precision}' but must be one of {', '.join(PRECISIONS)}, or auto.")
         problems += text_problems("run_name", self.run_name, SHORT)
+        if self.resume_schedule not in RESUME_SCHEDULES:
+            problems.append(f"resume_schedule is '{self.resume_schedule}' but must be one of {', '.join(RESUME_SCHEDULES)}.")
         if not self.run_name.strip():
             problems.append("run_name is empty. Give the run a name on the Train LoRA node; it names the folder and files.")
         raise_problems(SettingsError, "Train LoRA", problems)

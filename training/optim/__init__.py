@@ -6,6 +6,7 @@
     rehearsal   two updates of a few numbers: whether those arguments can be computed with
     rules       'group rules': settings for some of the parameters, and which those are
     schedules   Schedule: the learning rate's multiplier, a pure function of the step; the curves to choose from
+    course      that schedule over a run that may be resumed with another length
     spec        OptimizerSpec: all choices together, checked at birth
     menu        the widgets of the canvas -> OptimizerSpec
     groups      parameters -> torch's parameter groups (rates of each part, LoRA+)

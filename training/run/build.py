@@ -28,6 +28,7 @@ from ..network.targets import Names
 from ..objective.divergence import Divergence
 from ..objective.objective import Objective
 from ..objective.preservation import BlankCaption, FewSteps, SwappedCaption
+from ..optim.course import Course, resumed
 from ..optim.ema import EMA
 from ..optim.groups import ParameterGroup
 from ..optim.optimizers import build_optimizer
@@ -43,8 +44,8 @@ from .feed import Feed
 from .loss_watch import LossWatch
 from .previews import Previews
 from .resume.identity import identity
-from .resume.notices import notices
-from .state import require_same_run, saved_identity
+from .resume.notices import about_the_rate, notices
+from .state import require_same_run, saved_identity, saved_schedule
 from .stepper import Stepper
 from .trainer import Trainer
 from .updater import Updater
@@ -95,7 +96,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     _warn(order, emit)
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
-    meter, updater = MemoryMeter(order.denoiser.device), _updater(order, network, total_steps)
+    meter, updater = MemoryMeter(order.denoiser.device), _updater(order, network, _course(order, total_steps, state, emit))
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
         memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps, divergence=Divergence(unlearns=_unlearns(updater)),
@@ -157,15 +158,27 @@ def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Netwo
     }
 
 
-def _updater(order: Order, network: Network, total_steps: int) -> Updater:
-    spec = order.recipe.optimizer
+def _course(order: Order, total_steps: int, state: Path | None, emit: Emitter) -> Course:
+    """What the learning rate does; told, where the run goes on otherwise than it was to."""
+    schedule = order.recipe.optimizer.schedule
+    if state is None:
+        return Course(schedule=schedule, total_steps=total_steps)
+    step, memory = saved_schedule(state)
+    course = resumed(schedule, total_steps, step, order.recipe.run.resume_schedule, memory)
+    for message in about_the_rate(order, course, step, memory):
+        emit(message)
+    return course
+
+
+def _updater(order: Order, network: Network, course: Course) -> Updater:
+    spec, total_steps = order.recipe.optimizer, course.total_steps
     groups = [
         ParameterGroup(part.name, named, lr_scale)
         for part in order.parts for lr_scale, named in network.by_lr_scale(part.name).items()
     ]
     return Updater(
         network=network, optimizer=build_optimizer(spec, groups, total_steps, module_names(order.parts, network)),
-        learning_rate_at=spec.schedule.multiplier(total_steps), text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
+        course=course, text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
         scale_gradients=order.scale_gradients, device=order.denoiser.device,
     )

@@ -51,6 +51,7 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
         tensors |= {f"ema/{name}": tensor for name, tensor in updater.ema.state_dict().items()}
     facts = {
         "version": VERSION, "step": trainer.step, "identity": dict(identity), "optimizer": optimizer_facts,
+        "schedule": updater.course.memory(trainer.step),
         "loss_scale": updater.scaler.state_dict(), "learning_rate_scale": trainer.control.learning_rate_scale,
         "companions": {type(companion).__name__: companion.memory() for companion in trainer.companions},
     }
@@ -104,6 +105,12 @@ def _step_of(path: Path) -> str:
 def saved_identity(path: Path) -> Mapping[str, Any]:
     """What the run whose state lies at `path` was trained on. Raises StateError when the file cannot be read."""
     return _read_facts(path)["identity"]
+
+
+def saved_schedule(path: Path) -> tuple[int, Mapping[str, Any] | None]:
+    """The steps that are done, and what the learning rate's course was; None in states of before November 2026."""
+    facts = _read_facts(path)
+    return facts["step"], facts.get("schedule")
 
 
 def require_same_run(path: Path, order: Order, items: Sequence[Item], network: Network, *, are_readable: bool = True) -> None:

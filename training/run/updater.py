@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import NonFiniteError
 from ..network.build import Network
 from ..network.network import Norms
+from ..optim.course import Course
 from ..optim.ema import EMA
 from ..optim.numerics import clip_gradients, not_finite, require_finite_gradients, total_norm
 from ..optim.optimizers import learning_rates, optimizer_mode
@@ -33,7 +34,7 @@ class Reading:
 
 
 class Updater:
-    """`learning_rate_at(step)` is the schedule's multiplier; text encoders rest from step `text_encoders_stop_at` on.
+    """`course(step)` is what the rates are multiplied by; text encoders rest from step `text_encoders_stop_at` on.
 
     With fp16 compute the loss is scaled, so that small gradients do not vanish (Micikevicius et al. 2018, section 3.2); an
     update that overflows is tried again at a lower scale, never skipped.
@@ -44,7 +45,7 @@ class Updater:
         *,
         network: Network,
         optimizer: torch.optim.Optimizer,
-        learning_rate_at: Callable[[int], float],
+        course: Course,
         text_encoders_stop_at: int,
         max_grad_norm: float,
         ema: EMA | None,
@@ -56,7 +57,7 @@ class Updater:
         self.ema = ema
         self.scaler = torch.amp.GradScaler(device.type, init_scale=2.0**14, enabled=scale_gradients)
         self._mode = optimizer_mode(optimizer)
-        self._learning_rate_at = learning_rate_at
+        self.course = course
         self._text_encoders_stop_at = text_encoders_stop_at
         self._max_grad_norm = max_grad_norm
         self._overflows = 0
@@ -65,7 +66,7 @@ class Updater:
 
     def set_rates(self, step: int, scale: float) -> None:
         """Before the update with index `step` (from 0): rates are schedule x `scale` (the user's, on the fly)."""
-        multiplier = self._learning_rate_at(step) * scale
+        multiplier = self.course(step) * scale
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * multiplier
             if group["name"] != DIFFUSION_MODEL and step >= self._text_encoders_stop_at:
