@@ -23,8 +23,10 @@ from typing import Any
 import comfy.model_management
 from aiohttp import web
 
+from ...training.files.lock import holder_of
 from ...training.record.history import read_log
 from ...training.record.run_json import GRAPH_NAME, read_run
+from ...training.record.taken import LOCK_NAME
 from ..runs.registry import RUNS, RunControl
 from ..runs.run_folders import find_picture, find_run, list_runs
 from .request_guard import Handler, Refused, guarded, read_json
@@ -58,7 +60,7 @@ def _number(request: web.Request, name: str) -> int:
 
 
 def _describe(folder: Path) -> dict[str, Any] | None:
-    """run.json with what only the server knows; a run that says it runs but does not was interrupted."""
+    """run.json with what only the server knows; a run that says it runs but that nobody trains was interrupted."""
     run = read_run(folder)
     live = RUNS.find(folder.name)
     if run is None and live is None:
@@ -67,7 +69,7 @@ def _describe(folder: Path) -> dict[str, Any] | None:
     run["live"] = live is not None
     if live is not None:
         run["status"] = "running"
-    elif run.get("status") == "running":
+    elif run.get("status") == "running" and holder_of(folder / LOCK_NAME) is None:
         run["status"] = "interrupted"
     return run
 

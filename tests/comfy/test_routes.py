@@ -9,8 +9,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
+from pack.training.files.lock import locked
 from pack.training.record.log import JsonlLog
 from pack.training.record.run_json import RunJson
+from pack.training.record.taken import LOCK_NAME
 
 CONTROL = "/lora_canvas/runs/fox/control"
 
@@ -107,7 +109,7 @@ def live_fox(comfy, fox):
 
 def test_runs_newest_first_without_their_settings(ask, fox, root):
     os.makedirs(root / "no run at all")
-    RunJson(root / "older", clock=lambda: 5.0)._write(precious=False)
+    RunJson(root / "older", clock=lambda: 5.0)._write()
     runs = ask("GET", "/lora_canvas/runs").json["runs"]
     assert [run["name"] for run in runs] == ["fox", "older"]
     assert "settings" not in runs[0]
@@ -124,8 +126,16 @@ def test_one_run_with_its_settings(ask, fox):
 
 
 def test_a_run_that_the_server_did_not_outlive_was_interrupted(ask, root):
-    RunJson(root / "killed")._write(precious=False)
+    RunJson(root / "killed")._write()
     assert ask("GET", "/lora_canvas/runs/killed").json["status"] == "interrupted"
+
+
+def test_a_run_that_another_comfyui_trains_is_running_and_not_live_here(ask, root):
+    RunJson(root / "elsewhere")._write()
+    with locked(root / "elsewhere" / LOCK_NAME):
+        run = ask("GET", "/lora_canvas/runs/elsewhere").json
+    assert (run["status"], run["live"]) == ("running", False)
+    assert ask("GET", "/lora_canvas/runs/elsewhere").json["status"] == "interrupted"
 
 
 def test_a_live_run_is_running_whatever_the_file_says(ask, live_fox):
@@ -154,7 +164,7 @@ def test_the_log_as_columns_and_from_a_step_on(ask, fox):
 
 def test_what_was_queued(ask, fox, root):
     assert ask("GET", "/lora_canvas/runs/fox/graph").json == {"workflow": {"nodes": []}, "prompt": {"5": {"inputs": {}}}, "node": "5"}
-    RunJson(root / "api")._write(precious=False)
+    RunJson(root / "api")._write()
     assert ask("GET", "/lora_canvas/runs/api/graph").status == 404
 
 

@@ -72,6 +72,12 @@ def locked(path: Path) -> Iterator[None]:
                 path.unlink()
 
 
+def holder_of(path: Path) -> Holder | None:
+    """Who holds it now, as far as it can be seen from here."""
+    holder = _read(path)
+    return holder if holder and _is_alive(holder, _here(), silent_for=time.time() - _touched(path)) else None
+
+
 def _here() -> Holder:
     machine = socket.gethostname()
     with suppress(OSError):

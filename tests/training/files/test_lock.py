@@ -72,8 +72,10 @@ def test_another_process_is_named_until_it_is_killed(path, other_process):
     with pytest.raises(Taken) as caught, locked(path):
         pass
     assert str(caught.value.holder) == f"process {other_process.pid} on '{socket.gethostname()}'"
+    assert lock.holder_of(path) == caught.value.holder
     other_process.kill()
     other_process.wait()
+    assert lock.holder_of(path) is None
     assert holds(path)
 
 
