@@ -21,15 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import conftest  # noqa: E402, F401  registers `pack`
 import torch  # noqa: E402
-from pack.tests.soak import controls, kills, server  # noqa: E402
+from pack.tests.soak import controls, disks, kills, server  # noqa: E402
 from pack.tests.soak.runs import Wholes  # noqa: E402
 from pack.tests.soak.tally import Lost, Raw, Tally  # noqa: E402
 
 Attempt = Callable[[random.Random, Path, Wholes], Counter[str]]
-CAMPAIGNS: dict[str, Attempt] = {"kills": kills.attempt, "controls": controls.attempt, "server": server.attempt}
+CAMPAIGNS: dict[str, Attempt] = {"kills": kills.attempt, "controls": controls.attempt, "disks": disks.attempt, "server": server.attempt}
 
 #: Imported once, and not in every child.
-OPTIMIZERS = ("bitsandbytes", "pytorch_optimizer")
+LIBRARIES = ("bitsandbytes", "pytorch_optimizer", "transformers.optimization")
 
 
 def soak(seconds: float, seed: int, names: list[str]) -> Tally:
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", nargs="+", choices=CAMPAIGNS, default=list(CAMPAIGNS))
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)  # what is forked must have no threads
-    for library in OPTIMIZERS:
+    for library in LIBRARIES:
         importlib.import_module(library)
     print(f"seed {asked.seed}, {asked.seconds:.0f} s: {', '.join(asked.only)}", flush=True)
     tally = soak(asked.seconds, asked.seed, asked.only)

@@ -106,6 +106,7 @@ class AtStep:
 
     step: int
     act: Callable[[], None]
+    name: str = "the soak"
     critical: bool = False
 
     def __call__(self, event: Event) -> None:
