@@ -18,6 +18,7 @@ from ...training.specs import RunSpec
 
 PICTURE_FOLDERS = (SAMPLES_FOLDER, THUMBNAILS_FOLDER)
 PICTURE_SUFFIXES = (".png", ".jpg", ".webp")
+LONGEST_NAME = 255
 
 
 def runs_root() -> Path:
@@ -26,8 +27,11 @@ def runs_root() -> Path:
 
 
 def _is_plain_name(name: str) -> bool:
-    """One path component, the same on every system: no separators, drives, dots alone or control characters."""
-    return bool(name) and name.strip(". ") != "" and not any(sign in '/\\:\0' or ord(sign) < 32 for sign in name)
+    """One path component, the same on every system: no separators, drives, dots alone or control characters, and no longer than
+    file systems know (255 bytes)."""
+    if any(sign in '/\\:\0' or ord(sign) < 32 for sign in name):
+        return False
+    return name.strip(". ") != "" and len(name.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
 
 
 def _inside(path: Path, root: Path) -> bool:

@@ -30,7 +30,7 @@ PATIENCE = 240.0
 NAMES = ("kept", "%2e%2e", "..%2f..%2finput", "kept%00", "%ff%fe", "a" * 3000, "CON", "kept%2fstate", "%F0%9F%A6%8A", ".")
 PATHS = ("", "/log", "/log?after=-1", "/log?points=1e9", "/log?after=" + "9" * 40, "/graph", "/files/loss.png", "/files/run.json",
          "/files/..%2f..%2f..%2fuser", "/files/samples/%2fetc%2fpasswd", "/files/state/state.safetensors")
-VALUES = (None, 0, -1, 1e308, "NaN", "Infinity", 10**30, [], {}, True, "\ud800", "0.5")
+VALUES = (None, -0.5, 101, -1, 1e308, "NaN", "Infinity", 10**30, [], {}, True, "\ud800", "0.5")
 ACTIONS = ("save", "preview", "learning_rate", "explode", "", 7, None, ["stop"])
 BODIES = (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"action":' * 500, b"1" * 5000, b'{"action": "save", "action": 1}')
 HEADERS = ({}, {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}, {"Origin": "http://elsewhere.example"},
@@ -40,14 +40,15 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")
 
 def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
     came: Counter[str] = Counter()
-    with _server(folder) as server, ComfyClient(server.address) as client:
-        whole = _trained(client, server, "whole")
-        client.queue(_graph("kept"))
-        _wait_for_step(server, 1)
-        until = time.monotonic() + draw.uniform(0.5, 3.0)
-        while time.monotonic() < until:
-            came[f"answered {_rude(draw, server) // 100}xx"] += 1
-        server.check_alive()
+    with _server(folder) as server:
+        with ComfyClient(server.address) as client:
+            whole = _trained(client, server, "whole")
+            client.queue(_graph("kept"))
+            _wait_for_step(server, 1)
+            until = time.monotonic() + draw.uniform(0.5, 3.0)
+            while time.monotonic() < until:
+                came[f"answered {_rude(draw, server) // 100}xx"] += 1
+            server.check_alive()
         server.kill()
     with _server(folder) as server, ComfyClient(server.address) as client:
         if _trained(client, server, "kept", resume="kept" if _has_state(server) else "") != whole:
