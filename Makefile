@@ -3,6 +3,7 @@
 #   make demo          train a LoRA in a real ComfyUI on the shipped pictures
 #   make test          the test suite, in a real ComfyUI
 #   make test-browser  the tests that drive a real browser
+#   make soak          kills, full disks, damaged files and rude requests, for SECONDS, by SEED
 #   make lint          the linter
 #   make bench         the figures of benchmarks/results.md, on an idle machine
 #   make clean         remove what the demo and the tests wrote; distclean: the environment and ComfyUI too
@@ -12,6 +13,7 @@
 #   PYTHON        the interpreter of that ComfyUI (it gets the pack's own requirements, for `make test` the tests' too, nothing else)
 #   VENV          where to keep the environment made here (default .venv)
 #   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: a tiny random one)
+#   SECONDS, SEED how long `make soak` goes on (default 300), and with which draws (default: drawn)
 #   PYTEST_ARGS   for the tests: paths, -k, -m and whatever else pytest takes
 
 VENV ?= .venv
@@ -20,6 +22,8 @@ PYTHON ?=
 CHECKPOINT ?=
 BASE_PYTHON ?= python3
 PYTEST_ARGS ?=
+SECONDS ?= 300
+SEED ?=
 
 ifeq ($(strip $(PYTHON)),)
   PY := $(VENV)/bin/python
@@ -44,7 +48,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test browser test-browser bench bench-families families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test soak browser test-browser bench bench-families families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -115,6 +119,9 @@ check-demo:
 
 test: setup-test
 	$(RUN) tests/run.py -m "not browser" $(PYTEST_ARGS)
+
+soak: setup-test
+	$(RUN) tests/soak/run.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # A Chromium for the browser tests: the system's, else Debian's package (as root), else playwright's own.
 browser: setup-test

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from pack.training.errors import TrainingError
 
 from .tally import Raw
@@ -56,7 +58,8 @@ def in_child(work: Callable[[], str], answer: Path, kill_after: float | None = N
 
 
 def _work(work: Callable[[], str], answer: Path) -> None:
-    """In the child; never returns."""
+    """In the child; never returns. It has none of its parent's threads, so it may not ask for their help."""
+    torch.set_num_threads(1)
     try:
         ending = {"kind": "done", "text": work()}
     except BaseException as caught:  # noqa: BLE001  whatever it is, the parent hears of it

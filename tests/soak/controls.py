@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from pack.tests.training.run.test_resume import STEPS
@@ -23,8 +24,9 @@ def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
     step = 0
     for _ in range(draw.randint(1, 3)):
         step += draw.randint(1, STEPS // 4)
-        end, beside = draw.choice(list(ENDS)), [(draw.choice(("save", "preview")), draw.randint(1, step)) for _ in range(draw.randint(0, 3))]
-        ending = in_child(lambda: _pressed(ground, end, step, beside), folder / "answer.json").require_ours()
+        end = draw.choice(list(ENDS))
+        beside = [(draw.choice(("save", "preview")), draw.randint(1, step)) for _ in range(draw.randint(0, 3))]
+        ending = in_child(partial(_pressed, ground, end, step, beside), folder / "answer.json").require_ours()
         if ending.text != ENDS[end]:
             raise Lost(f"{end} at step {step} ended as {ending.text!r}")
         pressed.update([end, *(name for name, _ in beside)])

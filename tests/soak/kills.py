@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .runs import Ground, Wholes
 
+
 def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
     ground = Ground.drawn(folder / "ground", draw)
     whole = wholes.of(ground)

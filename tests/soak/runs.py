@@ -55,6 +55,8 @@ class Ground:
 
     def train(self, bench: Bench | None = None) -> str:
         bench = bench or self.bench()
+        if not self.state.is_file():
+            shutil.rmtree(bench.folder, ignore_errors=True)  # a run that left no state is begun in a folder of its own
         records = [JsonlLog(bench.folder), RunJson(bench.folder), LossPlot(bench.folder), SampleFiles(bench.folder), *self.listeners]
         return carry_out(bench.order(), bench.control, Emitter(records), self.state if self.state.is_file() else None).reason
 

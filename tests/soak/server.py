@@ -15,6 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from safetensors.torch import load_file
+
 from pack.demo.comfyui.client import ComfyClient
 from pack.demo.comfyui.server import ComfyServer
 from pack.demo.tiny import checkpoints
@@ -52,7 +54,7 @@ def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
         server.kill()
     with _server(folder) as server, ComfyClient(server.address) as client:
         if _trained(client, server, "kept", resume="kept" if _has_state(server) else "") != whole:
-            raise Lost("a run on a real ComfyUI that was killed ended in another file")
+            raise Lost("a run on a real ComfyUI that was killed ended in other weights")
     came["servers killed"] += 1
     return came
 
@@ -60,11 +62,11 @@ def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
 def _server(folder: Path) -> ComfyServer:
     comfyui = Path(os.environ.get("COMFYUI_PATH") or ROOT / ".comfyui").resolve()
     server = ComfyServer(comfyui, folder / "comfyui", ROOT)
-    (models := server.base / "models" / "checkpoints").mkdir(parents=True, exist_ok=True)
-    (inputs := server.base / "input").mkdir(parents=True, exist_ok=True)
-    for target, source in ((models / "tiny.safetensors", checkpoints.make("sd15", ROOT / ".cache" / "checkpoints")), (inputs / "fox", DEMO)):
-        if not target.exists():
-            target.symlink_to(source)
+    tiny = checkpoints.make("sd15", ROOT / ".cache" / "checkpoints")
+    for target, source in (("models/checkpoints/tiny.safetensors", tiny), ("input/fox", DEMO)):
+        (server.base / target).parent.mkdir(parents=True, exist_ok=True)
+        if not (server.base / target).exists():
+            (server.base / target).symlink_to(source)
     return server
 
 
@@ -72,11 +74,13 @@ def _graph(name: str, **train) -> dict:
     return train_graph("tiny.safetensors", "fox", **{"run_name": name, "steps": STEPS, "save_every_n_steps": 3, **train})
 
 
-def _trained(client: ComfyClient, server: ComfyServer, name: str, **train) -> bytes:
+def _trained(client: ComfyClient, server: ComfyServer, name: str, **train) -> dict[str, bytes]:
+    """The tensors of the file that the run leaves; its metadata has the run's name."""
     kind, data = client.wait(client.queue(_graph(name, **train)), timeout=PATIENCE)
     if kind != "execution_success":
         raise Raw(f"the run {name!r} ended with {kind}: {data.get('exception_message')}")
-    return (server.base / "output" / "lora_canvas" / name / f"{name}.safetensors").read_bytes()
+    tensors = load_file(server.base / "output" / "lora_canvas" / name / f"{name}.safetensors")
+    return {key: tensor.numpy().tobytes() for key, tensor in tensors.items()}
 
 
 def _has_state(server: ComfyServer) -> bool:

@@ -26,11 +26,11 @@ class Tally:
         self._tried[campaign] += 1
         self._came.setdefault(campaign, Counter()).update(came)
 
-    def add_bad(self, campaign: str, seed: str, problem: Lost | Raw) -> None:
+    def add_bad(self, campaign: str, seed: int, problem: Lost | Raw) -> None:
         kind = type(problem).__name__.lower()
         self._tried[campaign] += 1
         self._worst[campaign, kind] += 1
-        self.bad.append(f"{kind}: {campaign} --only {campaign} --seed {seed}: {problem}")
+        self.bad.append(f"{kind}: --only {campaign} --seed {seed}: {problem}")
 
     def lines(self) -> list[str]:
         rows = [
