@@ -196,7 +196,11 @@ def test_links_out_of_the_folders_are_not_followed(ask, fox, root, tmp_path):
     assert [run["name"] for run in ask("GET", "/lora_canvas/runs").json["runs"]] == ["fox"]
 
 
-@pytest.mark.parametrize("name", ["none", "..", ".", "%2e%2e", "..%2F..", "fox%2F..", "%2Fetc", "..%5C..", "fox%00", "C:", "%20", "a" * 256, "%ff%fe"])
+@pytest.mark.parametrize(
+    "name",
+    ["none", "..", ".", "%2e%2e", "..%2F..", "fox%2F..", "%2Fetc", "..%5C..", "fox%00", "C:", "%20",
+     "a" * 256, "%ff%fe"],
+)
 def test_names_that_are_no_run(ask, fox, name):
     for path in ("", "/log", "/graph"):
         assert ask("GET", f"/lora_canvas/runs/{name}{path}").status == 404
