@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from pack.training.data.formats.plugins import PLUGINS
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -89,6 +91,15 @@ def test_nothing_of_comfyui_changes(comfyui_path, tmp_path, age):
     new = changes(pretend_environment(tmp_path / "venv", theirs), ROOT / "requirements.txt")
     assert new, "the pack's requirements are not in the pretended environment, so pip must want to install them"
     assert {name: (theirs[name], version) for name, version in new.items() if name in theirs} == {}
+
+
+def test_plugins_that_a_message_tells_to_install_change_nothing_either(comfyui_path, tmp_path):
+    path = tmp_path / "requirements.txt"
+    path.write_text("\n".join(plugin.package for plugin in PLUGINS))
+    for age, theirs in (("today", comfyui_packages(comfyui_path)), ("2025", NOVEMBER_2025)):
+        new = changes(pretend_environment(tmp_path / age, theirs), path)
+        assert {plugin.package for plugin in PLUGINS} <= set(new)
+        assert not set(new) & set(theirs)
 
 
 def test_the_check_sees_a_change(tmp_path):

@@ -20,7 +20,7 @@ MOST_FILES = 18
 TRAINING = (
     "errors version wording inputs registry seeds ops settings specs events protocols parts expressions patterns rules families",
     "files",
-    "data data/clips data/folder data/advice",
+    "data data/formats data/clips data/folder data/advice",
     "captioning",
     "network/kinds network",
     "objective",

@@ -22,6 +22,10 @@ class TrainingError(Exception):
     """Base of every error that is meant for the user's eyes."""
 
 
+MOST_LINES = 50
+"""Problems that a message tells one by one; `problems` has all of them."""
+
+
 class _Collected(TrainingError):
     """An error that names all problems of one kind together."""
 
@@ -33,8 +37,9 @@ class _Collected(TrainingError):
     def _text(self) -> str:
         if len(self.problems) == 1:
             return f"{self.where}: {self.problems[0]}"
-        lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        return f"{self.where}: {len(self.problems)} problems\n{lines}"
+        lines = "\n".join(f"  - {problem}" for problem in self.problems[:MOST_LINES])
+        more = f"\n  and {len(self.problems) - MOST_LINES:,} more" if len(self.problems) > MOST_LINES else ""
+        return f"{self.where}: {len(self.problems):,} problems\n{lines}{more}"
 
 
 class SettingsError(_Collected):

@@ -17,6 +17,7 @@
     references    what an edit model is shown beside a caption, and the cache of its latents
     texts         the cache of the captions' encodings
     batches       the seeded, resumable sequence of draws
+    formats/      formats that Pillow reads with a plugin only
     clips/        files with several frames -> clips
     folder/       a folder of pictures, clips and captions -> Dataset
     advice/       what is said of a dataset before training

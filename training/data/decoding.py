@@ -17,11 +17,13 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from ..errors import DatasetError
+from .formats import plugins
+from .formats.jxl import claimed_size
 from .specs import Size
 
 WHERE = "Load Dataset"
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".avif", ".gif")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "AVIF", "GIF")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", *plugins.EXTENSIONS)
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", *plugins.FORMATS)
 ANIMATED = ("WEBP", "GIF")
 MAX_PIXELS = 89_000_000
 """About 9,400 x 9,400, just below where Pillow starts to warn; decoding needs up to 8 bytes a pixel."""
@@ -95,23 +97,21 @@ def too_large(name: str, size: str) -> DatasetError:
 def _opened(path: Path, name: str) -> Iterator[Image.Image]:
     """The file as a Pillow image whose size is known to be sane; every failure inside becomes a DatasetError."""
     try:
-        Image.init()
-        with Image.open(path, formats=[known for known in FORMATS if known in Image.OPEN]) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise too_large(name, f"{width} x {height} pixels")
-            if width < 1 or height < 1:
-                raise failure(name, f"claims {width} x {height} pixels", "Remove it or replace it.")
+        formats = plugins.readable(FORMATS)
+        if plugins.JPEG_XL.is_ready and (claimed := claimed_size(path)):
+            _require_sane(name, *claimed)
+        with Image.open(path, formats=formats) as image:
+            _require_sane(name, *image.size)
             yield image
     except DatasetError:
         raise
     except Image.DecompressionBombError as error:
         raise too_large(name, "a size that Pillow takes for an attack") from error
     except Image.UnidentifiedImageError as error:
-        if path.suffix.lower() == ".avif" and "AVIF" not in Image.OPEN:
-            what, do = "is AVIF, which this Pillow cannot read", "Run: python -m pip install --upgrade pillow"
+        if missing := plugins.missing_for(path):
+            what, do = f"is {missing.name}, which Pillow reads with a plugin only", f"Run: {missing.install_line}"
         else:
-            what = "is not a PNG, JPEG, WebP, BMP, GIF or AVIF picture, or is damaged at its start"
+            what = "is not a PNG, JPEG, WebP, BMP, GIF, AVIF, HEIC or JPEG XL picture, or is damaged at its start"
             do = "Save it again from an image editor, or remove it."
         raise failure(name, what, do) from error
     except FileNotFoundError as error:
@@ -127,8 +127,17 @@ def _upright(image: Image.Image) -> np.ndarray:
     return np.asarray(rgba if turn is None else rgba.transpose(turn))
 
 
+def _require_sane(name: str, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise too_large(name, f"{width} x {height} pixels")
+    if width < 1 or height < 1:
+        raise failure(name, f"claims {width} x {height} pixels", "Remove it or replace it.")
+
+
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation 1..8; 1 where it is missing or unreadable. Never decodes pixels."""
+    if image.format == plugins.JPEG_XL.format and not getattr(image, "jpeg", False):
+        return 1  # its own header turns it while it is decoded; a JPEG that was packed as it is comes out unturned
     if image.format == "PNG" and not {"exif", "Raw profile type exif"} & set(image.info):
         return 1  # Pillow would decode the whole PNG to look for a chunk behind the pixels
     try:

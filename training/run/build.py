@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.advice.report import several_lines
 from ..data.batches import BatchPlan
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items
@@ -260,7 +261,8 @@ def _reserve_memory(
 
 
 def _warn(order: Order, emit: Emitter) -> None:
-    said = (*order.recipe.dataset.warnings, *warnings(order.recipe.network), *order.recipe.optimizer.warnings(),
+    dataset = order.recipe.dataset
+    said = (*dataset.warnings, *several_lines(dataset.samples), *warnings(order.recipe.network), *order.recipe.optimizer.warnings(),
             *order.recipe.objective.warnings(order.denoiser.parametrisation))
     for text in said:
         emit(Message(level="warning", topic="settings", text=text))

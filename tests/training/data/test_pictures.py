@@ -8,6 +8,8 @@ from PIL import Image, ImageCms, ImageFile
 
 from pack.tests.training.data.pictures_on_disk import gradient, png_chunk, raw_png, save
 from pack.training.data.decoding import MAX_PIXELS
+from pack.training.data.formats import plugins
+from pack.training.data.formats.jxl import claimed_size
 from pack.training.data.pictures import FilePicture
 from pack.training.errors import DatasetError
 
@@ -30,6 +32,69 @@ def test_lossless_formats_are_exact(tmp_path, ending):
 def test_lossy_formats_are_near(tmp_path, ending):
     path = save(tmp_path / f"a{ending}", quality=95)
     assert np.abs(rgba(path).astype(int) - opaque(gradient())).mean() < 4
+
+
+HEIC_AND_JXL = [
+    pytest.param(".heic", marks=pytest.mark.skipif(not plugins.HEIC.is_ready, reason="pillow-heif is not installed")),
+    pytest.param(".jxl", marks=pytest.mark.skipif(not plugins.JPEG_XL.is_ready, reason="pillow-jxl-plugin is not installed")),
+]
+
+
+@pytest.mark.parametrize("ending", HEIC_AND_JXL)
+def test_formats_of_plugins(tmp_path, ending):
+    path = save(tmp_path / f"a{ending}", quality=95)
+    picture = FilePicture(path, "a")
+    assert picture.size() == (40, 24) and not picture.has_alpha()
+    assert np.abs(rgba(path).astype(int) - opaque(gradient())).mean() < 4
+    seen = np.dstack([gradient(), np.full((24, 40), 128, np.uint8)])
+    through = FilePicture(save(tmp_path / f"b{ending}", seen, quality=95), "b")
+    assert through.has_alpha() and abs(int(through.pixels()[5, 5, 3]) - 128) <= 3
+
+
+def test_a_turned_heic_is_turned_once(tmp_path):
+    pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plugins.readable(("HEIF",))
+    path = save(tmp_path / "a.heic", exif=exif.tobytes(), quality=95)
+    assert FilePicture(path, "a").size() == (24, 40) and rgba(path).shape == (40, 24, 4)
+    turned = opaque(gradient())[::-1].swapaxes(0, 1)
+    assert np.abs(rgba(path).astype(int) - turned).mean() < 4
+
+
+@pytest.mark.skipif(not plugins.JPEG_XL.is_ready, reason="pillow-jxl-plugin is not installed")
+def test_the_exif_of_a_jpeg_xl_turns_nothing(tmp_path):
+    """Its own header says how it is turned, and the decoder has done it (ISO 18181-2)."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "a.jxl", exif=exif.tobytes(), quality=95)
+    assert rgba(path).shape == (24, 40, 4) and FilePicture(path, "a").size() == (40, 24)
+
+
+@pytest.mark.skipif(not plugins.JPEG_XL.is_ready, reason="pillow-jxl-plugin is not installed")
+@pytest.mark.parametrize("container", [False, True])
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (64, 64), (96, 64), (257, 300), (1600, 900), (9000, 10), (8, 2000), (120, 100)])
+def test_what_size_a_jpeg_xl_claims(tmp_path, size, container):
+    path = tmp_path / "a.jxl"
+    Image.new("RGB", size).save(path, use_container=container)
+    assert claimed_size(path) == size
+
+
+@pytest.mark.skipif(not plugins.JPEG_XL.is_ready, reason="pillow-jxl-plugin is not installed")
+def test_a_jpeg_xl_bomb_is_refused_before_decoding(tmp_path):
+    """Its plugin decodes all of a file when it opens it."""
+    side = 2**30 - 1
+    bits = 0 | 3 << 1 | side << 3 | 1 << 33  # not small; 30 bits of height; as wide as high
+    path = tmp_path / "bomb.jxl"
+    path.write_bytes(b"\xff\x0a" + bits.to_bytes(12, "little"))
+    assert claimed_size(path) == (2**30, 2**30)
+    assert "claims 1073741824 x 1073741824 pixels" in failure(path, "size")
+
+
+def test_a_missing_plugin_is_named_by_whatever_opens_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "_ready", frozenset)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x1cftypheic" + b"\0" * 40)
+    assert "is HEIC, which Pillow reads with a plugin only. Run: python -m pip install pillow-heif" in failure(tmp_path / "a.heic", "size")
 
 
 def test_the_content_decides_not_the_ending(tmp_path):
@@ -126,7 +191,7 @@ def failure(path, action="pixels") -> str:
     return text
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".bmp", ".avif"])
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".bmp", ".avif", *HEIC_AND_JXL])
 @pytest.mark.parametrize("lenient", [False, True])
 def test_truncated_files_are_refused(tmp_path, ending, lenient, monkeypatch):
     """Also when another pack has told Pillow to fill in what is missing."""
@@ -184,7 +249,8 @@ def test_small_pixels_of_a_jpeg_come_reduced(tmp_path):
 @given(data=st.data())
 def test_corrupted_files_never_raise_anything_else(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
-    ending = data.draw(st.sampled_from([".png", ".jpg", ".webp", ".bmp", ".avif"]))
+    ready = [ending for ending, plugin in ((".heic", plugins.HEIC), (".jxl", plugins.JPEG_XL)) if plugin.is_ready]
+    ending = data.draw(st.sampled_from([".png", ".jpg", ".webp", ".bmp", ".avif", *ready]))
     path = save(folder / f"fuzz{ending}")
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 6))):

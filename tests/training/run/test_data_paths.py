@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from pack.tests.training.run.fakes import TinyImageEncoder, TinyTextEncoder, pictures
+from pack.tests.training.run.fakes import Bench, TinyImageEncoder, TinyTextEncoder, pictures
 from pack.training.data.batches import Draw, draw_seed
 from pack.training.data.captions import final_caption, texts_needed
 from pack.training.data.dataset import Dataset
@@ -16,8 +16,10 @@ from pack.training.data.latents import LatentCache
 from pack.training.data.merge import merge_datasets
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.data.texts import TextCache
+from pack.training.events import Message
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.run.feed import Feed
+from pack.training.specs import RunSpec
 
 
 class Identity:
@@ -104,3 +106,12 @@ def test_every_drawn_caption_is_cached_ahead():
     assert len(seen) == 4 and "" in seen
     for text in seen:
         texts.get(text)
+
+
+def test_a_run_says_that_one_line_of_a_caption_is_trained_at_a_time(tmp_path):
+    several = (replace(pictures(1)[0], caption="a cat\nit sleeps"), *pictures(2)[1:])
+    for lines, expected in (("random", 1), ("all", 0)):
+        bench = Bench(tmp_path / lines, RunSpec(steps=1), samples=several, captions=CaptionSpec(lines=lines))
+        bench.run()
+        said = [event for event in bench.recorder.of(Message) if "drawn at random" in event.text]
+        assert len(said) == expected and all("picture 0.png" in event.text for event in said)

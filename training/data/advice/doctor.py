@@ -15,7 +15,7 @@ from ..items import make_items
 from ..references import SAME_SHAPE
 from .check import caption_problems
 from .duplicates import all_looks, groups, near_pairs
-from .report import enlargement
+from .report import enlargement, several_lines
 
 BLURRED_BY = 1.25
 USUAL_WORD = 0.75
@@ -56,10 +56,7 @@ def _caption_findings(samples: Sequence[Sample]) -> Iterator[str]:
         if len(names) > 1:
             yield (f"{len(names)} pictures share the caption '{_short(caption)}': {some(names)}. Say what differs, "
                    "or the LoRA learns the differences as noise.")
-    lines = [s.name for s in samples if len(s.caption.strip().splitlines()) > 1 and s.captions.lines == "random"]
-    if lines:
-        yield (f"{count(len(lines), 'caption')} with several lines: {some(lines)}. Each line is a caption of its own, drawn at random; "
-               "set lines to 'all' on Caption Config if they belong together.")
+    yield from several_lines(samples)
     yield from _usual_word_findings(samples)
 
 

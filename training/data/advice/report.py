@@ -23,7 +23,7 @@ def dataset_report(dataset: Dataset) -> str:
         spoken = "" if role == TRAINING else f"{role} "
         lines.append(f"  {spoken}{folder or '(top folder)'}: {_group(members)}")
     lines += _section("Cannot be used", dataset.problems)
-    lines += _section("Note", [*dataset.warnings, *_missing_captions(samples)])
+    lines += _section("Note", [*dataset.warnings, *_missing_captions(samples), *several_lines(samples)])
     return "\n".join(lines)
 
 
@@ -48,6 +48,18 @@ def _missing_captions(samples: Iterable[Sample]) -> list[str]:
     if not missing:
         return []
     return [f"{count(len(missing), 'picture')} without a caption: {some(missing)}. Add captions, or set a trigger word."]
+
+
+def several_lines(samples: Iterable[Sample]) -> list[str]:
+    """What becomes of captions that hold several lines, where only one of them is trained at a time."""
+    names = [
+        sample.name for sample in samples
+        if sample.condition is None and sample.captions.lines == "random" and len(sample.caption.strip().splitlines()) > 1
+    ]
+    if not names:
+        return []
+    return [f"{count(len(names), 'caption')} with several lines: {some(names)}. Each line is a caption of its own, drawn at random; "
+            "set lines to 'all' on Caption Config if they belong together."]
 
 
 def _section(title: str, lines: Iterable[str], limit: int = 30) -> list[str]:

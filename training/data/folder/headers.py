@@ -103,6 +103,8 @@ def _check_whole(picture: FilePicture) -> None:
 
 def _looks_whole(file: BinaryIO, size: int) -> bool:
     head = file.read(12)
+    if head.startswith(b"\xff\x0a") or head[4:8] == b"JXL ":
+        return True  # its plugin decodes it whole for the header alone
     if head.startswith(b"RIFF"):
         return struct.unpack_from("<I", head, 4)[0] + 8 <= size
     if head.startswith(b"BM"):

@@ -13,8 +13,9 @@ Only headers are read. What cannot be used is named in `Dataset.problems` and le
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import DatasetError, SettingsError, raise_problems
@@ -29,7 +30,7 @@ from .caption_files import Metadata, read_text
 from .clips import clip_notes, picture_of, without_reader
 from .headers import read_headers
 from .index import FileIndex
-from .leftovers import leftovers
+from .leftovers import leftovers, unread_tables, without_plugin
 from .references import with_references
 from .splits import balance_regularisation, hold_out
 from .walk import File, Folder, printable, walk
@@ -89,10 +90,11 @@ class ScanSpec:
 
 @dataclass
 class Findings:
-    """What a scan has to say, collected on the way."""
+    """What a scan has to say, collected on the way. `endings` counts the files that lie there."""
 
     problems: list[str]
     warnings: list[str]
+    endings: Counter[str] = field(default_factory=Counter)
 
 
 def scan_folder(
@@ -108,7 +110,7 @@ def scan_folder(
     Raises DatasetError when the folder is missing or holds no picture.
     """
     spec = replace(spec or ScanSpec(), **settings)
-    findings = Findings([], [])
+    findings = Findings([], _unused_settings(spec))
     apart = [path for path in _apart(spec) if path]
     samples = _samples(folder, spec, findings, skip=apart)
     if spec.validation_folder:
@@ -119,10 +121,10 @@ def scan_folder(
     if spec.regularisation_folder:
         classes = _samples(spec.regularisation_folder, replace(spec, masks="none", repeats=1), findings, skip=[])
         samples += [replace(sample, role=REGULARISATION, weight=spec.prior_loss_weight) for sample in classes]
-    samples = without_reader(samples, findings.problems)
+    samples = without_plugin(without_reader(samples, findings.problems), findings.warnings)
     samples = read_headers(samples, findings.problems, index, on_progress)
     if not samples:
-        raise DatasetError(WHERE, [_nothing_found(folder), *findings.problems])
+        raise DatasetError(WHERE, [_nothing_found(folder, spec, findings), *findings.problems, *findings.warnings])
     findings.warnings += clip_notes(samples, spec.clips)
     samples = hold_out(samples, spec.validation_fraction)
     if spec.balance_regularisation:
@@ -138,10 +140,27 @@ def _apart(spec: ScanSpec) -> tuple[Path | None, ...]:
     return spec.mask_folder, spec.regularisation_folder, spec.validation_folder, spec.reference_folder
 
 
-def _nothing_found(folder: Path) -> str:
+def _unused_settings(spec: ScanSpec) -> list[str]:
+    """What is set and not read because of another setting."""
+    found = []
+    if spec.mask_folder and "files" not in spec.masks:
+        found.append(f"mask_folder is set but masks is '{spec.masks}', so no mask is read from it. Set masks to 'files', or to "
+                     "'alpha and files'.")
+    if spec.prior_loss_weight != ScanSpec.prior_loss_weight and not spec.regularisation_folder:
+        found.append(f"prior_loss_weight is {spec.prior_loss_weight:g} but there is no regularisation_folder, so nothing has it.")
+    if spec.caption_extension != ScanSpec.caption_extension and spec.captions_from not in ("auto", "files"):
+        found.append(f"caption_extension is '{spec.caption_extension}' but captions_from is '{spec.captions_from}', so no such file is "
+                     "read.")
+    return found
+
+
+def _nothing_found(folder: Path, spec: ScanSpec, findings: Findings) -> str:
+    below = "or its sub-folders" if spec.recursive else "itself (recursive is off, so its sub-folders are not looked at)"
+    others = some(f"{number:,} x {ending or 'without ending'}" for ending, number in findings.endings.most_common())
     return (
-        f"there is no usable picture in '{printable(folder.name)}' or its sub-folders. "
-        f"Put {', '.join(ending[1:] for ending in EXTENSIONS + VIDEOS)} files there, or choose another folder."
+        f"there is no usable picture in '{printable(folder.name)}' {below}. "
+        f"Put {', '.join(ending[1:] for ending in EXTENSIONS + VIDEOS)} files there, or choose another folder. "
+        + (f"What lies there: {others}." if others else "It is empty.")
     )
 
 
@@ -166,11 +185,25 @@ def _samples(root: Path, spec: ScanSpec, findings: Findings, skip: list[Path]) -
         for folder in folders
         for file in _pictures(folder)
     ]
-    findings.warnings += leftovers(folders, spec.caption_extension, spec.captions_from in ("auto", "files"))
+    findings.endings.update(printable(Path(name).suffix.lower()) for folder in folders for name in folder.files)
+    findings.warnings += _not_used(folders, spec, metadata, samples)
     unmasked = [sample.name for sample in samples if "files" in spec.masks and sample.mask is None]
     if unmasked:
         findings.warnings.append(f"{count(len(unmasked), 'picture')} without a mask file: {some(unmasked)}. They are trained whole.")
     return samples
+
+
+def _not_used(folders: list[Folder], spec: ScanSpec, metadata: Metadata, samples: list[Sample]) -> Iterator[str]:
+    """What lies there and is not read, though its owner may think so."""
+    yield from leftovers(folders, spec.caption_extension, spec.captions_from in ("auto", "files"))
+    yield from metadata.strangers([file.name for folder in folders for file in _pictures(folder)])
+    if spec.captions_from == "metadata" and not metadata.found:
+        yield "captions_from is 'metadata', but there is neither a metadata.jsonl nor a metadata.csv."
+    if spec.captions_from in ("auto", "metadata") and not all(sample.caption for sample in samples):
+        yield from unread_tables(folders)
+    masks = sum(len(_picture_files(folder)) - len(_pictures(folder)) for folder in folders)
+    if masks and "files" not in spec.masks:
+        yield f"{count(masks, 'mask file')} beside the pictures not used: masks is '{spec.masks}'. Set it to 'files' to use them."
 
 
 def _mask_folders(spec: ScanSpec, findings: Findings) -> dict[str, Folder]:
@@ -182,9 +215,13 @@ def _mask_folders(spec: ScanSpec, findings: Findings) -> dict[str, Folder]:
 
 def _pictures(folder: Folder) -> list[File]:
     """The picture files, without the masks that lie beside them."""
-    pictures = {name: file for name, file in folder.files.items() if Path(name).suffix.lower() in EXTENSIONS + VIDEOS}
+    pictures = _picture_files(folder)
     stems = {Path(name).stem for name in pictures}
     return [file for name, file in pictures.items() if not _is_mask(Path(name).stem, stems)]
+
+
+def _picture_files(folder: Folder) -> dict[str, File]:
+    return {name: file for name, file in folder.files.items() if Path(name).suffix.lower() in EXTENSIONS + VIDEOS}
 
 
 def _is_mask(stem: str, stems: set[str]) -> bool:

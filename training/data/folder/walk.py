@@ -122,6 +122,8 @@ def _file(entry: os.DirEntry, shown: str, root: Path, skipped: list[str]) -> Fil
     """The entry as a File; None for pipes, devices, dead links, and links out of the dataset."""
     try:
         if not entry.is_file():
+            if entry.is_symlink():
+                skipped.append(f"{printable(shown)}: is a link to a file that is not there. Copy the file.")
             return None
         if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
             skipped.append(f"{printable(shown)}: is a link out of the dataset's folder and is left out. Copy the file.")

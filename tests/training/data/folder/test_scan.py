@@ -185,14 +185,15 @@ def test_truncation_is_noticed_at_the_scan(folder, ending):
 def test_files_that_are_not_used_are_named(folder):
     for name in ("a.png", "b.jfif", "b-mask.png"):
         save(folder / name, format="JPEG" if name.endswith("jfif") else None)
-    for name in ("a.txt", "c.txt", "readme.txt", "d.heic", "sub/e.TIFF"):
+    for name in ("a.txt", "c.txt", "readme.txt", "d.psd", "sub/e.TIFF"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x")
     assert scan_folder(folder).warnings == (
-        "2 pictures in a format that is not read: d.heic, sub/e.TIFF. Convert to PNG or JPEG.",
+        "2 pictures in a format that is not read: d.psd, sub/e.TIFF. Convert to PNG or JPEG.",
         "1 caption file without a picture of the same name: c.txt. Rename one of the two.",
+        "1 mask file beside the pictures not used: masks is 'none'. Set it to 'files' to use them.",
     )
-    assert len(scan_folder(folder, captions_from="class words").warnings) == 1
+    assert len(scan_folder(folder, captions_from="class words").warnings) == 2
     assert scan_folder(folder, masks="files").warnings[-1] == "1 picture without a mask file: a.png. They are trained whole."
 
 
