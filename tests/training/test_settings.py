@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, make_dataclass
 
-from pack.training.settings import compared, departures, describe, differences, free
+from pack.training.settings import allowed, allowed_differences, called, compared, departures, describe, differences, free, stands_for, told
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,34 @@ def test_described_for_people_with_the_names_of_choices():
     assert describe(Spec(words=("a", "b"))) == {
         "type": "Spec", "rank": 16, "loss": {"type": "Plain"}, "words": ["a", "b"], "steps": 100,
     }
+
+
+@dataclass(frozen=True)
+class Deep:
+    count: int = field(default=4, metadata=called("random_crops"))
+
+
+@dataclass(frozen=True)
+class Told:
+    crop: Deep = field(default_factory=Deep)
+    digest: str = field(default="", metadata=stands_for("the file"))
+    pace: Deep = free(default_factory=Deep)
+    name: str = free("a", quiet=True)
+
+
+def test_what_is_free_is_listed_with_all_that_is_in_it_but_for_the_quiet():
+    before = Told()
+    assert allowed(before, "Node: ") == {"Node: pace": "Deep", "Node: pace.count": 4, "Node: name": "a"}
+    assert compared(before) == {"crop": "Deep", "crop.count": 4, "digest": ""}
+    now = Told(pace=Deep(5), name="b")
+    assert allowed_differences(allowed(before, "Node: "), now, "Node: ") == ["Node: random_crops was 4, is now 5"]
+    assert differences(compared(before), now) == []
+
+
+def test_a_setting_is_called_as_on_the_canvas_and_a_digest_by_what_it_stands_for():
+    assert differences(compared(Told()), Told(crop=Deep(5), digest="e9c6")) == ["random_crops was 4, is now 5", "the file is another one"]
+
+
+def test_a_value_is_told_on_one_short_line():
+    assert told([describe(Curved(c=0.3)), describe(Spec())])[:60] == "[{'c': 0.3}, {'rank': 16, 'loss': {}, 'words': [], 'steps': "
+    assert len(told(["a prompt"] * 50)) <= 80 and told(None) == told("") == told([]) == "not set"

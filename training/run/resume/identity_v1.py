@@ -35,10 +35,22 @@ _FIELDS = {
 }
 
 
+#: What a digest stands for, by what a person sets.
+_WORDS = {
+    "base model": "the base model, or what is applied to it,",
+    "network": "a setting of LoRA Network, or which layers of this model it trains,",
+    "pictures and captions": "the pictures, their captions, their sizes (resolution and its limits), or a setting of Caption Config",
+    "objective": "a setting of Training Objective",
+}
+
+
 def changes_since_v1(saved: Mapping[str, Any], order: Order, items: Sequence[Item], network: Network) -> list[str]:
     """One phrase for everything that is not as it was when `saved` was made; coarse, since digests tell no more."""
     now = _identity(order, items, network)
-    return [f"{name}: was {saved.get(name)}, is now {value}" for name, value in now.items() if saved.get(name) != value]
+    return [
+        f"{_WORDS[name]} is not as it was" if name in _WORDS else f"{name} was {saved.get(name)}, is now {value}"
+        for name, value in now.items() if saved.get(name) != value
+    ]
 
 
 def _identity(order: Order, items: Sequence[Item], network: Network) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pack.tests.training.run.test_resume import CASES, CUT, STEPS, changed, grou
 from pack.training.data.dataset import REGULARISATION, VALIDATION
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import CaptionSpec
-from pack.training.errors import StateError
+from pack.training.errors import DatasetError, StateError
 from pack.training.events import Message
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.loss import Huber
@@ -114,3 +114,49 @@ def test_nothing_is_listed_where_nothing_changed(tmp_path):
     same = ground(tmp_path, CASES["AdamW"])
     same.run(cut.folder / "state" / "state.safetensors")
     assert [event for event in same.recorder.of(Message) if event.topic == "resume"] == []
+
+
+class Broken(TensorPicture):
+    """Its header is fine, its pixels are not."""
+
+    def pixels(self):
+        raise DatasetError("Train LoRA", ["picture 1.png is cut off"])
+
+
+def test_what_was_left_out_then_is_left_out_before_the_comparison(tmp_path):
+    def bench(samples, **changes):
+        made = ground(tmp_path, CASES["AdamW"], skip_bad_pictures=True, **changes)
+        made.samples = samples
+        return made
+
+    broken = changed(picture=Broken(torch.full((64, 64, 3), 0.3), "picture 1.png"))
+    first = bench(broken, steps=2)
+    first.run()
+    state = first.folder / "state" / "state.safetensors"
+    again = bench(broken, steps=3)
+    assert again.run(state).step == 3
+    assert [event.text for event in again.recorder.of(Message) if event.topic == "pictures"] == ["left out: picture 1.png is cut off"]
+    with pytest.raises(StateError, match="the captions of 1 picture: picture 0.png"):
+        bench((replace(broken[0], caption="another"), *broken[1:]), steps=4).run(state)
+
+
+def test_a_picture_that_cannot_be_read_any_more_is_noticed(tmp_path):
+    picture = pictures(7)[1].picture
+    first = ground(tmp_path, CASES["AdamW"], steps=2)
+    first.run()
+    again = ground(tmp_path, CASES["AdamW"], steps=3, skip_bad_pictures=True)
+    again.cache_folder = None
+    again.samples = changed(picture=Broken(torch.from_numpy(picture.pixels()[:, :, :3] / 255), "picture 1.png"))
+    with pytest.raises(StateError, match="1 picture less: picture 1.png"):
+        again.run(first.folder / "state" / "state.safetensors")
+
+
+def test_merged_datasets_may_have_a_name_twice(tmp_path):
+    twice = (*pictures(7), *(replace(sample, caption="twice") for sample in pictures(2)))
+    first = ground(tmp_path, CASES["AdamW"], steps=2)
+    first.samples = twice
+    first.run()
+    other = ground(tmp_path, CASES["AdamW"], steps=3)
+    other.samples = (*twice[:8], replace(twice[8], caption="changed"))
+    with pytest.raises(StateError, match=r"the captions of 1 picture: picture 1.png \(2\)\n"):
+        other.run(first.folder / "state" / "state.safetensors")
