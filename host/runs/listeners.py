@@ -10,6 +10,7 @@ import torch
 from ...training.events import Event, Listener, Message, PreviewReady, RunEnded, StepDone
 from ...training.record.held import FromFirstStep
 from ...training.record.log import JsonlLog
+from ...training.record.reserve import Reserve
 from ...training.record.run_json import RunJson, read_run
 from ...training.record.samples import SampleFiles
 from ...training.record.tensorboard import TensorBoardLog
@@ -20,10 +21,10 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 
 
 def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
-    """Samples, at once; from the first step on log.jsonl and run.json, and TensorBoard when asked for. Samples carry the graph, as
+    """Samples, at once; from the first step on some space for a full disk, log.jsonl and run.json, and TensorBoard when asked for. Samples carry the graph, as
     ComfyUI's own pictures do."""
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
-    record: list[Listener] = [JsonlLog(folder), RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
+    record: list[Listener] = [Reserve(folder), JsonlLog(folder), RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
     if wiring.recipe.run.tensorboard:
         record.append(TensorBoardLog(folder))
     is_finished = (read_run(folder) or {}).get("status") == "finished"

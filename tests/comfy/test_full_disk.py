@@ -22,6 +22,7 @@ def test_a_full_disk_stops_the_run_and_save_lora_writes_what_it_learned(comfy, r
     assert kept.keys() == whole.keys() and all(tensor.equal(whole[name]) for name, tensor in kept.items())
     record = json.loads((comfy.base / "output" / "lora_canvas" / "full" / "run.json").read_text())
     assert (record["status"], record["step"], record["lora_path"]) == ("stopped: disk full", 2, None)
+    assert not [path.name for path in (comfy.base / "output" / "lora_canvas" / "full").rglob(".*")]
     assert record["missing"][-1] == "the state of step 2 (there is none)"
 
 

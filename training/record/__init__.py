@@ -3,6 +3,7 @@
     records      events as small JSON records
     log          log.jsonl: every record of a run, one a line
     history      reading a log back, for the panel and for curves that go on
+    reserve      space that is given up at the end, so that a full disk takes the last records
     run_json     run.json: what a run is, how far it got and how it ended
     loss_plot    loss.png: the loss curve
     samples      preview pictures, with the graph in them

@@ -8,8 +8,10 @@ import torch
 from pack.tests.training.unreliable_disk import Disk
 from pack.training.errors import MissingLibraryError
 from pack.training.events import Emitter, Message, PreviewReady, RunEnded
+from pack.training.files.atomic import is_left_over
 from pack.training.record.history import read_records
 from pack.training.record.log import JsonlLog
+from pack.training.record.reserve import Reserve
 from pack.training.record.run_json import RunJson, read_run
 from pack.training.record.samples import SampleFiles
 from pack.training.record.tensorboard import TensorBoardLog
@@ -160,3 +162,17 @@ def test_a_missing_tensorboard_is_said_once_and_not_asked_again(tmp_path, starte
     for event in (started(tmp_path), step(1), ended()):
         emit(event)
     assert len(asked) == 1 and "pip install tensorboard" in heard.warnings()[0]
+
+
+def test_on_a_disk_with_nothing_free_the_end_is_still_written_down(tmp_path, disk, started, step):
+    """Somebody else has filled it: there is only what the run had set aside."""
+    emit = Emitter([Reserve(tmp_path), JsonlLog(tmp_path), RunJson(tmp_path)])
+    emit(started(tmp_path))
+    (aside,) = tmp_path.glob(".reserve.*.part")
+    assert aside.stat().st_size == 1 << 18 and is_left_over(aside)
+    disk.refuses = lambda name: aside.exists()
+    emit(step(1))
+    emit(ended(at=1, reason="stopped: disk full"))
+    assert read_run(tmp_path)["status"] == "stopped: disk full"
+    assert [entry["event"] for entry in read_records(tmp_path) if entry["event"] != "message"] == ["started", "step", "ended"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "run.json"]
