@@ -126,7 +126,7 @@ class ReferenceCache:
         for problem in bad.values():
             emit(Message(level="warning", topic="pictures", text=f"left out: {problem}"))
         if self._store:
-            self._store.trim(keep=self._keys.values())
+            self._store.settle(self._keys.values(), emit)
         return tuple(item for item in items if item.sample not in bad)
 
     def prompt(self, item: Item, text: str) -> Prompt:

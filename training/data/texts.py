@@ -49,7 +49,7 @@ class TextCache:
             done += 1
             emit(Progress(phase="captions", done=done, total=len(wanted)))
         if self._store:
-            self._store.trim(keep=self._keys.values())
+            self._store.settle(self._keys.values(), emit)
 
     def get(self, text: Prompt) -> TextCondition:
         """The condition of `text`, tensors on the CPU; encoded now where it is not cached."""

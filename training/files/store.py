@@ -10,13 +10,13 @@ import hashlib
 import json
 import logging
 import os
-import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FileError
+from ..errors import DiskError
+from ..events import Event, Message
 
 if TYPE_CHECKING:
     import torch
@@ -36,51 +36,54 @@ class TensorStore:
     def __init__(self, folder: Path, size_limit: int = 0):
         self.folder = folder
         self.size_limit = size_limit
+        self._refused: dict[str, Mapping[str, torch.Tensor]] = {}
+        self._refusal: DiskError | None = None
 
     def path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.safetensors"
 
     def has(self, key: str) -> bool:
-        return self.path(key).is_file()
+        return key in self._refused or self.path(key).is_file()
 
     def get(self, key: str) -> "dict[str, torch.Tensor] | None":
         """The entry, or None where it is missing or damaged. Reading marks it as used."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
+        if key in self._refused:
+            return dict(self._refused[key])
         path = self.path(key)
         try:
             # Read whole rather than mapped: a mapped file cannot be replaced or removed on Windows.
             tensors = load(path.read_bytes())
-            os.utime(path)
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             log.warning("the cache entry %s cannot be read (%s) and is made again", path.name, error)
             return None
+        with suppress(OSError):  # a read-only disk
+            os.utime(path)
         return tensors
 
     def put(self, key: str, tensors: "Mapping[str, torch.Tensor]") -> None:
-        """Write an entry. Raises FileError when the disk refuses it."""
-        from safetensors.torch import save_file
+        """Write an entry; one that the disk refuses is kept in memory, and `settle` says so."""
+        from .tensors import write_tensors
 
-        path = self.path(key)
-        temporary = path.with_name(f".{key[:16]}.{uuid.uuid4().hex}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
-            os.replace(temporary, path)
-        except Exception as error:
-            with suppress(OSError):
-                temporary.unlink()
-            if isinstance(error, PermissionError) and path.is_file():
+            write_tensors(self.path(key), tensors, {}, precious=False)
+        except DiskError as refusal:
+            if self.path(key).is_file():
                 return  # Windows: another run has the same entry open, and it has the same content
-            if not isinstance(error, OSError) and "os error" not in str(error).lower():
-                raise
-            raise FileError(
-                f"the cache entry {path.name} could not be written ({error}). Free some disk space, or switch "
-                "'cache_to_disk' off on the Train LoRA node."
-            ) from error
+            self._refused[key] = {name: tensor.contiguous() for name, tensor in tensors.items()}
+            self._refusal = self._refusal or refusal
+
+    def settle(self, keep: Collection[str], emit: Callable[[Event], None]) -> None:
+        """Once a run's entries, at `keep`, are there: old ones make room, and what the disk refused is said."""
+        self.trim(keep)
+        if self._refusal is not None:
+            text = f"the cache on disk takes no more, so what is encoded stays in memory. {self._refusal}"
+            emit(Message(level="warning", topic="cache", text=text))
+            self._refusal = None
 
     def trim(self, keep: Collection[str] = ()) -> int:
         """Remove the entries unused for longest until the folder fits its limit; returns the bytes freed.

@@ -25,9 +25,11 @@ _DTYPES = {
 _ORDER = list(_DTYPES)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], *, precious: bool = True
+) -> None:
     """Replace `path` as a whole; metadata in the order of its keys. Tensors may lie on any device. Raises DiskError."""
-    write_whole(path, lambda: pieces(tensors, metadata), precious=True)
+    write_whole(path, lambda: pieces(tensors, metadata), precious=precious)
 
 
 def pieces(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ..events import Event, RunEnded, RunStarted
@@ -24,4 +25,5 @@ class Reserve:
         if isinstance(event, RunStarted):
             write_bytes(self._path, os.urandom(SIZE))  # zeros would take no space where the file system packs them
         elif isinstance(event, RunEnded):
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink()

@@ -169,7 +169,8 @@ def _say_what_is_missing(built: Built, reason: str, emit: Emitter) -> None:
     if refusal is None:
         return
     kept = "The node gives on the LoRA as it is now, so Save LoRA can write it elsewhere. " if reason == _stopped(refusal) else ""
-    text = f"{refusal} Not on disk: {'; '.join(missing)}. {kept}Resuming goes on from the last whole state."
+    absent = f"Not on disk: {'; '.join(missing)}. " if missing else "What was learned is on disk all the same. "
+    text = f"{refusal} {absent}{kept}Resuming goes on from the last whole state."
     emit(Message(level="error", topic="disk", step=built.trainer.step, text=text))
 
 

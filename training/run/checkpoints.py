@@ -154,9 +154,10 @@ class Checkpoints(Companion):
         try:
             yield
         except DiskError as refusal:
-            self.missing.append(what)
+            self.missing += [] if what in self.missing else [what]
             self.refusal = refusal
             raise
+        self.missing = [name for name in self.missing if name != what]
 
     def _last_whole(self) -> str:
         return "there is none" if self._state_step is None else f"the last whole one is of step {self._state_step}"
