@@ -21,8 +21,8 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 
 
 def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
-    """Samples, at once; from the first step on some space for a full disk, log.jsonl and run.json, and TensorBoard when asked for. Samples carry the graph, as
-    ComfyUI's own pictures do."""
+    """Samples, at once; from the first step on some space for a full disk, log.jsonl and run.json, and TensorBoard when asked for.
+    Samples carry the graph, as ComfyUI's own pictures do."""
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
     record: list[Listener] = [Reserve(folder), JsonlLog(folder), RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
     if wiring.recipe.run.tensorboard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..errors import Contained
 from ..events import Event, Listener, Progress, RunEnded, RunStarted, StepDone
 
 
@@ -28,8 +29,13 @@ class FromFirstStep:
             self._goes_on = event.start_step > 0
         self._waiting.append(event)
         self._begun = self._begun or self._begins(event)
+        failures = []
         while self._begun and self._waiting:
-            self._listener(self._waiting.popleft())
+            with Contained() as trouble:  # what comes after it is told all the same
+                self._listener(self._waiting.popleft())
+            failures += [trouble.error] if trouble.error else []
+        if failures:
+            raise failures[0]
 
     def _begins(self, event: Event) -> bool:
         if isinstance(event, RunEnded):

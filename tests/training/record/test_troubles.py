@@ -9,6 +9,7 @@ from pack.tests.training.unreliable_disk import Disk
 from pack.training.errors import MissingLibraryError
 from pack.training.events import Emitter, Message, PreviewReady, RunEnded
 from pack.training.files.atomic import is_left_over
+from pack.training.record.held import FromFirstStep
 from pack.training.record.history import read_records
 from pack.training.record.log import JsonlLog
 from pack.training.record.reserve import Reserve
@@ -176,3 +177,13 @@ def test_on_a_disk_with_nothing_free_the_end_is_still_written_down(tmp_path, dis
     assert read_run(tmp_path)["status"] == "stopped: disk full"
     assert [entry["event"] for entry in read_records(tmp_path) if entry["event"] != "message"] == ["started", "step", "ended"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "run.json"]
+
+
+def test_what_was_held_until_the_first_step_is_told_whatever_fails_of_it(tmp_path, started, step):
+    panel, heard = Failing(RuntimeError("a"), RuntimeError("b")), Heard()
+    emit = Emitter([FromFirstStep(panel), heard])
+    for event in (started(tmp_path), step(1)):
+        emit(event)
+    assert [type(event).__name__ for event in panel.told] == ["Message"] and heard.warnings()[0].startswith("the panel failed: RuntimeError: a")
+    emit(step(2))
+    assert panel.told[-1].step == 2
