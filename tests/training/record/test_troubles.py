@@ -184,6 +184,7 @@ def test_what_was_held_until_the_first_step_is_told_whatever_fails_of_it(tmp_pat
     emit = Emitter([FromFirstStep(panel), heard])
     for event in (started(tmp_path), step(1)):
         emit(event)
-    assert [type(event).__name__ for event in panel.told] == ["Message"] and heard.warnings()[0].startswith("the panel failed: RuntimeError: a")
+    assert [type(event).__name__ for event in panel.told] == ["Message"]
+    assert heard.warnings()[0].startswith("the panel failed: RuntimeError: a")
     emit(step(2))
     assert panel.told[-1].step == 2
