@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import comfy.model_management as model_management
@@ -38,6 +39,7 @@ class Session:
         self._exact = exact
         self._quantized_backward = quantized_backward
         self._stack: ExitStack | None = None
+        self._lent: list[tuple] = []
 
     def parts(self) -> list[Trainable]:
         """The diffusion model, then each text encoder of `clip`."""
@@ -61,15 +63,24 @@ class Session:
         finally:
             self._lend()
 
+    def restored(self) -> bool:
+        """Inside `training`: whether somebody had the models unloaded, or parts of them, since they were lent. They are loaded and
+        lent anew then; what was computed with them since is not to be trusted."""
+        if self._lent == self._loaded():
+            return False
+        _wait_for(lambda: not any(patches is None and size for patches, size, *_ in self._loaded()))
+        self._return()
+        self._lend()
+        return True
+
     def reserve(self, size: int) -> None:
         """Keep `size` bytes free beside the weights from the next load on: ComfyUI loads as much of the model as then fits."""
         self._reserved = size
 
     def load(self) -> None:
         """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it."""
-        patchers = [self.patcher] + ([self.clip.patcher] if self.clip is not None else [])
         with torch.inference_mode():
-            model_management.load_models_gpu(patchers, memory_required=self._reserved)
+            model_management.load_models_gpu(self._patchers(), memory_required=self._reserved)
 
     def _lend(self) -> None:
         self.load()
@@ -88,6 +99,15 @@ class Session:
                 stack.enter_context(notes.forgotten(part.module))
                 stack.enter_context(attributes([(part.module, "forward", in_place.followed(part.module.forward))]))
             self._stack = stack.pop_all()
+        self._lent = self._loaded()
+
+    def _patchers(self) -> list:
+        return [self.patcher, *([self.clip.patcher] if self.clip is not None else [])]
+
+    def _loaded(self) -> list[tuple]:
+        """What ComfyUI notes of each model when it loads or unloads: the patches in its weights, the bytes on the device, the device."""
+        models = [patcher.model for patcher in self._patchers()]
+        return [(model.current_weight_patches_uuid, model.model_loaded_weight_memory, model.device) for model in models]
 
     def _models(self) -> list[nn.Module]:
         return [self.patcher.model, *([self.clip.cond_stage_model] if self.clip is not None else [])]
@@ -110,6 +130,14 @@ class Session:
             if hasattr(module, "comfy_cast_weights") and not module.comfy_cast_weights:
                 changes.append((module, "comfy_cast_weights", True))
         return changes
+
+
+def _wait_for(is_done: Callable[[], bool]) -> None:
+    """For as long as another thread may need to move a model, half a minute."""
+    for _ in range(600):
+        if is_done():
+            return
+        time.sleep(0.05)
 
 
 def _storages(modules: Sequence[nn.Module]) -> set[int]:

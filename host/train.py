@@ -155,7 +155,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         image_encoder=images, reference_encoder=ComfyReferenceEncoder(shown, wiring.vae, images) if shown else None,
         text_encoder=IllustratedTextEncoder(wiring.clip, shown) if shown and shown.looks else ComfyTextEncoder(wiring.clip),
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae, partial(conditioning, way) if way else None),
-        training=session.training, returned=session.returned, reserve=session.reserve,
+        training=session.training, returned=session.returned, reserve=session.reserve, restored=session.restored,
         trial=None if is_proven(wiring.model) else _trial(wiring, session),
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
         model_facts=model_facts(wiring.nodes, wiring.node_id, wiring.model, wiring.clip),

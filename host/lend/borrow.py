@@ -2,7 +2,8 @@
 
 ComfyUI loads and runs models under `torch.inference_mode`; autograd may not save such tensors for backward. A tensor
 made outside that mode on the same storage may be saved. So every parameter and buffer is replaced by such an alias
-while training, and the originals are put back: the very same objects, never written to.
+while training, and the originals are put back: the very same objects, never written to. Where ComfyUI has put something else in the
+place of an alias meanwhile, or moved it, since somebody had the model unloaded, what ComfyUI put there stays.
 
 A module moved outside inference mode reports `is_inference() == False` and still fails in autograd, so every tensor is
 aliased, without asking.
@@ -74,7 +75,7 @@ def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callab
                 # ComfyUI notes things on its tensors: the dtype that a weight is meant to be loaded in.
                 vars(aliases[id(tensor)]).update(vars(tensor))
             table[name] = aliases[id(tensor)]
-            undo.append(_put_back(table, name, tensor))
+            undo.append(_put_back(table, name, aliases[id(tensor)], tensor))
 
 
 def _is_plain(value: Any) -> TypeGuard[torch.Tensor]:
@@ -82,5 +83,9 @@ def _is_plain(value: Any) -> TypeGuard[torch.Tensor]:
     return type(value) in (torch.Tensor, nn.Parameter) and value.layout == torch.strided
 
 
-def _put_back(table: dict, name: str, tensor: torch.Tensor) -> Callable[[], None]:
-    return lambda: table.__setitem__(name, tensor)
+def _put_back(table: dict, name: str, lent: torch.Tensor, tensor: torch.Tensor) -> Callable[[], None]:
+    def put_back() -> None:
+        if table.get(name) is lent and lent.device == tensor.device:
+            table[name] = tensor
+
+    return put_back

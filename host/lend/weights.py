@@ -213,7 +213,12 @@ def settle(layer: nn.Module, device: torch.device, undo: list[Callable[[], None]
 
 
 def replace(table: dict, name: str, value: object, undo: list[Callable[[], None]]) -> None:
-    """table[name] = value, until it is undone."""
+    """table[name] = value, until it is undone; what somebody else has put there meanwhile stays."""
     before = table.get(name, undo)  # `undo` itself stands for 'was not there'
     table[name] = value
-    undo.append(lambda: table.pop(name) if before is undo else table.__setitem__(name, before))
+
+    def put_back() -> None:
+        if table.get(name, undo) is value:
+            table.pop(name) if before is undo else table.__setitem__(name, before)
+
+    undo.append(put_back)

@@ -100,7 +100,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     meter, updater = MemoryMeter(order.denoiser.device), _updater(order, network, _course(order, total_steps, state, emit))
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
-        memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps, divergence=Divergence(unlearns=_unlearns(updater)),
+        memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps,
+        divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored,
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(

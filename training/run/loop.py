@@ -35,12 +35,28 @@ def train(trainer: Trainer) -> str:
 
 
 def _attempt(trainer: Trainer, group: list[list[Draw]]) -> Reading | None:
-    """One update, and what was read of it; None where fp16 overflowed, and it must be tried again."""
-    reading = trainer.updater.measure(_accumulate(trainer, group))
+    """One update, and what was read of it; None where it must be tried again: fp16 overflowed, or the models were unloaded."""
+    rows = _accumulated(trainer, group)
+    if rows is None:
+        return None
+    reading = trainer.updater.measure(rows)
     if not reading.is_sound:
         trainer.require_sound()
     _require_finite(trainer, group, reading.rows[0])
     return reading if trainer.updater.update(reading.grad_norm) else None
+
+
+def _accumulated(trainer: Trainer, group: list[list[Draw]]) -> torch.Tensor | None:
+    """`_accumulate`; None where the models were unloaded meanwhile, which may end in any error, or in none."""
+    try:
+        rows = _accumulate(trainer, group)
+    except trainer.control.interrupts:
+        raise
+    except Exception:
+        if not trainer.was_taken_away():
+            raise
+        return None
+    return None if trainer.was_taken_away() else rows
 
 
 def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> torch.Tensor:
@@ -68,6 +84,7 @@ def _require_finite(trainer: Trainer, group: list[list[Draw]], losses: list[floa
 
 
 def _between_steps(trainer: Trainer) -> None:
+    trainer.was_taken_away()
     for companion in trainer.companions:
         companion.after_step(trainer)
 

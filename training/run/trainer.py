@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..data.batches import BatchPlan
 from ..errors import Contained, NonFiniteError
-from ..events import Emitter, side_matter_failed
+from ..events import Emitter, Message, side_matter_failed
 from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
 from ..objective.divergence import Divergence
@@ -47,6 +47,7 @@ class Trainer:
     step: int = 0
     companions: Sequence[Companion] = field(default_factory=tuple)
     divergence: Divergence = field(default_factory=Divergence)
+    restored: Callable[[], bool] = lambda: False
 
     @contextmanager
     def aside(self, name: str) -> Iterator[None]:
@@ -55,6 +56,15 @@ class Trainer:
             yield
         if trouble.error is not None:
             self.emit(side_matter_failed(name, trouble.error, self.step))
+
+    def was_taken_away(self) -> bool:
+        """Whether the models were unloaded under the run. They are back then, and what was computed meanwhile is forgotten."""
+        if not self.restored():
+            return False
+        self.updater.zero_grad()
+        self.emit(Message(level="warning", topic="unloaded", step=self.step, text=(
+            "another node or a manager had the models unloaded in the middle of the run. They were loaded again, and the run goes on.")))
+        return True
 
     def require_sound(self) -> None:
         """Before anything is saved. Raises NonFiniteError when not all of it is finite."""
