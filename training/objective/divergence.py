@@ -65,8 +65,14 @@ class Divergence:
         return [self.bad_steps, self._steps, self._first, self._medians, list(self._recent)]
 
     def remember(self, memory: list) -> None:
-        self.bad_steps, self._steps, self._first, self._medians, recent = memory
-        self._recent.extend(recent)
+        """Raises ValueError or TypeError for what no `memory` gives."""
+        bad_steps, steps, first, medians, recent = memory
+        if len(first) != BANDS or len(medians) != BANDS or not all(median is None or median > 0 for median in medians):
+            raise ValueError(f"its losses are not those of {BANDS} bands")
+        self.bad_steps, self._steps = int(bad_steps), int(steps)
+        self._first = [[float(loss) for loss in band] for band in first]
+        self._medians = [None if median is None else float(median) for median in medians]
+        self._recent.extend([float(ratio) for ratio in step] for step in recent)
 
     def _judge(self) -> None:
         ratios = [ratio for step in self._recent for ratio in step]

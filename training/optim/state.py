@@ -74,7 +74,7 @@ def import_state(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
     for key, value in facts["shared"].items():
         optimizer.state[key] = reader.decode(value, torch.device("cpu"))
     for key, value in facts["attributes"].items():
-        if key in _attributes(optimizer):
+        if key in _attributes(optimizer) and isinstance(value, (int, float)):
             setattr(optimizer, key, value)
 
 
@@ -131,7 +131,7 @@ class _Reader:
         if "float" in value:
             return float(value["float"])
         if "dtype" in value:
-            return getattr(torch, value["dtype"])
+            return _dtype(value["dtype"])
         if "dict" in value:
             return {key: self.decode(item, device) for key, item in value["dict"]}
         if "deque" in value:
@@ -150,6 +150,13 @@ class _Reader:
             order = value.get("order", range(tensor.ndim))
             self._made[key] = tensor.permute([order.index(axis) for axis in range(tensor.ndim)])
         return self._made[key]
+
+
+def _dtype(name: str) -> torch.dtype:
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise StateError(f"the training state names '{name}' as a type of numbers. Start a new run, or resume another one.")
+    return found
 
 
 def _memory_order(tensor: Tensor) -> list[int]:

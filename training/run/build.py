@@ -46,6 +46,7 @@ from .loss_watch import LossWatch
 from .previews import Previews
 from .resume.identity import identity
 from .resume.notices import about_the_rate, notices
+from .resume.saved import as_data
 from .state import require_same_run, saved_identity, saved_schedule
 from .stepper import Stepper
 from .trainer import Trainer
@@ -73,7 +74,9 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     if state is not None:
         require_same_run(state, order, _trained_first(items), network, are_readable=not run.skip_bad_pictures)
-        for message in notices(saved_identity(state), order):
+        with as_data(state):
+            said = list(notices(saved_identity(state), order))
+        for message in said:
             emit(message)
     items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     references = _references(order)
@@ -166,8 +169,10 @@ def _course(order: Order, total_steps: int, state: Path | None, emit: Emitter) -
     if state is None:
         return Course(schedule=schedule, total_steps=total_steps)
     step, memory = saved_schedule(state)
-    course = resumed(schedule, total_steps, step, order.recipe.run.resume_schedule, memory)
-    for message in about_the_rate(order, course, step, memory):
+    with as_data(state):
+        course = resumed(schedule, total_steps, step, order.recipe.run.resume_schedule, memory)
+        said = list(about_the_rate(order, course, step, memory))
+    for message in said:
         emit(message)
     return course
 

@@ -24,6 +24,7 @@ from .gradient_check import require_true_gradient
 from .loop import train
 from .place import require_place
 from .resume.begun import as_begun
+from .resume.saved import as_data, require_intact
 from .space import FP32_BYTES, space_needed
 from .state import load_state, saved_identity, ways_on
 from .trainer import Trainer
@@ -93,7 +94,10 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
 def _as_begun(order: Order, state: Path | None, emit: Emitter) -> Order:
     if state is None:
         return order
-    begun, told = as_begun(order, saved_identity(state))
+    require_intact(state)
+    saved = saved_identity(state)
+    with as_data(state):
+        begun, told = as_begun(order, saved)
     if told:
         emit(Message(level="warning", topic="noise levels", text=told))
     return begun

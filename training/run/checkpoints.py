@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from .trainer import Companion, Trainer
 
 SECONDS_BETWEEN_STATES = 300.0
 CHECKPOINTS_FOLDER = "checkpoints"
+_CHECKPOINT = re.compile(r"[^\x00-\x1f]+-\d{6,}\.safetensors")
 
 
 def checkpoint_file(folder: Path, step: int) -> Path:
@@ -79,8 +81,13 @@ class Checkpoints(Companion):
         return [path.name for path in self._kept]
 
     def remember(self, memory: list, step: int) -> None:
+        """keep_last deletes what stands here: names of checkpoints, in the run's own folder, and nothing else."""
+        if foreign := [name for name in memory if not _is_checkpoint(name)]:
+            raise ValueError(f"it names {foreign[0]!r:.80} as one of its checkpoints")
+        own = self.folder / CHECKPOINTS_FOLDER
+        is_inside = own.resolve().is_relative_to(self.folder.resolve())
+        self._kept = [path for path in (own / name for name in memory) if path.is_file()] if is_inside else []
         self._state_step = step
-        self._kept = [path for path in (self.folder / CHECKPOINTS_FOLDER / name for name in memory) if path.is_file()]
         if any(path.name.endswith(_ending(step)) for path in self._kept):  # whatever the folder was called then
             self._last_step = step
 
@@ -183,3 +190,7 @@ class Checkpoints(Companion):
 
 def _ending(step: int) -> str:
     return f"-{step:06d}.safetensors"
+
+
+def _is_checkpoint(name: object) -> bool:
+    return isinstance(name, str) and Path(name).name == name and _CHECKPOINT.fullmatch(name) is not None

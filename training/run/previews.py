@@ -37,7 +37,7 @@ class Previews(Companion):
         return [] if self._done_at is None else [self._done_at]
 
     def remember(self, memory: list, step: int) -> None:
-        self._done_at = memory[0] if memory else None
+        self._done_at = int(memory[0]) if memory else None
 
     def after_step(self, trainer: Trainer) -> None:
         wished = trainer.control.take(PREVIEW)

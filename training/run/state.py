@@ -6,14 +6,15 @@ Randomness is a function of (seed, epoch, item), so no generator state is kept.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from ..data.items import Item
 from ..errors import StateError
@@ -24,16 +25,15 @@ from ..optim.state import export_state, import_state
 from ..order import Order
 from .resume.identity import changes, knows_left_out
 from .resume.identity_v1 import changes_since_v1
+from .resume.saved import HEADER, as_data, fill, read_facts, read_tensors, run_of
 from .trainer import Trainer
 
 VERSION = 2
-READABLE = (1, VERSION)
 FILE_NAME = "state.safetensors"
 LAST_GOOD_NAME = "last-good.safetensors"
 LAST_GOOD = ":last good"
 """Behind a run's name in 'resume': the state that was kept from before the run went bad."""
 _COPIED_AT_ONCE = 2**24
-_HEADER = "lora_canvas_state"
 
 
 def state_file(folder: Path) -> Path:
@@ -55,7 +55,7 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
         "loss_scale": updater.scaler.state_dict(), "learning_rate_scale": trainer.control.learning_rate_scale,
         "companions": {type(companion).__name__: companion.memory() for companion in trainer.companions},
     }
-    write_tensors(path, tensors, {_HEADER: json.dumps(facts)})
+    write_tensors(path, tensors, {HEADER: json.dumps(facts)}, checksum=True)
 
 
 def keep_as_last_good(path: Path) -> None:
@@ -84,7 +84,7 @@ def forget_last_good(path: Path) -> None:
 
 def ways_on(path: Path) -> str:
     """How to go on from what lies at `path` and beside it."""
-    run, kept = path.parent.parent.name, path.with_name(LAST_GOOD_NAME)
+    run, kept = run_of(path), path.with_name(LAST_GOOD_NAME)
     if not path.exists():
         return "No state had been saved before: start again."
     if not kept.exists():
@@ -97,35 +97,40 @@ def ways_on(path: Path) -> str:
 
 def _step_of(path: Path) -> str:
     try:
-        return f"step {_read_facts(path)['step']}"
+        return f"step {read_facts(path)['step']}"
     except StateError:
         return "a state that cannot be read"
 
 
 def saved_identity(path: Path) -> Mapping[str, Any]:
     """What the run whose state lies at `path` was trained on. Raises StateError when the file cannot be read."""
-    return _read_facts(path)["identity"]
+    return read_facts(path)["identity"]
 
 
 def saved_schedule(path: Path) -> tuple[int, Mapping[str, Any] | None]:
     """The steps that are done, and what the learning rate's course was; None in states of before November 2026."""
-    facts = _read_facts(path)
-    return facts["step"], facts.get("schedule")
+    facts = read_facts(path)
+    memory = facts.get("schedule")
+    with as_data(path):
+        if memory is not None and not all(math.isfinite(memory[name]) for name in ("start", "level", "last")):
+            raise ValueError("its learning rate is no number")
+    return facts["step"], memory
 
 
 def require_same_run(path: Path, order: Order, items: Sequence[Item], network: Network, *, are_readable: bool = True) -> None:
     """Raises StateError that names everything that is not as it was when the state at `path` was saved. Where it is not known yet
     whether the pictures of `items` can be read, the state says which could not then; one that does not is not asked about pictures."""
-    facts = _read_facts(path)
+    facts = read_facts(path)
     saved = facts["identity"]
-    if facts["version"] > 1:
-        found = changes(saved, order, items if are_readable or knows_left_out(saved) else None)
-    else:
-        found = changes_since_v1(saved, order, items, network) if are_readable else []
+    with as_data(path):
+        if facts["version"] > 1:
+            found = changes(saved, order, items if are_readable or knows_left_out(saved) else None)
+        else:
+            found = changes_since_v1(saved, order, items, network) if are_readable else []
     if found:
         lines = "\n".join(f"  - {change}" for change in found)
         raise StateError(
-            f"the run '{path.parent.parent.name}' was trained with something else:\n{lines}\n"
+            f"the run '{run_of(path)}' was trained with something else:\n{lines}\n"
             "Put it back as it was, or start a new run that takes over what this one has learned: empty 'resume' on the Train LoRA node, "
             "and put Start From LoRA, with the run's file, between LoRA Network and Train LoRA."
         )
@@ -133,25 +138,34 @@ def require_same_run(path: Path, order: Order, items: Sequence[Item], network: N
 
 def load_state(path: Path, trainer: Trainer) -> None:
     """Bring `trainer` to the step that was saved. Raises StateError when the file cannot be read, or is of other modules."""
-    facts, tensors = _read(path)
+    facts, tensors = read_facts(path), read_tensors(path)
     own, adapters = _adapter_tensors(trainer), _named(tensors, "adapter/")
-    if foreign := sorted(adapters.keys() - own.keys()):
-        raise StateError(
-            f"{path} holds {len(foreign)} tensors of modules that are not trained now, the first is '{foreign[0]}': presets have become "
-            "narrower for some models since it was saved. Start a new run; Start From LoRA takes over what was learned."
-        )
-    with torch.no_grad():
-        for name, tensor in adapters.items():
-            own[name].copy_(tensor)
-    import_state(trainer.updater.optimizer, _named(tensors, "optimizer/"), facts["optimizer"])
-    if trainer.updater.ema is not None:
-        trainer.updater.ema.load_state_dict(_named(tensors, "ema/"))
-    if trainer.updater.scaler.is_enabled() and facts["loss_scale"]:
-        trainer.updater.scaler.load_state_dict(facts["loss_scale"])
-    trainer.control.set_learning_rate_scale(facts["learning_rate_scale"])
-    for companion in trainer.companions:
-        companion.remember(facts["companions"].get(type(companion).__name__, []), facts["step"])
+    _require_same_modules(path, own, adapters)
+    with as_data(path):
+        fill(own, adapters)
+        import_state(trainer.updater.optimizer, _named(tensors, "optimizer/"), facts["optimizer"])
+        if trainer.updater.ema is not None:
+            trainer.updater.ema.load_state_dict(_named(tensors, "ema/"))
+        if trainer.updater.scaler.is_enabled() and facts["loss_scale"]:
+            trainer.updater.scaler.load_state_dict(facts["loss_scale"])
+        trainer.control.set_learning_rate_scale(facts["learning_rate_scale"])
+        for companion in trainer.companions:
+            companion.remember(facts["companions"].get(type(companion).__name__, []), facts["step"])
+        if unsound := trainer.updater.unsound():
+            raise ValueError(f"'{unsound[0]}' holds NaN or infinity")
+    trainer.updater.doubt = partial(as_data, path)
     trainer.step = facts["step"]
+
+
+def _require_same_modules(path: Path, own: Mapping[str, torch.Tensor], saved: Mapping[str, torch.Tensor]) -> None:
+    more, fewer = sorted(saved.keys() - own.keys()), sorted(own.keys() - saved.keys())
+    if not (more or fewer):
+        return
+    what = f"holds {len(more)} tensors of modules that are not" if more else f"lacks {len(fewer)} tensors of modules that are"
+    raise StateError(
+        f"the state of the run '{run_of(path)}' {what} trained now, the first is '{(more or fewer)[0]}': presets have changed for some "
+        "models since it was saved. Start a new run; Start From LoRA takes over what was learned."
+    )
 
 
 def _adapter_tensors(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -165,20 +179,3 @@ def _adapter_tensors(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 def _named(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {name[len(prefix):]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
-    facts = _read_facts(path)
-    with safe_open(path, framework="pt") as file:
-        return facts, {name: file.get_tensor(name) for name in file.keys()}
-
-
-def _read_facts(path: Path) -> dict:
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-    except (OSError, SafetensorError, ValueError) as error:
-        raise StateError(f"{path} cannot be read: {error}. Start a new run, or resume another one.") from error
-    if not isinstance(facts, dict) or facts.get("version") not in READABLE:
-        raise StateError(f"{path} is not a training state that this version can read. Start a new run.")
-    return facts

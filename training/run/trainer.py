@@ -29,7 +29,8 @@ class Companion:
         return []
 
     def remember(self, memory: list, step: int) -> None:
-        """Take over what `memory` gave at `step`, before the run was cut off: what was done there is not done again."""
+        """Take over what `memory` gave at `step`, before the run was cut off: what was done there is not done again. Raises
+        ValueError or TypeError for what no `memory` gives: a state file may hold anything."""
 
 
 @dataclass(kw_only=True)

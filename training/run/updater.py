@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +63,8 @@ class Updater:
         self._overflows = 0
         self._weights_norm: Tensor | None = None
         self.norms: Norms | None = None
+        #: Around the next step of the optimizer: after a resume only that tells whether its state is what it takes it for.
+        self.doubt: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def set_rates(self, step: int, scale: float) -> None:
         """Before the update with index `step` (from 0): rates are schedule x `scale` (the user's, on the fly)."""
@@ -100,7 +102,9 @@ class Updater:
             self._overflowed(self._with_gradient())
             return False
         self._overflows = 0
-        self.optimizer.step()
+        with self.doubt():
+            self.optimizer.step()
+        self.doubt = nullcontext
         self.scaler.update()
         self.norms = self.network.bound_norms()
         self._weights_norm = self._norm_of_weights()

@@ -89,8 +89,8 @@ class Validation(Companion):
 
     def remember(self, memory: list, step: int) -> None:
         """States of before know no step of the last look."""
-        self._history = [(loss, train) for loss, train, *_ in memory]
-        self._last_step = memory[-1][2] if memory and len(memory[-1]) > 2 else -1
+        self._history = [(float(loss), float(train)) for loss, train, *_ in memory]
+        self._last_step = int(memory[-1][2]) if memory and len(memory[-1]) > 2 else -1
 
     def _overfitting(self, history: Sequence[tuple[float, float]]) -> str | None:
         """The reason to believe so: held-out loss well above its best for several looks while the trained pictures' falls."""

@@ -37,8 +37,8 @@ SCRIPT = textwrap.dedent(
         if {moment!r} == "written": die_if_due()
         rename(source, target)
         if {moment!r} == "renamed": die_if_due()
-    def dying_pieces(tensors, metadata):
-        header, *rest = pieces(tensors, metadata)
+    def dying_pieces(*given, **options):
+        header, *rest = pieces(*given, **options)
         yield header[:10]
         if {moment!r} == "begun": die_if_due()
         yield header[10:]

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 from pack.tests.training.run.fakes import Bench, pictures
 from pack.training.data.dataset import Sample
@@ -21,6 +20,7 @@ from pack.training.data.specs import CaptionSpec
 from pack.training.errors import DiskError, StateError
 from pack.training.events import PreviewReady, Progress, RunStarted, Saved, StepDone, Validated
 from pack.training.files.refusals import DISK_FULL
+from pack.training.files.tensors import write_tensors
 from pack.training.optim.schedules import Constant, CosineWithRestarts, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.run.checkpoints import Checkpoints
@@ -251,6 +251,6 @@ def test_modules_of_the_state_that_are_not_trained_now_are_named(tmp_path):
     path = cut.folder / "state" / "state.safetensors"
     with safe_open(path, "pt") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
-    save_file({**tensors, "adapter/refiner.down": torch.zeros(2)}, path, metadata)
+    write_tensors(path, {**tensors, "adapter/refiner.down": torch.zeros(2)}, metadata, checksum=True)
     with pytest.raises(StateError, match="1 tensors of modules that are not trained now, the first is 'refiner.down'"):
         ground(tmp_path, CASES["AdamW"]).run(path)

@@ -5,4 +5,5 @@
     pictures     the same of its pictures, one by one
     identity_v1  the same for the states of version 1
     notices      what it says at its start: what is another one and may be
+    saved        a state file as it lies on disk: data that may be anything
 """

@@ -45,7 +45,9 @@ def _before(parametrisation: str) -> Timesteps:
 
 
 def _read(described: Mapping[str, Any]) -> Timesteps:
-    kind = getattr(timesteps, described["type"])
+    kind = getattr(timesteps, described["type"], None)
+    if not (isinstance(kind, type) and issubclass(kind, Timesteps)):
+        raise ValueError(f"'{described['type']}' is no distribution of noise levels")
     return kind(**{each.name: described[each.name] for each in fields(kind)})
 
 
