@@ -112,7 +112,7 @@ def saved_schedule(path: Path) -> tuple[int, Mapping[str, Any] | None]:
     facts = read_facts(path)
     memory = facts.get("schedule")
     with as_data(path):
-        if memory is not None and not all(math.isfinite(memory[name]) for name in ("start", "level", "last")):
+        if memory is not None and not all(math.isfinite(memory[name] or 0) for name in ("start", "level", "last")):
             raise ValueError("its learning rate is no number")
     return facts["step"], memory
 
