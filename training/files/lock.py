@@ -59,7 +59,7 @@ def locked(path: Path) -> Iterator[None]:
     _acquire(path, own)
     _OURS.add(own.token)
     done = threading.Event()
-    beat = threading.Thread(target=_touch_until, args=(path, done), name="LoRA Canvas lock", daemon=True)
+    beat = threading.Thread(target=_touch_until, args=(path, own, done), name="LoRA Canvas lock", daemon=True)
     beat.start()
     try:
         yield
@@ -86,10 +86,11 @@ def _here() -> Holder:
     return Holder(socket.gethostname(), machine, process.pid, process.create_time(), uuid.uuid4().hex)
 
 
-def _touch_until(path: Path, done: threading.Event) -> None:
+def _touch_until(path: Path, own: Holder, done: threading.Event) -> None:
     while not done.wait(BEAT):
-        with suppress(OSError):
-            os.utime(path)
+        if _read(path) == own:  # not one who took it over while this machine slept
+            with suppress(OSError):
+                os.utime(path)
 
 
 def _acquire(path: Path, own: Holder) -> None:

@@ -168,3 +168,21 @@ def test_it_is_touched_while_it_is_held(path, monkeypatch):
     monkeypatch.setattr(os, "utime", seen)
     with locked(path):
         assert touched.wait(30)
+
+
+def test_a_lock_that_another_one_took_over_is_left_to_it(path):
+    """As when this machine slept for long, and another one went on with the run."""
+
+    class Once:
+        answers = [False, True]
+
+        def wait(self, _):
+            return self.answers.pop(0)
+
+    with locked(path):
+        own = lock._read(path)
+        write(path, silent_for=100.0, machine="elsewhere")
+        before = path.stat().st_mtime_ns
+        lock._touch_until(path, own, Once())
+        assert path.stat().st_mtime_ns == before
+    assert path.is_file()
