@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ..settings import describe
-from ..specs import CONTINUE, HOLD, RESTART
+from ..specs import CONTINUE, HOLD, RESTART, RESUME_SCHEDULES
 from .schedules import Multiplier, Schedule
 
 
@@ -49,14 +50,22 @@ class Course:
 
 def resumed(schedule: Schedule, total_steps: int, step: int, way: str, memory: Mapping[str, Any] | None) -> Course:
     """The course of a run that goes on at `step`: as it was, while neither its length nor its schedule is another one; else from
-    here on as `way` says. States of before November 2026 have no memory: there 'hold' holds what today's schedule gives."""
+    here on as `way` says. States of before November 2026 have no memory: there 'hold' holds what today's schedule gives. Raises
+    LookupError, TypeError or ValueError for a memory that is none."""
     if memory is not None and not is_another(schedule, total_steps, memory):
-        return Course(schedule=schedule, total_steps=total_steps, way=memory["way"], start=memory["start"], level=memory["level"])
+        return _as_it_was(schedule, total_steps, memory)
     plain = Course(schedule=schedule, total_steps=total_steps)
     if way == CONTINUE or not step:
         return plain
     level = plain(step - 1) if memory is None else memory["last"]
     return Course(schedule=schedule, total_steps=total_steps, way=way, start=step, level=level)
+
+
+def _as_it_was(schedule: Schedule, total_steps: int, memory: Mapping[str, Any]) -> Course:
+    way, start, level = memory["way"], int(memory["start"]), float(memory["level"])
+    if way not in RESUME_SCHEDULES or start < 0 or not math.isfinite(level):
+        raise ValueError(f"the learning rate cannot go as '{way}' from step {start} at {level}")
+    return Course(schedule=schedule, total_steps=total_steps, way=way, start=start, level=level)
 
 
 def is_another(schedule: Schedule, total_steps: int, memory: Mapping[str, Any]) -> bool:

@@ -72,3 +72,15 @@ def test_a_state_of_before_knows_nothing():
 def test_a_run_that_has_made_no_step_begins(way):
     course = resumed(COSINE, 30, 0, way, memory(Course(schedule=COSINE, total_steps=20), 0))
     assert course(0) == 1 and course(15) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("broken", [{"way": "up"}, {"start": -1}, {"level": math.nan}, {"level": "much"}, {"start": None}])
+def test_a_memory_that_is_none_is_refused(broken):
+    with pytest.raises((TypeError, ValueError)):
+        resumed(COSINE, 20, 10, CONTINUE, {**FIRST, **broken})
+
+
+def test_a_run_that_was_made_shorter_than_it_is_stays_what_it_is():
+    """Nothing is left to do; asked again, it still says so."""
+    shorter = resumed(COSINE, 10, 15, HOLD, memory(Course(schedule=COSINE, total_steps=20), 15))
+    assert resumed(COSINE, 10, 15, HOLD, memory(shorter, 15)) == shorter
