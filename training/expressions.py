@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from .errors import MissingLibraryError
 
@@ -38,7 +39,7 @@ def searching(expression: str) -> tuple[Callable[[str], bool], str | None]:
     return lambda text: compiled.search(text) is not None, None
 
 
-def _engine():
+def _engine() -> Any:
     try:
         import re2
     except ImportError:

@@ -12,7 +12,8 @@ from typing import Any
 import folder_paths
 import torch
 
-from ...training.errors import SettingsError
+from ...training.errors import SettingsError, raise_problems
+from ...training.inputs import text_problems
 from ...training.lora_file.file import read_lora, unused_path, write_lora
 from ...training.lora_file.metadata import dated, with_trigger_words
 from ...training.lora_file.modelspec import thumbnail
@@ -40,6 +41,11 @@ class SaveSpec:
     about: Mapping[str, str] = field(default_factory=dict)
     picture: torch.Tensor | None = None
     workflow: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        texts = {"filename": self.filename, "trigger_words": self.trigger_words}
+        texts |= {entry.rpartition(".")[2]: text for entry, text in self.about.items()}
+        raise_problems(SettingsError, WHERE, [problem for name, text in texts.items() for problem in text_problems(name, text)])
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,12 @@ def test_names_that_point_elsewhere(trained, filename):
         save(trained, filename=filename)
 
 
+@pytest.mark.parametrize("widget", ["filename", "trigger_words", "description"])
+def test_half_an_emoji_is_named_before_anything_is_written(trained, widget):
+    with pytest.raises(SettingsError, match=f"{widget} has half a character behind 'smile '"):
+        save(trained, **{widget: "smile \ud83d"})
+
+
 def test_what_the_file_says(trained, comfy):
     picture = torch.rand(2, 32, 48, 3)
     path, _ = save(trained, filename="said", trigger_words="lcfox", author="me", description="a fox", license="CC0",

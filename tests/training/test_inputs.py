@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pack.training.captioning.run import CaptioningSpec
 from pack.training.errors import SettingsError
 from pack.training.inputs import half_character, shown, text_problems
 from pack.training.registry import near_names
@@ -50,3 +51,8 @@ def test_near_names_of_a_very_long_name_are_not_sought():
 def test_prompts(given, said):
     with pytest.raises(SettingsError, match=said):
         PreviewSpec(sampling=SamplingSpec(**given))
+
+
+def test_a_trigger_word_for_captioning():
+    with pytest.raises(SettingsError, match="trigger_word has half"):
+        CaptioningSpec(trigger=HALF)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from ..data.colour import full_colour
 from ..data.dataset import REGULARISATION, Dataset, Sample
 from ..errors import DatasetError, SettingsError, raise_problems
+from ..inputs import SHORT, text_problems
 from ..registry import near_names
 from .answers import AnswerStore
 from .captioner import WHERE, Ask, Captioner
@@ -35,6 +36,7 @@ class CaptioningSpec:
             )
             if value not in allowed
         ]
+        problems += text_problems("trigger_word", self.trigger, SHORT)
         raise_problems(SettingsError, WHERE, problems)
 
 
