@@ -42,7 +42,8 @@ def warnings_about(model, dataset: Dataset, clip=None) -> list[str]:
     """What works but is rarely meant for this model, and what of the graph training does not heed."""
     family = family_of(model)
     found = [text for text in (space_of(model).previews,) if text]
-    for side in sorted({round(area_side(area)) for area in dataset.buckets.areas()}):
+    moves = any(sample.picture.frames > 1 for sample in dataset.samples)  # videos are trained smaller than pictures everywhere
+    for side in () if moves else sorted({round(area_side(area)) for area in dataset.buckets.areas()}):
         if side < SMALLEST_SHARE * family.resolution:
             found.append(
                 f"the pictures are trained at about {side} x {side} pixels, but {family.title} was made for {family.resolution}: the LoRA "

@@ -61,8 +61,7 @@ def _cut(vae, clips: list[Sample]) -> list[str]:
 
 def _too_fast(model, clips: list[Sample]) -> list[str]:
     """Clips that are read at another speed than the model makes them at: what moves in them is learnt as that much faster or slower."""
-    nearest = next((kind.__name__ for kind in type(model.model.model_config).__mro__ if kind.__name__ in _VIDEO), None)
-    own = _VIDEO.get(nearest)
+    own = next((_VIDEO[kind.__name__] for kind in type(model.model.model_config).__mro__ if kind.__name__ in _VIDEO), None)
     if not own:
         return []
     speeds = Counter(sample.picture.fps for sample in clips)

@@ -75,17 +75,17 @@ def nearest(shown: Iterable[tuple[Fraction, Frame]], count: int, fps: float) -> 
             yield frame
         return
     taken, gap = 0, Fraction(0)
-    start = before = last = None
+    start, held = None, None
     for seconds, frame in shown:
         start = seconds if start is None else start
         now = seconds - start
-        while last is not None and taken < count and taken / Fraction(fps) <= (before + now) / 2:
-            yield last
+        while held and taken < count and taken / Fraction(fps) <= (held[0] + now) / 2:
+            yield held[1]
             taken += 1
         if taken == count:
             return
-        gap = max(gap, now - (before or 0))
-        before, last = now, frame
-    while last is not None and taken < count and taken / Fraction(fps) <= before + gap:
-        yield last
+        gap = max(gap, now - held[0] if held else Fraction(0))
+        held = (now, frame)
+    while held and taken < count and taken / Fraction(fps) <= held[0] + gap:
+        yield held[1]
         taken += 1

@@ -72,6 +72,7 @@ def _opened(path: Path, name: str) -> Iterator["InputContainer"]:
     """The file as a container that has a video of a sane size; every failure inside becomes a DatasetError."""
     try:
         import av
+        from av.error import FFmpegError
     except ImportError as error:
         raise failure(name, "is a video, which the Python library 'av' reads; it is missing", "Run: python -m pip install av") from error
     try:
@@ -84,7 +85,7 @@ def _opened(path: Path, name: str) -> Iterator["InputContainer"]:
             yield container
     except FileNotFoundError as error:
         raise failure(name, "is gone", "Run the graph again: the folder has changed.") from error
-    except (av.error.FFmpegError, OSError, ValueError, RuntimeError, MemoryError, OverflowError) as error:
+    except (FFmpegError, OSError, ValueError, RuntimeError, MemoryError, OverflowError) as error:
         raise failure(name, f"cannot be read as a video ({error})", "Save it again as MP4 (H.264), or remove it.") from error
 
 

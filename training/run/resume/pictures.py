@@ -19,6 +19,7 @@ from ...wording import count, some
 MOST_ROWS = 5000
 ROWS = "picture by picture"
 SIZES = "sizes, crops and mirrored pictures"
+CLIPS = "the frames that are taken of videos (clip_frames and clip_fps on Load Dataset)"
 #: What a row holds behind the name: a digest, or for _VALUES the value itself; and how that is called.
 _COLUMNS = {
     "picture": "the pixels", "caption": "the captions", "mask": "the masks, or what is done with transparency,",
@@ -47,6 +48,7 @@ def of_pictures(items: Sequence[Item]) -> dict[str, Any]:
         "weights, and which pictures are regularisation or held out": _digest(
             [(sample.name, sample.weight, sample.role) for sample in samples]
         ),
+        CLIPS: _digest([(sample.name, sample.picture.frames, sample.picture.fps) for sample in samples if sample.picture.fps]),
         SIZES: _digest([
             [(item.sample.name, variant.resized, variant.geometry.crop, variant.bucket, variant.flip) for variant in item.variants()]
             for item in items
@@ -63,9 +65,11 @@ def of_pictures(items: Sequence[Item]) -> dict[str, Any]:
 def picture_changes(saved: Mapping[str, Any], items: Sequence[Item], bucket_changes: Sequence[str]) -> list[str]:
     """One phrase for everything of the pictures that is not as it was; `bucket_changes` are those of Bucket Config."""
     now = of_pictures(items)
-    unknown = {"references": _digest([])}  # states that are older than references
+    unknown = {"references": _digest([]), CLIPS: _digest([])}  # states that are older than these
     different = [name for name, value in now.items() if name != ROWS and saved.get(name, unknown.get(name, value)) != value]
     found = _by_rows(saved[ROWS], now[ROWS]) if different and ROWS in saved and ROWS in now else []
+    if CLIPS in different and found:
+        found.insert(0, CLIPS)
     if SIZES in different:
         found += bucket_changes
     return found or [f"{name} are not the same" for name in different]

@@ -5,10 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pack.tests.training.data.videos_on_disk import save_video, shades
 from pack.tests.training.run.fakes import BUCKETS, pictures
 from pack.tests.training.run.test_resume import CASES, CUT, STEPS, changed, ground, stop_at
+from pack.training.data.clips.timing import ClipSpec
 from pack.training.data.dataset import REGULARISATION, VALIDATION
+from pack.training.data.folder.scan import scan_folder
 from pack.training.data.graph_images import TensorPicture
+from pack.training.data.items import make_items
 from pack.training.data.specs import CaptionSpec
 from pack.training.errors import DatasetError, StateError
 from pack.training.events import Message
@@ -79,6 +83,22 @@ def test_a_mask_whose_pixels_were_edited_is_noticed(tmp_path):
     edited.samples = changed(mask=TensorPicture(mask + (torch.arange(64) == 5).float()[:, None, None], "mask"))
     with pytest.raises(StateError, match=r"  - the masks, or what is done with transparency, of 1 picture: picture 1\.png\n"):
         edited.run(masked.folder / "state" / "state.safetensors")
+
+
+def test_other_frames_of_a_video_are_noticed(tmp_path):
+    def items(**clips):
+        return make_items(scan_folder(tmp_path, clips=ClipSpec(**clips)))
+
+    save_video(tmp_path / "a.mkv", shades(20))
+    save_video(tmp_path / "short.mkv", shades(4))
+    saved = of_a_run.of_pictures(items(frames=5))
+    words = ["the frames that are taken of videos (clip_frames and clip_fps on Load Dataset)", "the pixels of 1 picture: a.mkv"]
+    assert of_a_run.picture_changes(saved, items(frames=5), []) == []
+    assert of_a_run.picture_changes(saved, items(frames=9), []) == words
+    assert of_a_run.picture_changes(saved, items(frames=5, fps=0), [])[1] == "the pixels of 2 pictures: a.mkv, short.mkv"
+    assert of_a_run.picture_changes(saved, items(frames=5, fps=8), [])[0] == words[0]
+    older = {name: value for name, value in of_a_run.of_pictures(items(frames=1)).items() if name != of_a_run.CLIPS}
+    assert of_a_run.picture_changes(older, items(frames=1), []) == []
 
 
 def test_a_large_set_is_compared_as_a_whole(tmp_path, monkeypatch):
