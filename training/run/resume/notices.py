@@ -7,6 +7,7 @@ from typing import Any
 
 from ...events import Message
 from ...optim.course import Course, is_another, resumed
+from ...optim.spec import OptimizerSpec
 from ...order import Order
 from ...specs import CONTINUE, HOLD, RESTART, RESUME_SCHEDULES
 from ...wording import count
@@ -45,9 +46,16 @@ def about_the_rate(order: Order, course: Course, step: int, memory: Mapping[str,
     last = ways[HOLD].level
     others = "; ".join(f"'{each}': {_told(other, step, rate)}" for each, other in ways.items() if each != way)
     text = (f"{_what_is_another(course, memory)}. The learning rate was {rate * last:.2g} in step {step}; resume_schedule '{way}' on "
-            f"Train LoRA means: {_told(course, step, rate)}. The other choices: {others}.")
+            f"Train LoRA means: {_told(course, step, rate)}. The other choices: {others}.{_text_encoders(order.recipe.optimizer, total)}")
     changes = abs(course(step)) > RISE * abs(last) or (way == HOLD and abs(last) < NEARLY_NOTHING)
     yield Message(level="warning" if changes else "info", topic=TOPIC, text=text)
+
+
+def _text_encoders(spec: OptimizerSpec, total_steps: int) -> str:
+    """They rest after a share of the run, which is another step now."""
+    if not spec.trains_text_encoders or spec.stop_text_encoder_at == 100:
+        return ""
+    return f" Text encoders are trained up to step {spec.text_encoders_stop_at(total_steps)} (stop_text_encoder_at)."
 
 
 def _what_is_another(course: Course, memory: Mapping[str, Any] | None) -> str:

@@ -90,3 +90,9 @@ def test_a_choice_that_is_not_used_is_said(tmp_path):
 def test_an_unknown_choice_is_refused():
     with pytest.raises(SettingsError, match="resume_schedule is 'stay' but must be one of continue, hold, restart"):
         RunSpec(resume_schedule="stay")
+
+
+def test_text_encoders_that_wake_again_are_said(tmp_path):
+    spec = OptimizerSpec(learning_rate=1e-3, text_encoder_lr=1e-4, stop_text_encoder_at=50, schedule=Schedule(Cosine(), warmup_percent=0))
+    longer = lengthened(tmp_path, "restart", spec)
+    assert told(longer)[-1][1].endswith(" Text encoders are trained up to step 4 (stop_text_encoder_at).")
