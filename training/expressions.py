@@ -1,7 +1,8 @@
 """Regular expressions that people write, run by RE2: its time grows with pattern x text, whatever they wrote.
 
 Python's own engine tries every way to split a text: `(\\w+\\.?)+!` takes longer than the universe on a module's name, and holds the
-whole process while it does. RE2 knows neither look-around nor back-references; who uses them is told so.
+whole process while it does. RE2 knows neither look-around nor back-references; who uses them is told so. One look-ahead is understood,
+since runs of before have it: an expression that is nothing but `^(?!...)`, which describes all that does not begin so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .errors import MissingLibraryError
 MOST_INSTRUCTIONS = 2_000
 """Of the compiled expression. `attn[12]\\.to_[qkv]$` has 30; this many cost some milliseconds on all names of a large model."""
 # An escape, a set, or a count without a least: what the two engines spell differently.
+_ALL_BUT = "^(?!"
 _SPELT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{,\d+\}", re.DOTALL)
 
 
@@ -27,6 +29,9 @@ def searching(expression: str) -> tuple[Callable[[str], bool], str | None]:
         re.compile(expression)
     except (re.error, RecursionError, OverflowError) as error:
         return _nothing, f"is not a regular expression: {error}."
+    if (unwanted := _all_but(expression)) is not None:
+        begins, problem = searching(f"^(?:{unwanted})")
+        return _nothing if problem else lambda text: not begins(text), problem
     re2 = _engine()
     options = re2.Options()
     options.log_errors, options.never_capture = False, True
@@ -37,6 +42,18 @@ def searching(expression: str) -> tuple[Callable[[str], bool], str | None]:
     if compiled.programsize > MOST_INSTRUCTIONS:
         return _nothing, "is too large a regular expression: use smaller counts in {}, or several patterns."
     return lambda text: compiled.search(text) is not None, None
+
+
+def _all_but(expression: str) -> str | None:
+    """The inside of an expression that is one look-ahead for what must not begin a text; None for every other."""
+    inside = expression[len(_ALL_BUT):-1]
+    if not (expression.startswith(_ALL_BUT) and expression.endswith(")")):
+        return None
+    try:
+        re.compile(inside)
+    except re.error:  # that bracket does not close the first
+        return None
+    return inside
 
 
 def _engine() -> Any:
