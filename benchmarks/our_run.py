@@ -61,7 +61,7 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
     meter = Meter()
 
     class Steps:
-        critical = True
+        name, critical = "the steps", True
 
         def __call__(self, event):
             if isinstance(event, StepDone):
