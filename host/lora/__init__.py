@@ -3,6 +3,7 @@
     patches         ComfyUI's loader: the patches that it makes of a file, the keys that it does not know
     verify          a saved file read back before anyone is told of it
     given           the file or wire that a node was given
+    sound           whether it can be gone on from at all: it may come from anywhere
     changes         a file in any format -> the change that it makes at each place
     start_from      that of Start From LoRA, to train on
     assistant       that which lies under a LoRA while it is trained

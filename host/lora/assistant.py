@@ -12,6 +12,7 @@ from ...training.parts import Place, Trainable
 from ...training.specs import Assistant
 from .changes import Changes, changes_of
 from .given import NO_FILE, given
+from .sound import as_data
 
 WHERE = "Train LoRA"
 
@@ -22,13 +23,14 @@ def assistant_from(name: str, lora: Mapping[str, Tensor] | None, strength: float
         return None
     if lora is not None and name != NO_FILE:
         raise SettingsError(WHERE, [f"assistant is connected and assistant_name is '{name}'. Set assistant_name to none."])
-    found = given(name, lora)
+    found = given(WHERE, name, lora)
     return Assistant(name=found.name, digest=found.digest, strength=strength, tensors=found.tensors)
 
 
 def assistant_starts(assistant: Assistant, patcher, parts: Sequence[Trainable]) -> dict[Place, ModuleStart]:
     """The change that it makes at each place of the diffusion model. Raises SettingsError when not all of it fits."""
-    found = changes_of(assistant.tensors, patcher, None, parts)
+    with as_data(WHERE, f"the assistant ({assistant.name})"):
+        found = changes_of(assistant.tensors, patcher, None, parts)
     problem = _misfit(assistant, found)
     if problem:
         raise SettingsError(WHERE, [problem])

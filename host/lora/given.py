@@ -12,6 +12,9 @@ import folder_paths
 import torch
 from torch import Tensor
 
+from ...training.errors import SettingsError
+from .sound import as_data, require_sound
+
 NO_FILE = "none"
 
 
@@ -35,13 +38,22 @@ def file_stamp(name: str) -> str:
     return f"{name}/{Path(path).stat().st_mtime_ns}/{Path(path).stat().st_size}" if path else name
 
 
-def given(name: str, lora: Mapping[str, Tensor] | None) -> Given:
-    """The file called `name`; with NO_FILE, what the wire holds."""
-    if name == NO_FILE:
-        assert lora is not None, "the caller looks whether there is one"
-        return Given("the connected LoRA", _digest(lora), dict(lora))
-    tensors = comfy.utils.load_torch_file(folder_paths.get_full_path_or_raise("loras", name), safe_load=True)
-    return Given(name, _digest(tensors), tensors)
+def given(where: str, name: str, lora: Mapping[str, Tensor] | None) -> Given:
+    """The file called `name`; with NO_FILE, what the wire holds. Raises SettingsError, of the node `where`, for a LoRA that is
+    damaged or something else."""
+    told = "the connected LoRA" if name == NO_FILE else name
+    with as_data(where, told):
+        tensors = lora if name == NO_FILE else _read(where, name)
+        assert tensors is not None, "the caller looks whether there is one"
+        require_sound(where, told, tensors)
+        return Given(told, _digest(tensors), dict(tensors))
+
+
+def _read(where: str, name: str) -> dict[str, Tensor]:
+    path = folder_paths.get_full_path("loras", name)
+    if path is None:
+        raise SettingsError(where, [f"there is no LoRA called '{name}' any more. Choose another file."])
+    return comfy.utils.load_torch_file(path, safe_load=True)
 
 
 def _digest(lora: Mapping[str, Tensor]) -> str:

@@ -12,6 +12,7 @@ from ...training.network.start_from import WHERE, ModuleStart
 from ...training.parts import Place, Trainable
 from .changes import changes_of
 from .given import NO_FILE, given
+from .sound import as_data
 
 _SHOWN = 5
 
@@ -20,7 +21,7 @@ def start_from(name: str, lora: Mapping[str, Tensor] | None, *, rank_from_file: 
     """The LoRA called `name`, or the one from a LORA_MODEL socket. Raises SettingsError when it is none or both."""
     if (lora is None) == (name == NO_FILE):
         raise SettingsError(WHERE, ["choose a file in lora_name, or connect lora: one of the two."])
-    found = given(name, lora)
+    found = given(WHERE, name, lora)
     return StartFrom(name=found.name, digest=found.digest, rank_from_file=rank_from_file, drop_others=drop_others, tensors=found.tensors)
 
 
@@ -31,7 +32,8 @@ def module_starts(start: StartFrom, patcher, clip, parts: Sequence[Trainable]) -
     Raises SettingsError for keys that ComfyUI cannot place on this model, and for changes that no adapter can hold,
     unless `start.drop_others`.
     """
-    found = changes_of(start.tensors, patcher, clip, parts)
+    with as_data(WHERE, start.name):
+        found = changes_of(start.tensors, patcher, clip, parts)
     problems = _unmapped(start, found.unmapped, found=bool(found.starts or found.unheld))
     problems += [f"'{weight}' of {start.name}: {why}" for weight, why in found.unheld.items()]
     if not start.drop_others or not found.starts:

@@ -46,6 +46,7 @@ def slots_with_start(
     Raises SettingsError when the file's kind is not that of `spec`, when modules of it would be lost, or do not fit.
     """
     kind = adapters.get(spec.algorithm)
+    _require_readable(start.name, starts)
     wrong = {module.algorithm for module in starts.values()} - {_kind_of_file(kind), OFFSET}
     if wrong:
         raise SettingsError(WHERE, [
@@ -77,8 +78,26 @@ def apply_start(items: Iterable[tuple[Place, Change]], starts: Starts) -> None:
         tensors = {name: tensor.to(device) for name, tensor in starts[place].tensors.items()}
         try:
             adapter.load_file_tensors(tensors)
-        except (KeyError, RuntimeError) as error:
+        except (LookupError, RuntimeError, ValueError, ArithmeticError) as error:
             problems.append(f"'{place[1]}' of the file has another shape ({error}). Use the options that it was trained with.")
+    raise_problems(SettingsError, WHERE, _shortened(problems))
+
+
+def _require_readable(name: str, starts: Starts) -> None:
+    """Raises SettingsError where a module has no rank that its kind could be made with, or a scale of 0."""
+    problems = []
+    for (_, path), module in starts.items():
+        if module.algorithm == OFFSET:
+            continue
+        kind = adapters.get(module.algorithm)
+        try:
+            rank = kind.rank_of(module.tensors)
+        except LookupError:
+            rank = 0
+        if rank < 1:
+            problems.append(f"'{path}' of {name} has no rank: its tensors are damaged. Take another copy of the file.")
+        elif kind.uses_alpha and float(module.tensors.get("alpha", rank)) == 0:
+            problems.append(f"'{path}' of {name} has alpha 0: it changes nothing, and would never learn. Take another LoRA.")
     raise_problems(SettingsError, WHERE, _shortened(problems))
 
 

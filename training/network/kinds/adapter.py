@@ -160,7 +160,10 @@ class Adapter(Change):
         """`load_file_tensors` of such a kind; the file's scale goes into the parameters `scaled`."""
         with torch.no_grad():
             for name, parameter in self.named_parameters():
-                parameter.copy_(tensors[name + suffix].reshape(parameter.shape))
+                given = tensors[name + suffix]
+                if given.shape[:1] != parameter.shape[:1]:  # turned round, it would be as long
+                    raise ValueError(f"{name} is {list(given.shape)} instead of {list(parameter.shape)}")
+                parameter.copy_(given.reshape(parameter.shape))
             for parameter in scaled:
                 parameter.mul_(self.rescaling(tensors, self.rank))
 

@@ -118,6 +118,8 @@ class LoRA(Adapter):
     def load_file_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         down, up = tensors["lora_down.weight"].float(), tensors["lora_up.weight"].float()
         rank = down.shape[0]
+        if up.flatten(1).shape != (self.op.out_features, rank):
+            raise ValueError(f"lora_up is {list(up.shape)}, for {self.op.out_features} outputs and rank {rank}")
         factor = self.rescaling(tensors, rank)
         if self.init == PISSA and rank == 2 * self.rank:
             self._load_start(down[self.rank :], -up[:, self.rank :])
