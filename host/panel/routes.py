@@ -17,13 +17,14 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import comfy.model_management
 from aiohttp import web
 
 from ...training.files.lock import holder_of
+from ...training.files.strangers import parse, read_inside, without_paths
 from ...training.record.history import read_log
 from ...training.record.run_json import GRAPH_NAME, read_run
 from ...training.record.taken import LOCK_NAME
@@ -67,6 +68,8 @@ def _describe(folder: Path) -> dict[str, Any] | None:
         return None
     run = {**_EMPTY_RUN, **(run or {}), "name": folder.name}
     run["live"] = live is not None
+    run["lora_path"] = PureWindowsPath(run.get("lora_path") or "").name or None  # knows both sorts of separators
+    run["error"] = without_paths(run["error"]) if run.get("error") else None
     if live is not None:
         run["status"] = "running"
     elif run.get("status") == "running" and holder_of(folder / LOCK_NAME) is None:
@@ -79,6 +82,14 @@ def _describe_all() -> list[dict[str, Any]]:
     for run in runs:
         run.pop("settings", None)
     return sorted(runs, key=lambda run: run.get("updated") or 0, reverse=True)
+
+
+def _graph(folder: Path) -> dict[str, Any] | None:
+    try:
+        graph = parse(read_inside(folder, GRAPH_NAME) or b"")
+    except ValueError:
+        return None
+    return graph if isinstance(graph, dict) else None
 
 
 def _device() -> dict[str, Any]:
@@ -107,10 +118,10 @@ async def get_log(request: web.Request) -> web.Response:
 
 
 async def get_graph(request: web.Request) -> web.Response:
-    path = _folder(request) / GRAPH_NAME
-    if not path.is_file():
-        raise Refused(404, "what was queued for this run was not kept")
-    return _json(await asyncio.to_thread(path.read_text, encoding="utf-8"))
+    graph = await asyncio.to_thread(_graph, _folder(request))
+    if graph is None:
+        raise Refused(404, "what was queued for this run was not kept, or cannot be read")
+    return _json(graph)
 
 
 async def get_file(request: web.Request) -> web.StreamResponse:

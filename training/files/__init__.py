@@ -6,4 +6,5 @@
     tensors   safetensors files, written tensor by tensor
     lock      one process at a time, and who that is
     store     tensors on disk by the hash of all that shaped them
+    strangers documents that others may have written; texts without the paths of this machine
 """

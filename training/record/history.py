@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from ..files.strangers import parse, read_inside
 from .log import LOG_NAME, parse_line
-from .records import number
+from .records import is_record, number
 
 _WHOLE_STEPS = 50  # the last steps stay whole records: speed and time left are estimated from them
 
 
 def read_records(folder: Path, after: int = 0) -> list[dict[str, Any]]:
     """The log's records that concern steps later than `after` (0: all), in the order they were written."""
-    try:
-        lines = (folder / LOG_NAME).read_bytes().splitlines(keepends=True)
-    except FileNotFoundError:
-        return []
+    lines = (read_inside(folder, LOG_NAME) or b"").splitlines(keepends=True)
     found = _parse(lines)
     return [entry for entry in found if not after or (entry.get("step") or 0) > after]
 
@@ -27,10 +24,10 @@ def _parse(lines: list[bytes]) -> list[dict[str, Any]]:
     """All whole records. One parse of everything is four times as fast as one a line; a damaged log needs the latter."""
     whole = lines[:-1] if lines and not lines[-1].endswith(b"\n") else lines
     try:
-        entries = json.loads(b"[" + b",".join(whole) + b"]")
+        entries = parse(b"[" + b",".join(whole) + b"]")
     except ValueError:
         entries = map(parse_line, whole)
-    return [entry for entry in entries if isinstance(entry, dict)]
+    return [entry for entry in entries if is_record(entry)]
 
 
 def _means(values: list[float | None], size: int) -> list[float | None]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..events import Event, Progress, RunEnded, RunStarted
 from ..files.atomic import append
-from .records import record
+from ..files.strangers import leads_inside, parse
+from .records import is_record, record
 
 LOG_NAME = "log.jsonl"
 
@@ -18,24 +19,27 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        entry = json.loads(line)
+        entry = parse(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) else None
+    return entry if is_record(entry) else None
 
 
 def keep_until(path: Path, step: int) -> None:
-    """Cut the log before its first record of a later step, or before a line that a kill left unfinished.
+    """Cut the log before its first record of a later step, or before a line that a kill left unfinished; a line that is damaged
+    stays. A link that leads out of the run's folder is taken away: what it leads to is not ours to cut.
 
     A resumed run goes on from `step`; what came after it will happen, and be logged, again.
     """
+    if path.is_symlink() and not leads_inside(path, path.parent):
+        path.unlink()
     if not path.is_file():
         return
     with path.open("rb+") as file:
         end = 0
         for line in file:
             entry = parse_line(line)
-            if entry is None or (entry.get("step") or 0) > step:
+            if not line.endswith(b"\n") or (entry is not None and (entry.get("step") or 0) > step):
                 break
             end += len(line)
         file.truncate(end if step else 0)

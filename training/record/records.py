@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any
 
 from ..events import Event, Message, PreviewReady, Progress, RunEnded, RunStarted, Saved, StepDone, Validated
+from ..files.strangers import without_paths
 
 SAMPLES_FOLDER = "samples"
 THUMBNAILS_FOLDER = "samples/small"
@@ -89,7 +91,7 @@ def _preview(event: PreviewReady) -> dict[str, Any]:
 
 
 def _message(event: Message) -> dict[str, Any]:
-    return {"level": event.level, "topic": event.topic, "text": event.text, "step": event.step}
+    return {"level": event.level, "topic": event.topic, "text": without_paths(event.text), "step": event.step}
 
 
 def _ended(event: RunEnded) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def _ended(event: RunEnded) -> dict[str, Any]:
         "total_steps": event.total_steps,
         "lora": event.lora_path.name if event.lora_path else None,
         "seconds": number(event.seconds),
-        "error": event.error,
+        "error": without_paths(event.error) if event.error else event.error,
         **({"missing": list(event.missing)} if event.missing else {}),
     }
 
@@ -120,3 +122,22 @@ def record(event: Event) -> dict[str, Any]:
     """The event as a JSON-ready dictionary without absolute paths; pictures become their file names."""
     name, fields = _KINDS[type(event)]
     return {"event": name, **fields(event)}
+
+
+#: What readers count on, kind by kind.
+_FIELDS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
+    "step": {"step": int, "loss": (int, float, NoneType), "grad_norm": (int, float, NoneType), "lr": dict,
+             "seconds": (int, float, NoneType), "items": int},
+    "validated": {"step": int, "loss": (int, float, NoneType)},
+    "preview": {"step": int, "images": list},
+    "message": {"text": str},
+    "saved": {"kind": str, "file": str},
+    "ended": {"reason": str},
+}
+
+
+def is_record(entry: Any) -> bool:
+    """Whether `entry`, read from a log, is what `record` makes: a disk, or somebody, may have changed it."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("event"), str) or not isinstance(entry.get("step"), (int, NoneType)):
+        return False
+    return all(isinstance(entry.get(name, ...), kind) for name, kind in _FIELDS.get(entry["event"], {}).items())

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..events import Event, RunEnded, RunStarted, Saved, StepDone, Validated
 from ..files.atomic import write_text
+from ..files.strangers import parse, read_inside
 from .records import number
 
 RUN_NAME = "run.json"
@@ -17,13 +18,31 @@ GRAPH_NAME = "graph.json"
 _SECONDS_BETWEEN_WRITES = 2.0
 
 
+_NUMBER = (int, float)
+#: What readers count on; what is of another type was not written here.
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "created": _NUMBER, "updated": _NUMBER, "status": str, "step": int, "total_steps": int, "settings": dict, "summary": dict,
+    "lora_path": str, "error": str,
+}
+
+
 def read_run(folder: Path) -> dict[str, Any] | None:
-    """The content of run.json; None when there is none or it is not a JSON object."""
+    """The content of run.json, without what is of another type than it must be; None when there is none or it is not a JSON object."""
     try:
-        content = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = parse(read_inside(folder, RUN_NAME) or b"")
+    except ValueError:
         return None
-    return content if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        return None
+    run = {name: value for name, value in content.items() if value is None or isinstance(value, _TYPES.get(name, object))}
+    if "summary" in run:
+        run["summary"] = {name: value for name, value in (run["summary"] or {}).items() if _is_total(value)}
+    return run
+
+
+def _is_total(value: Any) -> bool:
+    """Numbers; those of the best validation stand together."""
+    return value is None or isinstance(value, _NUMBER) or (isinstance(value, dict) and all(map(_is_total, value.values())))
 
 
 class RunJson:

@@ -1,0 +1,44 @@
+"""Documents in a folder that others may have filled: read where they lie and nowhere else, and told without the machine's paths."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+#: An absolute path of any system: in quotes whole, else up to the next space. Its last part stays.
+_IN_QUOTES = re.compile(r"""(['"])(?:/|[A-Za-z]:[\\/]|\\\\)[^'"\n]*[\\/]([^'"\\/\n]+)\1""")
+_PLAIN = re.compile(r"""(?<![\w.~/\\])(?<!:(?=//))(?:/|[A-Za-z]:[\\/]|\\\\)(?:[^\s'"/\\]+[\\/])+([^\s'"/\\]+)""")
+
+
+def read_inside(folder: Path, name: str) -> bytes | None:
+    """The content of the file `name` of `folder`; None where there is none, it cannot be read, or a link leads out of the folder."""
+    path = folder / name
+    try:
+        return path.read_bytes() if path.is_file() and leads_inside(path, folder) else None
+    except OSError:
+        return None
+
+
+def leads_inside(path: Path, folder: Path) -> bool:
+    """Whether `path`, links followed, lies in `folder`."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links that lead in a circle
+        return False
+
+
+def parse(text: bytes) -> Any:
+    """The JSON value of `text`, which can be written again so that every reader takes it. Raises ValueError."""
+    try:
+        value = json.loads(text, parse_constant=lambda name: None)
+        json.dumps(value, allow_nan=False)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return value
+
+
+def without_paths(text: str) -> str:
+    """`text` with the last part of each absolute path alone: what leaves this machine says nothing of its folders."""
+    return _PLAIN.sub(r"\1", _IN_QUOTES.sub(r"\1\2\1", text))
