@@ -12,7 +12,8 @@ from ...training.parts import Place, Trainable
 from ...training.specs import Assistant
 from .changes import Changes, changes_of
 from .given import NO_FILE, given
-from .sound import as_data
+from .patches import known_names
+from .sound import as_data, require_halves
 
 WHERE = "Train LoRA"
 
@@ -29,6 +30,7 @@ def assistant_from(name: str, lora: Mapping[str, Tensor] | None, strength: float
 
 def assistant_starts(assistant: Assistant, patcher, parts: Sequence[Trainable]) -> dict[Place, ModuleStart]:
     """The change that it makes at each place of the diffusion model. Raises SettingsError when not all of it fits."""
+    require_halves(WHERE, f"the assistant ({assistant.name})", assistant.tensors, known_names(patcher, None))
     with as_data(WHERE, f"the assistant ({assistant.name})"):
         found = changes_of(assistant.tensors, patcher, None, parts)
     problem = _misfit(assistant, found)

@@ -7,7 +7,7 @@ the shape of a layer, finds out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ _HALVES = (
     (".lora_linear_layer.up.weight", ".lora_linear_layer.down.weight"), (".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b"),
     (".lokr_w1_a", ".lokr_w1_b"), (".lokr_w2_a", ".lokr_w2_b"), (".a1.weight", ".a2.weight", ".b1.weight", ".b2.weight"),
 )
+_PARTNERS = {ending: endings for endings in _HALVES for ending in endings}
 _WAY_ON = "Take another copy of the file, or another LoRA."
 
 
@@ -33,10 +34,17 @@ def require_sound(where: str, name: str, lora: Mapping[str, Any]) -> None:
     if not lora:
         raise SettingsError(where, [f"{name} is empty. {_WAY_ON}"])
     for key, tensor in lora.items():
-        wrong = _wrong_half(key, lora) if isinstance(tensor, Tensor) else f"is no tensor but {type(tensor).__name__}"
-        wrong = wrong or (_wrong_alpha(key, tensor) if key.endswith(_ALPHA) else _wrong_values(tensor))
-        if wrong:
+        if wrong := _wrong_alpha(tensor) if key.endswith(_ALPHA) else _wrong_values(tensor):
             raise SettingsError(where, [f"{name} is damaged: '{key:.200}' {wrong}. {_WAY_ON}"])
+
+
+def require_halves(where: str, name: str, lora: Mapping[str, Any], modules: Container[str]) -> None:
+    """Raises SettingsError for a tensor of one of `modules` that is there without what belongs to it."""
+    for key in lora:
+        ending = next((ending for ending in _PARTNERS if key.endswith(ending) and key.removesuffix(ending) in modules), None)
+        missing = [other for other in _PARTNERS[ending] if key.removesuffix(ending) + other not in lora] if ending else []
+        if missing:
+            raise SettingsError(where, [f"{name} is damaged: '{key:.200}' is there without its '{missing[0]}'. {_WAY_ON}"])
 
 
 @contextmanager
@@ -52,22 +60,17 @@ def as_data(where: str, name: str) -> Iterator[None]:
         raise SettingsError(where, [f"{name} cannot be read as a LoRA: it is damaged, or something else ({reason}). {_WAY_ON}"]) from error
 
 
-def _wrong_half(key: str, lora: Mapping[str, Any]) -> str | None:
-    for endings in _HALVES:
-        for ending in endings:
-            if key.endswith(ending):
-                missing = [other for other in endings if key.removesuffix(ending) + other not in lora]
-                return f"is there without its '{missing[0]}'" if missing else None
-    return None
-
-
-def _wrong_alpha(key: str, alpha: Tensor) -> str | None:
+def _wrong_alpha(alpha: Any) -> str | None:
+    if not isinstance(alpha, Tensor):
+        return f"is no tensor but {type(alpha).__name__}"
     if alpha.numel() != 1 or not math.isfinite(value := float(alpha)) or abs(value) > LARGEST:
         return f"must be one number up to {LARGEST:g}, but is {alpha.flatten()[:3].tolist()}"
     return None
 
 
-def _wrong_values(tensor: Tensor) -> str | None:
+def _wrong_values(tensor: Any) -> str | None:
+    if not isinstance(tensor, Tensor):
+        return f"is no tensor but {type(tensor).__name__}"
     if not tensor.is_floating_point():
         return f"is of the type {tensor.dtype}, not of floating-point numbers"
     return None if is_plausible(tensor) else f"holds NaN, infinity, or numbers beyond {LARGEST:g}"

@@ -12,7 +12,8 @@ from ...training.network.start_from import WHERE, ModuleStart
 from ...training.parts import Place, Trainable
 from .changes import changes_of
 from .given import NO_FILE, given
-from .sound import as_data
+from .patches import known_names
+from .sound import as_data, require_halves
 
 _SHOWN = 5
 
@@ -32,6 +33,7 @@ def module_starts(start: StartFrom, patcher, clip, parts: Sequence[Trainable]) -
     Raises SettingsError for keys that ComfyUI cannot place on this model, and for changes that no adapter can hold,
     unless `start.drop_others`.
     """
+    require_halves(WHERE, start.name, start.tensors, known_names(patcher, clip))
     with as_data(WHERE, start.name):
         found = changes_of(start.tensors, patcher, clip, parts)
     problems = _unmapped(start, found.unmapped, found=bool(found.starts or found.unheld))

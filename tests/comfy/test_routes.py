@@ -184,6 +184,34 @@ def test_nothing_but_pictures_is_served(ask, fox, path):
     assert ask("GET", f"/lora_canvas/runs/fox/files/{path}").status in (404, 405)
 
 
+def test_one_odd_run_does_not_hide_the_others(ask, fox, root):
+    for number, odd in enumerate(('{"updated": "yesterday"}', '{"updated": NaN, "summary": 7}', "[]", "{", '{"step": 1e999}')):
+        (root / f"odd{number}").mkdir()
+        (root / f"odd{number}" / "run.json").write_text(odd)
+    names = [run["name"] for run in ask("GET", "/lora_canvas/runs").json["runs"]]
+    assert names[0] == "fox" and {"odd0", "odd1"} <= set(names)
+
+
+def test_a_graph_that_lies_outside_or_is_none_is_not_told(ask, fox, root, tmp_path):
+    (tmp_path / "secret.json").write_text('{"workflow": "secret"}')
+    graph = root / "fox" / "graph.json"
+    for make in (lambda: graph.symlink_to(tmp_path / "secret.json"), lambda: graph.write_text("{"), lambda: graph.write_bytes(b"\xff")):
+        graph.unlink(missing_ok=True)
+        make()
+        answer = ask("GET", "/lora_canvas/runs/fox/graph")
+        assert answer.status == 404 and "secret" not in answer.body.decode()
+
+
+def test_paths_of_the_machine_stay_on_it(ask, fox, root, tmp_path):
+    run = json.loads((root / "fox" / "run.json").read_text())
+    run |= {"lora_path": str(root / "fox" / "fox.safetensors"), "error": f"FileError: {root}/fox/x.png: no space left"}
+    (root / "fox" / "run.json").write_text(json.dumps(run))
+    for path in ("runs", "runs/fox", "runs/fox/log"):
+        assert str(tmp_path) not in ask("GET", f"/lora_canvas/{path}").body.decode()
+    told = ask("GET", "/lora_canvas/runs/fox").json
+    assert (told["lora_path"], told["error"]) == ("fox.safetensors", "FileError: x.png: no space left")
+
+
 def test_links_out_of_the_folders_are_not_followed(ask, fox, root, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -1,10 +1,10 @@
 """Files, whatever is in them: what every room may use.
 
-    atomic    a file appears whole or not at all
-    lengths   how long names and paths may be
-    refusals  why a disk refuses a file, in words
-    tensors   safetensors files, written tensor by tensor
-    lock      one process at a time, and who that is
-    store     tensors on disk by the hash of all that shaped them
-    strangers documents that others may have written; texts without the paths of this machine
+    atomic     a file appears whole or not at all
+    lengths    how long names and paths may be
+    refusals   why a disk refuses a file, in words
+    tensors    safetensors files, written tensor by tensor
+    lock       one process at a time, and who that is
+    store      tensors on disk by the hash of all that shaped them
+    strangers  documents that others may have written; texts without the paths of this machine
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,37 @@ def leads_inside(path: Path, folder: Path) -> bool:
         return path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError):  # links that lead in a circle
         return False
+
+
+def circle(folder: Path) -> Path | None:
+    """A link below `folder` that leads to a folder that holds it: whoever follows links never comes to an end there. Other links are
+    followed, each folder once."""
+    on_the_way: set[str] = set()
+    seen: set[str] = set()
+
+    def walk(place: str) -> str | None:
+        real = os.path.realpath(place)
+        if real in on_the_way:
+            return place
+        if real in seen:
+            return None
+        seen.add(real)
+        on_the_way.add(real)
+        found = next(filter(None, map(walk, _folders(place))), None)
+        on_the_way.discard(real)
+        return found
+
+    on_the_way.update(map(str, folder.resolve().parents))
+    found = walk(str(folder))
+    return Path(found) if found else None
+
+
+def _folders(place: str) -> list[str]:
+    try:
+        with os.scandir(place) as entries:
+            return [entry.path for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
 
 
 def parse(text: bytes) -> Any:
