@@ -31,8 +31,6 @@ _WAY_ON = "Take another copy of the file, or another LoRA."
 
 def require_sound(where: str, name: str, lora: Mapping[str, Any]) -> None:
     """Raises SettingsError with the first thing that makes `lora`, called `name`, one that nothing can go on from."""
-    if not lora:
-        raise SettingsError(where, [f"{name} is empty. {_WAY_ON}"])
     for key, tensor in lora.items():
         if wrong := _wrong_alpha(tensor) if key.endswith(_ALPHA) else _wrong_values(tensor):
             raise SettingsError(where, [f"{name} is damaged: '{key:.200}' {wrong}. {_WAY_ON}"])
