@@ -48,13 +48,13 @@ def read_back(path: Path, network: Network, patcher, clip) -> ReadBack:
     """
     tensors = comfy.utils.load_torch_file(str(path), safe_load=True)
     patches, unmapped = load_patches(tensors, known_names(patcher, clip))
-    changes = {name: change for place, entry in network.items() for name, change in _changes(place, entry)}
+    changes = {name: change for place, entry in network.saved().items() for name, change in _changes(place, entry)}
     if unmapped or len(patches) != len(changes):
         first = unmapped[0] if unmapped else "a module's whole key"
         raise FileError(f"{path}: ComfyUI would not load {len(unmapped)} keys of it, the first is '{first}'.")
     by_name = {key if isinstance(key, str) else key[0]: patch for key, patch in patches.items()}
     error = max(_error(change, by_name[name]) for name, change in changes.items())
-    return ReadBack(len(network), unmapped, error)
+    return ReadBack(len(network.saved()), unmapped, error)
 
 
 def read_back_tensors(path: Path, lora: Mapping[str, torch.Tensor]) -> ReadBack:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import DatasetError, raise_problems
 from ..seeds import mix_seed
@@ -22,6 +22,8 @@ from .dataset import REGULARISATION, VALIDATION, Sample
 from .specs import CaptionSpec
 
 TRIGGER = "[trigger]"
+#: Thai to Burmese, Khmer, Chinese, Japanese and Korean: words, or a word and its particles, stand there without a space between.
+_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
 DEEPEST_WILDCARD = 100
 """How deep wildcards may stand in one another."""
 
@@ -56,6 +58,15 @@ def texts_needed(samples: Iterable[Sample]) -> tuple[str, ...]:
     """Every text that a run on these samples can need, each once: what the text cache encodes ahead."""
     unencoded = (sample for sample in samples if sample.condition is None)
     return tuple(dict.fromkeys(text for sample in unencoded for text in caption_variants(sample)))
+
+
+def trained_tags(sample: Sample) -> tuple[str, ...]:
+    """Every tag of the texts that this sample is trained with, each once: no separator, and the trigger in its place."""
+    spec = sample.captions
+    is_drawn = spec.wildcards or (spec.lines == "random" and "\n" in sample.caption)
+    whole = replace(sample, captions=replace(spec, shuffle=False, tag_dropout=0.0))  # which move tags, and leave some out at times
+    texts = [_text(whole, variant) for variant in range(spec.variants if is_drawn else 1)]
+    return tuple(dict.fromkeys(tag for text in texts for tag in _tags(text, spec.separator)))
 
 
 def _text(sample: Sample, variant: int) -> str:
@@ -125,8 +136,13 @@ def _glue(left: str, right: str, joiner: str) -> str:
 
 
 def has_word(text: str, word: str) -> bool:
-    """Whether `word` (any case) stands in `text` on its own, not inside a longer word; False for ''."""
-    return bool(word) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
+    """Whether `word` (any case) stands in `text` on its own, not inside a longer word; False for ''. Scripts without spaces between
+    words do not part them: there any place will do."""
+    if not word:
+        return False
+    before, after = ("" if re.match(f"[{_SPACELESS}]", edge) else f"[^\\W{_SPACELESS}]" for edge in (word[0], word[-1]))
+    pattern = (f"(?<!{before})" if before else "") + re.escape(word) + (f"(?!{after})" if after else "")
+    return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 @dataclass(eq=False)

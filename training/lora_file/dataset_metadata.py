@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..data.captions import trained_tags
 from ..data.dataset import REGULARISATION, TRAINING
 from ..data.specs import RandomCrops
 
@@ -39,11 +40,10 @@ def dataset_entries(dataset: "Dataset", plan: "BatchPlan", batch_size: int) -> d
 
 
 def tag_frequency(samples: Sequence["Sample"]) -> dict[str, dict[str, int]]:
-    """Folder -> tag -> how many pictures of it carry the tag, most frequent first."""
+    """Folder -> tag -> how many pictures of it are trained with the tag, most frequent first."""
     frequency: dict[str, Counter[str]] = {}
     for sample in samples:
-        tags = {tag.strip() for tag in sample.caption.replace("\n", ",").split(",") if tag.strip()}
-        frequency.setdefault(sample.folder or UNNAMED, Counter()).update(sorted(tags))
+        frequency.setdefault(sample.folder or UNNAMED, Counter()).update(sorted(trained_tags(sample)))
     return {folder: dict(counts.most_common()) for folder, counts in frequency.items()}
 
 

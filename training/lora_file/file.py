@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from ..errors import FileError
 from ..files.tensors import write_tensors
+from ..optim.numerics import first_of, not_finite
 from .hashes import with_hashes
 from .peft import Rows
 
@@ -32,9 +33,20 @@ class TrainedLora(dict):
 
 
 def write_lora(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], dtype: torch.dtype) -> None:
-    """Save in `dtype` (alpha too, as kohya does), with kohya's hashes. Raises DiskError when the disk refuses."""
+    """Save in `dtype` (alpha too, as kohya does), with kohya's hashes. Raises FileError for infinities and NaN, DiskError when the
+    disk refuses."""
     cast = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in tensors.items()}
+    if bad := not_finite(cast.items()):
+        raise FileError(_why_not_finite(bad, tensors, dtype))
     write_tensors(path, cast, with_hashes(cast, metadata))
+
+
+def _why_not_finite(bad: Sequence[str], tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> str:
+    if not_finite((name, tensors[name]) for name in bad):
+        return (f"the LoRA holds infinities or NaN in {first_of(bad)}, so it was not saved: with it every picture is black. "
+                "Take an earlier checkpoint, or train again with a lower learning rate.")
+    return (f"the values of {first_of(bad)} are too large for {str(dtype).removeprefix('torch.')}, so the LoRA was not saved. "
+            "Choose bf16 or fp32 as dtype.")
 
 
 def read_lora(path: Path) -> dict[str, torch.Tensor]:

@@ -12,10 +12,10 @@ from .network import Network
 
 
 def to_tensors(network: Network, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-    """Every adapter's tensors as contiguous CPU copies in `dtype`, keyed as the file has them."""
+    """The tensors of every adapter that is saved, as contiguous CPU copies in `dtype`, keyed as the file has them."""
     return {
         f"{network.file_keys[place]}.{suffix}": tensor.to("cpu", dtype, copy=True).contiguous()
-        for place, adapter in network.items()
+        for place, adapter in network.saved().items()
         for suffix, tensor in adapter.file_tensors().items()
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -34,12 +34,24 @@ class Network:
         self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
         self.file_keys = {place: key for place, (_, key) in entries.items()}
         self.assistant: Network | None = None
+        self.resting: frozenset[Place] = frozenset()
 
     def __len__(self) -> int:
         return len(self._adapters)
 
     def items(self) -> Iterator[tuple[Place, Change]]:
         yield from self._adapters.items()
+
+    def saved(self) -> dict[Place, Change]:
+        """What a file holds: all but those that rest where they began, with a factor of zeros."""
+        return {place: adapter for place, adapter in self._adapters.items() if place not in self.resting or adapter.changes_something()}
+
+    def rest_all_but(self, trained: Collection[str]) -> None:
+        """Only the parameters of these names, as in `named_parameters`, are trained."""
+        self.resting = frozenset(
+            place for place, adapter in self._adapters.items()
+            if not any(f"{self.file_keys[place]}.{name}" in trained for name, _ in adapter.named_parameters())
+        )
 
     def adapters_of(self, part: str) -> dict[str, Change]:
         return {path: adapter for (name, path), adapter in self._adapters.items() if name == part}

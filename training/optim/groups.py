@@ -53,8 +53,17 @@ def torch_groups(
             if settings.lr and parameter.requires_grad:
                 gathered.setdefault(settings, []).append((name, parameter))
     if not gathered:
-        raise SettingsError(WHERE, ["every learning rate is 0, so nothing would be trained. Set learning_rate; 1e-4 is usual."])
+        raise SettingsError(WHERE, [_nothing_trained(spec, groups)])
     return [_torch_group(spec, settings, members) for settings, members in gathered.items()]
+
+
+def _nothing_trained(spec: OptimizerSpec, groups: Sequence[ParameterGroup]) -> str:
+    rates = {group.name: spec.rate_of(group.name) for group in groups}
+    told = ", ".join(f"{part} {rate:g}" for part, rate in rates.items())
+    set_to_0 = " group_rules or Block Weights make them 0 everywhere." if any(rates.values()) else ""
+    unused = "" if len(rates) > 1 or not spec.text_encoder_lr else (
+        f" text_encoder_lr is {spec.text_encoder_lr:g}, but LoRA Network puts nothing on a text encoder.")
+    return f"nothing would be trained: the learning rates of what LoRA Network chose are {told}.{set_to_0}{unused} 1e-4 is a usual rate."
 
 
 def is_up(name: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -78,11 +78,18 @@ def optimizer_mode(optimizer: torch.optim.Optimizer) -> OptimizerMode:
     return OptimizerMode(optimizer)
 
 
+def _relative_step(group: Mapping[str, Any]) -> float:
+    """arXiv:1804.04235, section 8: it takes no notice of any learning rate."""
+    step = group.get("step", 0) + 1
+    return min(1e-6 * step if group.get("warmup_init") else 1e-2, step**-0.5)
+
+
 def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
-    """Part -> its rate in force; the lowest where LoRA+ or rules split it. Prodigy and D-Adaptation: with their estimate."""
+    """Part -> the rate that the next update acts with; the lowest where LoRA+ or rules split it. Prodigy and D-Adaptation: with
+    their estimate. Adafactor's relative step: that, before scale_parameter."""
     rates: dict[str, float] = {}
     for group in optimizer.param_groups:
-        rate = float(group["lr"]) * float(group.get("d", 1.0))
+        rate = _relative_step(group) if group.get("relative_step") else float(group["lr"]) * float(group.get("d", 1.0))
         name = group["name"]
         rates[name] = min(rates.get(name, rate), rate, key=abs)
     return rates

@@ -95,6 +95,9 @@ class OptimizerSpec:
             found.append("learning_rate and text_encoder_lr are both 0, so nothing would be trained. 1e-4 is a usual rate.")
         if self.optimizer not in optimizers:
             return found
+        if self.kind.finds_rate and self.learning_rate == 0 and self.text_encoder_lr != 0:
+            found.append(f"{self.optimizer} has one learning rate for everything, learning_rate, and that is 0; text_encoder_lr is "
+                         "not used. Set learning_rate to 1.")
         if not self.kind.can_unlearn and min(self.learning_rate, self.text_encoder_lr) < 0:
             found.append(f"{self.optimizer} cannot use a negative learning rate. Choose AdamW to unlearn.")
         ratios = (self.loraplus_ratio, self.loraplus_ratio_unet or 1, self.loraplus_ratio_text_encoder or 1)
@@ -117,6 +120,9 @@ class OptimizerSpec:
         if self.kind.finds_rate and self.text_encoder_lr not in (0, self.learning_rate):
             found.append(f"{self.optimizer} has one learning rate for everything: text encoders are trained with learning_rate, "
                          "whatever text_encoder_lr is.")  # fmt: skip
+        if self.extra_arguments.get("relative_step") is True:
+            found.append(f"relative_step is on: {self.optimizer} takes its own rate (0.01 at first, then falling), and learning_rate, "
+                         "text_encoder_lr and the scheduler are not used.")
         return found
 
     def _schedule_warnings(self) -> list[str]:

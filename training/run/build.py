@@ -101,6 +101,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter, updater = MemoryMeter(order.denoiser.device), _updater(order, network, _course(order, total_steps, state, emit))
+    network.rest_all_but(_trained_names(updater))
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
         memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps,
@@ -189,6 +190,10 @@ def _updater(order: Order, network: Network, course: Course) -> Updater:
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
         scale_gradients=order.scale_gradients, device=order.denoiser.device,
     )
+
+
+def _trained_names(updater: Updater) -> set[str]:
+    return {name for group in updater.optimizer.param_groups for name in group["parameter_names"]}
 
 
 def _unlearns(updater: Updater) -> bool:

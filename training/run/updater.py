@@ -62,6 +62,7 @@ class Updater:
         self._max_grad_norm = max_grad_norm
         self._overflows = 0
         self._weights_norm: Tensor | None = None
+        self._rates: Mapping[str, float] = {}
         self.norms: Norms | None = None
         #: Around the next step of the optimizer: after a resume only that tells whether its state is what it takes it for.
         self.doubt: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -75,8 +76,8 @@ class Updater:
                 _freeze(group)
 
     def learning_rates(self) -> Mapping[str, float]:
-        """Part -> its rate in force."""
-        return learning_rates(self.optimizer)
+        """Part -> the rate that the last update acted with: what estimates its rate makes a new one in every update."""
+        return self._rates
 
     def backward(self, loss: Tensor) -> None:
         self.scaler.scale(loss).backward()
@@ -102,6 +103,7 @@ class Updater:
             self._overflowed(self._with_gradient())
             return False
         self._overflows = 0
+        self._rates = learning_rates(self.optimizer)
         with self.doubt():
             self.optimizer.step()
         self.doubt = nullcontext

@@ -1,12 +1,13 @@
 """The caption of a draw: order, chance, and that every text is known ahead."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pack.training.data.captions import caption_variants, expand_wildcards, final_caption, has_word, texts_needed
+from pack.training.data.captions import caption_variants, expand_wildcards, final_caption, has_word, texts_needed, trained_tags
 from pack.training.data.dataset import REGULARISATION, VALIDATION, Sample
 from pack.training.data.specs import CaptionSpec
 from pack.training.errors import SettingsError
@@ -179,6 +180,25 @@ def test_variants_are_all_used():
 def test_has_word():
     assert has_word("a (ohwx) dog", "OHWX") and has_word("c++ code", "c++")
     assert not has_word("ohwx_dog", "ohwx") and not has_word("dog", "")
+
+
+@pytest.mark.parametrize(("text", "word"), [
+    ("雪地里的小狐狸在奔跑", "小狐狸"), ("雪の中のキツネが走る", "キツネ"), ("눈 속의 여우가 달린다", "여우"),
+    ("จิ้งจอกวิ่งในหิมะ", "จิ้งจอก"), ("一只lcfox在雪地里", "lcfox"),
+])
+def test_words_without_spaces_are_found_and_never_doubled(text, word):
+    assert has_word(text, word) and not has_word(text, "fox")
+    assert final_caption(sample(text, captions=CaptionSpec(trigger=word)), 0, 0) == text
+
+
+def test_tags_are_those_that_are_trained():
+    spec = CaptionSpec(trigger="lcfox", prefix="photo", shuffle=True, tag_dropout=0.5, variants=3)
+    tags = trained_tags(sample("1boy|||standing, red;;;apple|||[trigger] fox", captions=spec))
+    assert sorted(tags) == ["1boy", "apple", "lcfox fox", "photo", "red", "standing"]
+    lines = sample("a, b\nc", captions=CaptionSpec(variants=20))
+    assert sorted(trained_tags(lines)) == ["a", "b", "c"]
+    fixed = replace(lines, captions=CaptionSpec(lines="first"))
+    assert trained_tags(fixed) == ("a", "b")
 
 
 def test_all_problems_are_named_at_once():

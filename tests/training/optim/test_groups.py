@@ -101,7 +101,7 @@ def test_patterns_of_modules_that_match_nothing_say_why():
 
 
 def test_nothing_to_train_is_an_error():
-    with pytest.raises(SettingsError, match="every learning rate is 0"):
+    with pytest.raises(SettingsError, match="diffusion_model 0.0001, text_encoder_1 .*group_rules or Block Weights make them 0 everywhere"):
         rates(from_widgets(group_rules="*: lr=0"))
 
 

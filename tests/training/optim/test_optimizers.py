@@ -122,3 +122,23 @@ def test_a_part_without_gradients_rests(name):
     train(optimizer, {key: parameter for key, parameter in named.items() if not key.startswith("te_")}, 2, 4)
     assert all(torch.equal(before[key], named[key]) for key in named if key.startswith("te_"))
     assert not torch.equal(before["unet_a.down"], named["unet_a.down"])
+
+
+@pytest.mark.parametrize(("warmup", "rates"), [(False, [0.01] * 3), (True, [1e-6, 2e-6, 3e-6])])
+def test_the_rate_of_adafactor_s_relative_step_is_the_one_that_acts(warmup, rates):
+    """Clipped to a root mean square of 1, its updates are as large as the rate; learning_rate says nothing."""
+    spec = OptimizerSpec(optimizer="Adafactor", learning_rate=1e-4, text_encoder_lr=1e-4, weight_decay=0.0,
+                         extra_arguments={"relative_step": True, "warmup_init": warmup})
+    named = parameters()
+    optimizer = build_optimizer(spec, groups(named))
+    for step, rate in enumerate(rates):
+        shown, before = learning_rates(optimizer)["diffusion_model"], values(named)["unet_a.down"]
+        train(optimizer, named, step, step + 1)
+        moved = float((named["unet_a.down"].detach() - before).square().mean().sqrt())
+        assert shown == pytest.approx(rate) and 0.2 < moved / shown < 1.1
+    assert any("relative_step is on" in text for text in spec.warnings())
+
+
+def test_one_rate_for_everything_that_is_0_is_said():
+    with pytest.raises(SettingsError, match="Prodigy has one learning rate for everything, learning_rate, and that is 0"):
+        OptimizerSpec(optimizer="Prodigy", learning_rate=0.0, text_encoder_lr=1.0)

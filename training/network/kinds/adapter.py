@@ -63,6 +63,10 @@ class Change(nn.Module):
     def prepare(self, base_weight: Tensor) -> None:
         """Called once before training, and before a state is loaded, when `needs_base`: fp32, in the weight's shape."""
 
+    def changes_something(self) -> bool:
+        """False where one of its factors is all zeros, as they begin."""
+        return all(bool(own.any()) for own in self.parameters())
+
     def norm(self) -> Tensor:
         """Frobenius norm of the change, for those that scale_weight_norms can bound."""
         raise AssertionError(f"{type(self).__name__} lacks norm")
