@@ -69,7 +69,15 @@ def test_the_rest_is_used_when_the_user_says_so(comfy, run_prompt, sd15_checkpoi
         ("optimizer", "optimizer", "AdamW9bit", "AdamW8bit"),
         ("train", "precision", "fp4", "precision"),
         ("train", "batch_size", 0, "batch_size"),
+        ("network", "include", r"/(\w+\.?)+!/", "matches no module"),
+        ("network", "include", "down 0-300000000", "goes beyond 9,999"),
+        ("network", "exclude", "x" * 100_000, "but may have 20,000"),
+        ("optimizer", "extra_arguments", "a" * 100_000, "but may have 2,000"),
+        ("optimizer", "extra_arguments", "eps=none", "refuses its settings"),
+        ("optimizer", "group_rules", r"/(\w+\.?)+!/: off", "matches no parameter"),
+        ("train", "run_name", "smile \ud83d", "half a character"),
     ],
+    ids=lambda value: "".join(filter(str.isalnum, str(value)))[:16],  # it names a folder
 )
 def test_settings_out_of_range(run_prompt, sd15_checkpoint, folder, node_name, widget, value, said):
     """ComfyUI refuses what its own widgets cannot hold; what it lets through, the node explains."""
