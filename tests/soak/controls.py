@@ -26,7 +26,7 @@ def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
         step += draw.randint(1, STEPS // 4)
         end = draw.choice(list(ENDS))
         beside = [(draw.choice(("save", "preview")), draw.randint(1, step)) for _ in range(draw.randint(0, 3))]
-        ending = in_child(partial(_pressed, ground, end, step, beside), folder / "answer.json").require_ours()
+        ending = in_child(partial(pressed, ground, end, step, beside), folder / "answer.json").require_ours()
         if ending.text != ENDS[end]:
             raise Lost(f"{end} at step {step} ended as {ending.text!r}")
         pressed.update([end, *(name for name, _ in beside)])
@@ -35,7 +35,7 @@ def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
     return pressed
 
 
-def _pressed(ground: Ground, end: str, step: int, beside: list[tuple[str, int]]) -> str:
+def pressed(ground: Ground, end: str, step: int, beside: list[tuple[str, int]]) -> str:
     """In a child: train until `step`, with other buttons pressed on the way. How it ended."""
     cancelled: list[bool] = []
 

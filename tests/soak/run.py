@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import conftest  # noqa: F401  registers `pack`
 
-from pack.tests.soak import controls, disks, kills, server
+from pack.tests.soak import controls, damage, disks, kills, server
 from pack.tests.soak.campaign import soak
 
-CAMPAIGNS = {module.__name__.rpartition(".")[2]: module.attempt for module in (kills, disks, controls, server)}
+CAMPAIGNS = {module.__name__.rpartition(".")[2]: module.attempt for module in (kills, disks, damage, controls, server)}
 
 #: What a run imports, so that not every child does.
 LIBRARIES = ("bitsandbytes", "pytorch_optimizer", "transformers.optimization")
