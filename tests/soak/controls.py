@@ -20,7 +20,7 @@ ENDS = {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}
 def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
     ground = Ground.drawn(folder / "ground", draw)
     whole = wholes.of(ground)
-    pressed: Counter[str] = Counter()
+    came: Counter[str] = Counter()
     step = 0
     for _ in range(draw.randint(1, 3)):
         step += draw.randint(1, STEPS // 4)
@@ -29,10 +29,10 @@ def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
         ending = in_child(partial(pressed, ground, end, step, beside), folder / "answer.json").require_ours()
         if ending.text != ENDS[end]:
             raise Lost(f"{end} at step {step} ended as {ending.text!r}")
-        pressed.update([end, *(name for name, _ in beside)])
+        came.update([end, *(name for name, _ in beside)])
     ground.go_on()
     ground.require_whole(whole)
-    return pressed
+    return came
 
 
 def pressed(ground: Ground, end: str, step: int, beside: list[tuple[str, int]]) -> str:
