@@ -211,7 +211,7 @@ def test_trained_saved_read_back_and_applied(run_prompt, written, sd15_checkpoin
     """The graph that users run; the file on the same quantised model samples what the node's own output samples."""
     unet = node("UNETLoader", unet_name=written(name), weight_dtype="fp8_e4m3fn" if name == "fp8" else "default")
     file = name.replace(" ", "-")
-    graph = train_graph(sd15_checkpoint, folder, run_name=file, steps=2, precision="bf16") | {"unet": unet}
+    graph = train_graph(sd15_checkpoint, folder, run_name=file, steps=2, precision="bf16", cache_to_disk=True) | {"unet": unet}
     graph["train"]["inputs"]["model"] = ["unet", 0]
     graph["save"] = node("LoRACanvasSaveLoRA", lora=["train", 2], filename=file, dtype="fp32")
     trained = run_prompt(graph | sampled(["train", 0]), executor=executor)
