@@ -16,6 +16,14 @@ log = logging.getLogger(__name__)
 
 
 def register() -> None:
+    offer_runs()
+    register_folder()
+    server = running_server()
+    if server is not None:
+        routes.register(server)
+
+
+def offer_runs() -> None:
     """Checkpoints of a run can be picked in LoraLoader as soon as they are written."""
     looping = circle(runs_root())
     if looping is None:
@@ -25,7 +33,3 @@ def register() -> None:
             "[LoRA Canvas] LoRA loaders do not offer the files of runs: the link %s leads to a folder that holds it, and ComfyUI would "
             "follow it for ever. Remove the link, and start ComfyUI again.", looping,
         )
-    register_folder()
-    server = running_server()
-    if server is not None:
-        routes.register(server)

@@ -27,7 +27,7 @@ def _parse(lines: list[bytes]) -> list[dict[str, Any]]:
         entries = parse(b"[" + b",".join(whole) + b"]")
     except ValueError:
         entries = map(parse_line, whole)
-    return [entry for entry in entries if is_record(entry)]
+    return [entry for entry in entries if entry is not None and is_record(entry)]
 
 
 def _means(values: list[float | None], size: int) -> list[float | None]:
