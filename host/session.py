@@ -40,6 +40,7 @@ class Session:
         self._quantized_backward = quantized_backward
         self._stack: ExitStack | None = None
         self._lent: list[tuple] = []
+        self._doors: list[tuple[nn.Module, _Door]] = []
 
     def parts(self) -> list[Trainable]:
         """The diffusion model, then each text encoder of `clip`."""
@@ -48,11 +49,13 @@ class Session:
     @contextmanager
     def training(self) -> Iterator[None]:
         """The models loaded and lent to autograd. Whatever ends it, everything is put back as it was."""
-        self._lend()
-        try:
-            yield
-        finally:
-            self._return()
+        self._doors = [(part.module, _Door(part.module)) for part in self.parts()]
+        with attributes([(module, "forward", door) for module, door in self._doors]):
+            self._lend()
+            try:
+                yield
+            finally:
+                self._return()
 
     @contextmanager
     def returned(self) -> Iterator[None]:
@@ -95,9 +98,9 @@ class Session:
             stack.enter_context(attention.pinned())
             stack.enter_context(kernels.differentiable())
             stack.enter_context(in_place.harmless(_storages(self._models())))
-            for part in self.parts():
-                stack.enter_context(notes.forgotten(part.module))
-                stack.enter_context(attributes([(part.module, "forward", in_place.followed(part.module.forward))]))
+            for module, door in self._doors:
+                stack.enter_context(notes.forgotten(module, door))
+                stack.enter_context(attributes([(door, "forward", in_place.followed(door.forward))]))
             self._stack = stack.pop_all()
         self._lent = self._loaded()
 
@@ -130,6 +133,17 @@ class Session:
             if hasattr(module, "comfy_cast_weights") and not module.comfy_cast_weights:
                 changes.append((module, "comfy_cast_weights", True))
         return changes
+
+
+class _Door:
+    """Stands in the place of a model's `forward` for a whole training: what lending does lies behind it, so that whoever has wrapped it
+    from outside (norms that are trained) is still there after the model was returned and lent anew."""
+
+    def __init__(self, module: nn.Module):
+        self.forward: Callable = module.forward
+
+    def __call__(self, *args, **kwargs):
+        return self.forward(*args, **kwargs)
 
 
 def _wait_for(is_done: Callable[[], bool]) -> None:

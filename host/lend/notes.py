@@ -26,12 +26,13 @@ _EMPTY = "clear_kv_cache"
 
 
 @contextmanager
-def forgotten(model: nn.Module) -> Iterator[None]:
+def forgotten(model: nn.Module, holder: Any = None) -> Iterator[None]:
     """While open, tensors that a forward of `model` leaves in attributes of its modules, in lists or dictionaries too, are
-    gone after it, and those that recomputing left are gone before it."""
+    gone after it, and those that recomputing left are gone before it. `holder` is whose `forward` that is, `model` if None."""
     empty(model)
     pages = [_Page(vars(module)) for module in model.modules()]
-    forward = model.forward
+    holder = model if holder is None else holder
+    forward = holder.forward
 
     def run(*args, **kwargs):
         _clear(pages)
@@ -40,7 +41,7 @@ def forgotten(model: nn.Module) -> Iterator[None]:
         finally:
             _clear(pages)
 
-    with attributes([(model, "forward", run)]):
+    with attributes([(holder, "forward", run)]):
         yield
 
 

@@ -115,3 +115,22 @@ def test_kohya_s_targets(session):
     assert len(network) == 3 * 12
     assert all(key.startswith("lora_unet_") for key in network.file_keys.values())
     assert not any("input_blocks" in key for key in network.file_keys.values())
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_trained_norms_outside_of_the_blocks_act_in_previews_and_after_them(session, checkpointing):
+    network = network_for(session.parts(), NetworkSpec(rank=2, train_norms=True))
+    for name, parameter in network.named_parameters():
+        parameter.data.fill_(0.1 if "norm" in name.rsplit(".", 1)[-1] else 0.0)
+    x, sigma = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([1.0])
+
+    def denoised():
+        return session.denoiser.denoise(x, sigma, [condition()])
+
+    with session.training(), torch.no_grad(), attached(network, session.parts(), checkpointing=checkpointing):
+        before = denoised()
+        with network.disabled():
+            assert not torch.equal(denoised(), before)
+        with session.returned(), torch.inference_mode():
+            assert torch.equal(denoised(), before)
+        assert torch.equal(denoised(), before)
