@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -50,14 +51,21 @@ def _why_not_finite(bad: Sequence[str], tensors: Mapping[str, torch.Tensor], dty
 
 
 def read_lora(path: Path) -> dict[str, torch.Tensor]:
-    return load_file(path)
+    """Raises FileError when there is no whole file."""
+    with _readable(path):
+        return load_file(path)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Raises FileError when there is no whole file."""
+    with _readable(path), safe_open(path, framework="pt") as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
+        yield
     except (OSError, SafetensorError) as error:
         raise FileError(f"'{path.name}' cannot be read: {error}.") from error
 

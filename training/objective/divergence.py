@@ -2,7 +2,7 @@
 
 A loss says more of its noise level than of the model: on one picture it spans two orders of magnitude. So every loss is divided by
 the median of its band in the first steps, and of what comes out the median over the last steps is looked at. Both are medians, so
-that neither a few hard pictures nor one that is broken makes a run look bad: in 1,200 simulated runs of 600 steps whose losses
+that neither a few hard pictures nor one that is broken makes a run look bad: in 900 simulated runs of 600 steps whose losses
 scatter log-normally (sigma 0.5 to 1.5) there was no false alarm.
 """
 

@@ -8,7 +8,7 @@ from safetensors.torch import load
 from pack.tests.training.run.fakes import Bench
 from pack.training.errors import FileError
 from pack.training.events import StepDone
-from pack.training.lora_file.file import write_lora
+from pack.training.lora_file.file import read_lora, read_metadata, write_lora
 from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.specs import RunSpec
@@ -48,3 +48,11 @@ def test_the_rate_that_is_told_is_the_one_that_acted(tmp_path):
     rates = [event.learning_rates["diffusion_model"] for event in ground.recorder.of(StepDone)]
     assert rates[0] == 1e-6 and rates[-1] > rates[0]
     assert rates[-1] <= float(result.built.trainer.updater.optimizer.param_groups[0]["d"])
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x08" + bytes(7) + b"{}      "[:4]])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / "fox.safetensors").write_bytes(content)
+    for read in (read_lora, read_metadata):
+        with pytest.raises(FileError, match=r"'fox\.safetensors' cannot be read"):
+            read(tmp_path / "fox.safetensors")
