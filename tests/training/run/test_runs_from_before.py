@@ -64,6 +64,9 @@ def test_it_ends_in_the_same_lora(folder, case):
     if case == "flips":  # its pictures had other rules than their dataset, which no node can make: the rules in force are told now
         assert now["ss_flip_aug"] == now["ss_random_crop"] == "True"
         then |= {name: now[name] for name in ("ss_flip_aug", "ss_random_crop", "ss_max_bucket_reso", "ss_datasets")}
+    if case == "captions":  # tags are counted as they are trained now, with the trigger word
+        assert json.loads(now["ss_tag_frequency"])["pictures"]["lcfox"] == 7
+        then |= {name: now[name] for name in ("ss_tag_frequency", "ss_datasets")}
     assert now == then
 
     cut = before.paused_at(before.ground(case, folder / "cut", folder / "cache"), CUT)
