@@ -118,9 +118,9 @@ def test_an_old_prompt_trains_the_same_layers_at_the_same_rates(comfy, run_promp
     answer = before.read("rates_answer.json")
     with before.rates() as found:
         lora = run_prompt(before.prompt("rates_prompt.json", sd15_checkpoint)).value("train", 2)
-    resting = {name.rsplit(".", 1)[0] for group in answer["rates"] if not any(group["lr"]) for name in group["parameters"]}
-    # What has no rate is not trained, and is left out of the file.
-    assert before.layers(lora) == {name: size for name, size in answer["layers"].items() if name not in resting}
+    trained = {name.rsplit(".", 1)[0] for group in answer["rates"] for name in group["parameters"]}
+    # What has no rate is left out of the file.
+    assert before.layers(lora) == {name: size for name, size in answer["layers"].items() if name in trained}
     assert _by_parameter(found) == _by_parameter(answer["rates"])
 
 
