@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,16 +10,16 @@ from pathlib import Path
 import folder_paths
 
 from ...training.errors import SettingsError, StateError
+from ...training.files.strangers import leads_inside
 from ...training.record.loss_plot import PLOT_NAME
 from ...training.record.records import SAMPLES_FOLDER, THUMBNAILS_FOLDER
 from ...training.record.taken import held, new_folder
 from ...training.registry import near_names
-from ...training.run.state import FILE_NAME, LAST_GOOD, LAST_GOOD_NAME
+from ...training.run.state import LAST_GOOD, LAST_GOOD_NAME, state_file
 from ...training.specs import RunSpec
 
 PICTURE_FOLDERS = (SAMPLES_FOLDER, THUMBNAILS_FOLDER)
 PICTURE_SUFFIXES = (".png", ".jpg", ".webp")
-LONGEST_NAME = 255
 
 
 def runs_root() -> Path:
@@ -27,22 +28,16 @@ def runs_root() -> Path:
 
 
 def _is_plain_name(name: str) -> bool:
-    """One path component, the same on every system: no separators, drives, dots alone or control characters, and no longer than
-    file systems know (255 bytes)."""
-    if any(sign in '/\\:\0' or ord(sign) < 32 for sign in name):
-        return False
-    return name.strip(". ") != "" and len(name.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
-
-
-def _inside(path: Path, root: Path) -> bool:
-    return path.resolve().is_relative_to(root.resolve())
+    """One path component, the same on every system: no separators, drives, dots alone or control characters."""
+    return bool(name) and name.strip(". ") != "" and not any(sign in '/\\:\0' or ord(sign) < 32 for sign in name)
 
 
 def find_run(name: str, root: Path | None = None) -> Path | None:
     """The run's folder; None when there is none of that name under the root, links followed."""
     root = root or runs_root()
     folder = root / name if _is_plain_name(name) else None
-    return folder if folder and folder.is_dir() and _inside(folder, root) else None
+    # Unlike its twin of Path, isdir() answers no for names that no file system takes.
+    return folder if folder and os.path.isdir(folder) and leads_inside(folder, root) else None
 
 
 def find_picture(folder: Path, relative: str) -> Path | None:
@@ -52,7 +47,7 @@ def find_picture(folder: Path, relative: str) -> Path | None:
     if not allowed or not _is_plain_name(name) or Path(name).suffix.lower() not in PICTURE_SUFFIXES:
         return None
     path = folder / where / name
-    return path if path.is_file() and _inside(path, folder) else None
+    return path if os.path.isfile(path) and leads_inside(path, folder) else None
 
 
 def list_runs(root: Path | None = None) -> list[Path]:
@@ -60,7 +55,7 @@ def list_runs(root: Path | None = None) -> list[Path]:
     root = root or runs_root()
     if not root.is_dir():
         return []
-    return [folder for folder in root.iterdir() if folder.is_dir() and _inside(folder, root)]
+    return [folder for folder in root.iterdir() if folder.is_dir() and leads_inside(folder, root)]
 
 
 LATEST = "latest"
@@ -77,7 +72,7 @@ def run_folder(run: RunSpec) -> Iterator[tuple[Path, Path | None]]:
             yield folder, None
         return
     with held(folder_to_resume(run.resume)) as folder:
-        yield folder, state_file(folder, run.resume)
+        yield folder, asked_state(folder, run.resume)
 
 
 def folder_to_resume(resume: str) -> Path:
@@ -86,7 +81,7 @@ def folder_to_resume(resume: str) -> Path:
     resumable = [folder for folder in list_runs() if state_file(folder).is_file()]
     if not resumable:
         raise SettingsError("Train LoRA", [
-            f"resume is '{wanted}', but no run in {runs_root()} has a state to go on from. Empty 'resume' to start a new run."
+            f"resume is '{wanted}', but no run in output/{runs_root().name} has a state to go on from. Empty 'resume' to start a new run."
         ])
     if wanted.lower() == LATEST:
         return max(resumable, key=lambda folder: state_file(folder).stat().st_mtime)
@@ -99,11 +94,12 @@ def folder_to_resume(resume: str) -> Path:
     return folder
 
 
-def state_file(folder: Path, resume: str = "") -> Path:
+def asked_state(folder: Path, resume: str) -> Path:
     """Where the state lies that `resume` asks for. Raises StateError where LAST_GOOD follows, and none was kept."""
+    path = state_file(folder)
     if not resume.strip().endswith(LAST_GOOD):
-        return folder / "state" / FILE_NAME
-    kept = folder / "state" / LAST_GOOD_NAME
+        return path
+    kept = path.with_name(LAST_GOOD_NAME)
     if not kept.is_file():
         raise StateError(f"the run '{folder.name}' has not gone bad: no earlier state was kept. Write '{folder.name}' into resume.")
     return kept

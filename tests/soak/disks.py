@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pack.training.files import atomic
+import pytest
+
+from pack.tests.training.unreliable_disk import Disk
 
 from .children import Ending, in_child
 from .runs import Ground, Wholes
@@ -33,38 +35,28 @@ def attempt(draw: random.Random, folder: Path, wholes: Wholes) -> Counter[str]:
         is_mounted = is_mounted and kind == "full"
         if not is_mounted:
             _room(ground.folder.parent)
-        ending = _train_without_waiting(ground, folder, None if is_mounted else INJECTED[kind], kilobytes << 7)
+        ending = _train_on_a_bad_disk(ground, folder, None if is_mounted else INJECTED[kind], draw.randint(1, 120))
         if ending.kind == "done" and not ending.text.startswith(("finished", "stopped: ")):
-            raise Lost(f"{kind} after {kilobytes} KB: the run ended as {ending.text!r}")
+            raise Lost(f"{kind}, {kilobytes} KB: the run ended as {ending.text!r}")
         _room(ground.folder.parent)
         in_child(ground.train, folder / "answer.json").require_ours()
         if ground.file() != whole:
-            raise Lost(f"{kind} after {kilobytes} KB ({ground.case}): the final file is another one")
+            raise Lost(f"{kind}, {kilobytes} KB ({ground.case}): the final file is another one")
     what = f"{'mounted' if is_mounted else 'injected'} {kind}"
     return Counter({f"{what}: {ending.text if ending.kind == 'done' else 'refused'}": 1})
 
 
-def _train_without_waiting(ground: Ground, folder: Path, error: int | None, until: int) -> Ending:
-    """In a child; with `error`, every write fails with it once `until` bytes are written."""
+def _train_on_a_bad_disk(ground: Ground, folder: Path, error: int | None, writes: int) -> Ending:
+    """In a child, where a file is not tried again for long; with `error`, every write after the first `writes` fails with it."""
 
     def work() -> str:
-        atomic.WAITS = []
+        disk = Disk(pytest.MonkeyPatch())
         if error is not None:
-            atomic.put = _failing(atomic.put, error, until)
+            left = iter(range(writes))
+            disk.number, disk.refuses = error, lambda name: next(left, None) is None
         return ground.train()
 
     return in_child(work, folder / "answer.json").require_ours()
-
-
-def _failing(put, error: int, left: int):
-    def failing(file, data) -> None:
-        nonlocal left
-        left -= len(data)
-        if left < 0:
-            raise OSError(error, "injected by the soak", str(file.name))
-        put(file, data)
-
-    return failing
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The gradient of a linear's input, multiplied in fp8: where a card has such products, they take half the time of bf16's.
+"""The gradient of a linear's input, multiplied in fp8: some cards have such products, at up to twice the rate of bf16's (by
+their makers' figures).
 
 What the gradient is multiplied with is in fp8 already. The gradient itself gets three bits of mantissa, and every row of it, a
 token's, a power of two of its own as its unit: that costs no further rounding, and what reaches a token weakly is not lost beside
