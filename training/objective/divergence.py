@@ -69,6 +69,8 @@ class Divergence:
         bad_steps, steps, first, medians, recent = memory
         if len(first) != BANDS or len(medians) != BANDS or not all(median is None or median > 0 for median in medians):
             raise ValueError(f"its losses are not those of {BANDS} bands")
+        if not 0 <= bad_steps <= steps:
+            raise ValueError(f"it was bad for {bad_steps!s:.20} of {steps!s:.20} steps")
         self.bad_steps, self._steps = int(bad_steps), int(steps)
         self._first = [[float(loss) for loss in band] for band in first]
         self._medians = [None if median is None else float(median) for median in medians]

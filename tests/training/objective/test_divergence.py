@@ -72,3 +72,11 @@ def test_it_goes_on_after_a_pause(cut):
     for step in losses[cut:]:
         second.see(list(step.values()), list(step))
     assert whole.bad_steps > 0 and second.memory() == whole.memory()
+
+
+@pytest.mark.parametrize("bad_steps", [61, -1, 10**400, float("nan"), "many"])
+def test_it_cannot_have_been_bad_for_longer_than_it_was(bad_steps):
+    memory = fed((60, {LOW: 1.0})).memory()
+    Divergence().remember(memory)
+    with pytest.raises((ValueError, TypeError)):
+        Divergence().remember([bad_steps, *memory[1:]])

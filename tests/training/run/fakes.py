@@ -11,7 +11,7 @@ from torch import nn
 from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
-from pack.training.events import Emitter, Event
+from pack.training.events import Emitter, Event, Message
 from pack.training.network.attach import attached
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.spec import ObjectiveSpec
@@ -190,6 +190,7 @@ class Bench:
     made_with: Mapping[str, str] = field(default_factory=dict)
     vae: str = "tiny vae"
     clip: str = "tiny clip"
+    may_fall_apart: bool = False
 
     def __post_init__(self):
         self.model, self.text_encoder = TinyModel(), TinyTextEncoder()
@@ -201,7 +202,11 @@ class Bench:
             critical = True
             __call__ = staticmethod(self.on_event)
 
-        return carry_out(self.order(), self.control, Emitter([self.recorder, OnEvent()]), state)
+        heard = Recorder()
+        result = carry_out(self.order(), self.control, Emitter([self.recorder, OnEvent(), heard]), state)
+        alarms = [event.text for event in heard.of(Message) if event.topic == "divergence"]
+        assert self.may_fall_apart or not alarms, f"a good run was told to fall apart: {alarms}"
+        return result
 
     def order(self) -> Order:
         parts = [_part("diffusion_model", self.model)] + ([_part("clip_l", self.text_encoder)] if self.train_text else [])
