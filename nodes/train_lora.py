@@ -98,8 +98,8 @@ class TrainLoRA(io.ComfyNode):
                             "forgotten sooner; higher: your LoRA fits less when the assistant is gone. -1 takes a turbo LoRA out of a "
                             "model that it is merged into.")),
                 advanced(io.Boolean.Input("quantized_backward", default=False,
-                    tooltip="Multiplies gradients in fp8, which can make steps of large models faster and makes gradients a little coarser. "
-                            "Needs a model that is loaded in fp8 or another quantised format, and a card that multiplies in fp8 "
+                    tooltip="Multiplies gradients in fp8, which can make steps of large models faster and makes gradients a little "
+                            "coarser. Needs a model that is loaded in fp8 or another quantised format, and a card that multiplies in fp8 "
                             "(RTX 40 and newer, H100); elsewhere the run does not start, and says why. Off: gradients in full precision.")),
                 advanced(io.Combo.Input("resume_schedule", options=list(RESUME_SCHEDULES), default=CONTINUE,
                     tooltip="What the learning rate does when a run is resumed with other steps or another scheduler. 'continue': as if "
