@@ -86,10 +86,12 @@ def _relative_step(group: Mapping[str, Any]) -> float:
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     """Part -> the rate that the next update acts with; the lowest where LoRA+ or rules split it. Prodigy and D-Adaptation: with
-    their estimate. Adafactor's relative step: that, before scale_parameter."""
+    their estimate (DAdaptSGD divides it by the norm of its first gradient). Adafactor's relative step: that, before scale_parameter."""
     rates: dict[str, float] = {}
+    first_norm = next((group["g0_norm"] for group in optimizer.param_groups if group.get("g0_norm")), 1.0)  # one group holds that of all
     for group in optimizer.param_groups:
-        rate = _relative_step(group) if group.get("relative_step") else float(group["lr"]) * float(group.get("d", 1.0))
+        estimated = float(group["lr"]) * float(group.get("d", 1.0)) / first_norm
+        rate = _relative_step(group) if group.get("relative_step") else estimated
         name = group["name"]
         rates[name] = min(rates.get(name, rate), rate, key=abs)
     return rates

@@ -139,6 +139,18 @@ def test_the_rate_of_adafactor_s_relative_step_is_the_one_that_acts(warmup, rate
     assert any("relative_step is on" in text for text in spec.warnings())
 
 
+def test_dadaptsgd_s_rate_is_divided_by_the_norm_of_its_first_gradient():
+    """Its steps are lr d / |g_0| (Defazio and Mishchenko 2023). The first update leaves d at 1e-6."""
+    named = parameters()
+    optimizer = build_optimizer(OptimizerSpec(optimizer="DAdaptSGD", learning_rate=1.0, text_encoder_lr=1.0), groups(named))
+    for parameter in named.values():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    assert {group["d"] for group in optimizer.param_groups} == {1e-6}
+    norm = sum(parameter.numel() for parameter in named.values()) ** 0.5
+    assert list(learning_rates(optimizer).values()) == pytest.approx([1e-6 / norm] * 2)
+
+
 def test_one_rate_for_everything_that_is_0_is_said():
     with pytest.raises(SettingsError, match="Prodigy has one learning rate for everything, learning_rate, and that is 0"):
         OptimizerSpec(optimizer="Prodigy", learning_rate=0.0, text_encoder_lr=1.0)
