@@ -139,7 +139,10 @@ def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:
     if built is None or built.trainer.step == first_step:
         return None
     try:
-        return built.checkpoints.save_end(built.trainer)
+        path = built.checkpoints.save_end(built.trainer)
+        if path is None:  # a cancel or an error gives nothing on
+            built.checkpoints.save_elsewhere(built.trainer)
+        return path
     except NonFiniteError as bad:  # what lies on disk is better
         built.trainer.emit(Message(level="error", topic="saved", step=built.trainer.step, text=str(bad)))
         return None
@@ -173,6 +176,8 @@ def _say_what_is_missing(built: Built, reason: str, emit: Emitter) -> None:
     if refusal is None:
         return
     kept = "The node gives on the LoRA as it is now, so Save LoRA can write it elsewhere. " if reason == _stopped(refusal) else ""
+    if built.checkpoints.elsewhere:
+        kept = f"The LoRA as it is now lies in the system's folder for temporary files, as {built.checkpoints.elsewhere}. "
     absent = f"Not on disk: {'; '.join(missing)}. " if missing else "What was learned is on disk all the same. "
     text = f"{refusal} {absent}{kept}Resuming goes on from the last whole state."
     emit(Message(level="error", topic="disk", step=built.trainer.step, text=text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,7 +36,8 @@ class Checkpoints(Companion):
     """Writes into `folder`: <name>.safetensors at the end, checkpoints/<name>-<step>.safetensors on the way,
     state/state.safetensors with each of them, and at least every five minutes.
 
-    `metadata_at(step)` gives the file's metadata; `identity` goes into the state. `missing` says what the disk refused, `refusal` why.
+    `metadata_at(step)` gives the file's metadata; `identity` goes into the state. `missing` says what the disk refused, `refusal` why,
+    `elsewhere` where the LoRA lies instead.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Checkpoints(Companion):
         self._state_step: int | None = None
         self.missing: list[str] = []
         self.refusal: DiskError | None = None
+        self.elsewhere: str | None = None
 
     @property
     def state_path(self) -> Path:
@@ -144,6 +147,14 @@ class Checkpoints(Companion):
         if told:
             trainer.emit(Message(level="info", topic="saved", step=trainer.step, text=f"{path.name}: {told}."))
         return path
+
+    def save_elsewhere(self, trainer: Trainer) -> None:
+        """Where the run's own disk refused the LoRA, and nobody will be given it: among the system's temporary files."""
+        path = Path(tempfile.gettempdir()) / "lora_canvas" / f"{self.folder.name}{_ending(trainer.step)}"
+        lora = self.trained(trainer)
+        with suppress(DiskError):
+            write_lora(path, lora, lora.metadata, torch.float32)
+            self.elsewhere = f"{path.parent.name}/{path.name}"
 
     def trained(self, trainer: Trainer) -> TrainedLora:
         """The adapters as a LORA_MODEL, fp32."""

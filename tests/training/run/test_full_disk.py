@@ -119,3 +119,21 @@ def test_a_cancel_and_an_error_stay_what_they_were(tmp_path, disk):
         assert ended.reason == ("cancelled" if error is KeyboardInterrupt else "failed")
         assert ended.missing == ("run.safetensors of step 3", "the state of step 3 (there is none)")
         assert ground.recorder.of(Saved) == []
+
+
+def test_a_cancel_on_a_full_disk_leaves_the_lora_among_the_temporary_files(tmp_path, disk, monkeypatch):
+    """A cancelled node gives nothing on."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    ground = bench(tmp_path)
+    disk.refuses = lambda name: name in ("run.safetensors", STATE)
+
+    def cancel(event) -> None:
+        if isinstance(event, StepDone) and event.step == 3:
+            raise KeyboardInterrupt
+
+    ground.on_event = cancel
+    with pytest.raises(KeyboardInterrupt):
+        ground.run()
+    assert load((tmp_path / "temporary" / "lora_canvas" / "run-000003.safetensors").read_bytes())
+    (said,) = [event.text for event in ground.recorder.of(Message) if event.level == "error"]
+    assert "folder for temporary files, as lora_canvas/run-000003.safetensors" in said and str(tmp_path) not in said
