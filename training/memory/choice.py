@@ -1,0 +1,60 @@
+"""Where a step's memory goes: what is computed twice instead of kept, and what waits in main memory. No choice changes a bit of
+what is learned on a CPU, so a run that is resumed may choose anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+ALL, CHEAP, NONE = "all", "cheap", "none"
+DEVICE, MAIN_MEMORY, PAGED = "device", "main memory", "paged"
+
+
+@dataclass(frozen=True)
+class MemoryChoice:
+    """`recompute` says which blocks compute their inside again in backward: 'all', 'none', 'cheap' (all of them, but only norms and
+    activation functions: results of matrix products and attention are kept), or the blocks' names, `unit_name` of each.
+    `activations` lie on the 'device' or in 'main memory' between forward and backward. The optimizer's `state` lies on the
+    'device', 'paged' (bitsandbytes' 8-bit optimizers, which let the driver move it) or in 'main memory' between updates.
+
+    Raises ValueError for anything else.
+    """
+
+    recompute: str | tuple[str, ...] = ALL
+    activations: str = DEVICE
+    state: str = DEVICE
+
+    def __post_init__(self) -> None:
+        if isinstance(self.recompute, list):
+            raise ValueError("recompute must be a tuple of names")
+        for name, value, allowed in (
+            ("recompute", self.recompute if isinstance(self.recompute, str) else ALL, (ALL, CHEAP, NONE)),
+            ("activations", self.activations, (DEVICE, MAIN_MEMORY)),
+            ("state", self.state, (DEVICE, PAGED, MAIN_MEMORY)),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} is '{value}', but must be one of: {', '.join(allowed)}.")
+
+    def recomputes(self, unit: str) -> bool:
+        """Whether the block of that name (`unit_name`) computes anything again in backward."""
+        return self.recompute in (ALL, CHEAP) or (self.recompute != NONE and unit in self.recompute)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> MemoryChoice:
+        """What `as_json` gave. Raises ValueError, TypeError for what it did not."""
+        recompute = value["recompute"]
+        return cls(**{**value, "recompute": recompute if isinstance(recompute, str) else tuple(recompute)})
+
+
+def by_hand(gradient_checkpointing: bool) -> MemoryChoice:
+    """What the switch of before `memory` means."""
+    return MemoryChoice(recompute=ALL if gradient_checkpointing else NONE)
+
+
+def unit_name(part: str, path: str) -> str:
+    """The name of a block to recompute: `path` as `checkpointing.units` gives it, within the part of that name."""
+    return f"{part}/{path}"
