@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .families import FAMILIES, Family
+from .memory.choice import MemoryChoice
 from .network.network import Network
 from .network.start_from import Starts
 from .parts import Trainable
@@ -37,7 +38,8 @@ class Order:
     `recipe.network.start_from` holds, module by module, `assistant` what that of `recipe.run.assistant` does. `model_facts` are
     for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture. `trial` is asked for on a
     kind of model that was never proven. `reference_encoder` is there where the dataset has references. `extra_settings` are for the
-    run's settings, 'precision' among them: the dtype that is computed in. `made_with` is program -> version.
+    run's settings, 'precision' among them: the dtype that is computed in. `made_with` is program -> version. `memory` is the choice
+    that the run keeps to; None: what its `gradient_checkpointing` means.
     """
 
     recipe: Recipe
@@ -63,6 +65,7 @@ class Order:
     reference_encoder: ReferenceEncoder | None = None
     extra_settings: Mapping[str, Any] = field(default_factory=dict)
     made_with: Mapping[str, str] = field(default_factory=dict)
+    memory: MemoryChoice | None = None
 
     @property
     def family(self) -> Family:

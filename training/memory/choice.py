@@ -14,7 +14,7 @@ DEVICE, MAIN_MEMORY, PAGED = "device", "main memory", "paged"
 @dataclass(frozen=True)
 class MemoryChoice:
     """`recompute` says which blocks compute their inside again in backward: 'all', 'none', 'cheap' (all of them, but only norms and
-    activation functions: results of matrix products and attention are kept), or the blocks' names, `unit_name` of each.
+    activation functions: results of matrix products and attention are kept), or the blocks' names (`checkpointing.unit_name`).
     `activations` lie on the 'device' or in 'main memory' between forward and backward. The optimizer's `state` lies on the
     'device', 'paged' (bitsandbytes' 8-bit optimizers, which let the driver move it) or in 'main memory' between updates.
 
@@ -37,8 +37,13 @@ class MemoryChoice:
                 raise ValueError(f"{name} is '{value}', but must be one of: {', '.join(allowed)}.")
 
     def recomputes(self, unit: str) -> bool:
-        """Whether the block of that name (`unit_name`) computes anything again in backward."""
+        """Whether the block of that name computes anything again in backward."""
         return self.recompute in (ALL, CHEAP) or (self.recompute != NONE and unit in self.recompute)
+
+    @property
+    def checkpointing(self) -> bool | tuple[str, ...]:
+        """The blocks that are recomputed whole, as `attached` takes them."""
+        return self.recompute if isinstance(self.recompute, tuple) else self.recompute == ALL
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,8 +58,3 @@ class MemoryChoice:
 def by_hand(gradient_checkpointing: bool) -> MemoryChoice:
     """What the switch of before `memory` means."""
     return MemoryChoice(recompute=ALL if gradient_checkpointing else NONE)
-
-
-def unit_name(part: str, path: str) -> str:
-    """The name of a block to recompute: `path` as `checkpointing.units` gives it, within the part of that name."""
-    return f"{part}/{path}"

@@ -7,7 +7,7 @@ so its state_dict, its flags and its place in ComfyUI's memory manager stay as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -16,7 +16,7 @@ from torch import nn
 from ..ops import Op, named_ops
 from ..parts import Trainable
 from ..protocols import WeightAccess
-from .checkpointing import checkpointed, units
+from .checkpointing import checkpointed, recomputed
 from .frozen import frozen_op
 from .kinds.adapter import Adapter, Base
 from .network import Network
@@ -24,15 +24,16 @@ from .offsets import Offset, bias_path
 
 
 @contextmanager
-def attached(network: Network, parts: list[Trainable], *, checkpointing: bool) -> Iterator[None]:
+def attached(network: Network, parts: list[Trainable], *, checkpointing: bool | Collection[str]) -> Iterator[None]:
     """While open, every target computes with its adapter, on top of the assistant's where there is one; every op that casts its
-    weight keeps no copy of it for backward, and blocks are recomputed in backward when `checkpointing`. Exiting, however it comes,
-    undoes all of it."""
+    weight keeps no copy of it for backward, and blocks are recomputed in backward when `checkpointing`: all of them, or those
+    named (`checkpointing.unit_name`). Exiting, however it comes, undoes all of it. Raises ValueError for a name that no block has."""
     forwards = _Forwards()
     try:
+        chosen = recomputed(parts, checkpointing)
         for part in parts:
             _wire_ops(forwards, network, part)
-            blocks = dict(units(part.module)) if checkpointing else {}
+            blocks = chosen[part.name]
             _wire_norms(forwards, network, part, {**blocks, "": part.module})
             for block in blocks.values():
                 forwards.replace(block, checkpointed(block.forward))

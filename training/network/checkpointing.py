@@ -7,13 +7,14 @@ or its experts, which are lists too, are no blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..ops import op_of
+from ..parts import Trainable
 from .in_place import lazily, recomputable
 
 BLOCK_OPS = 4
@@ -24,6 +25,22 @@ def units(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """(dotted path, module) of every block to checkpoint. Lists and sequences are looked into, since models
     may call their elements directly (ComfyUI's UNet does)."""
     yield from _units(root, "", in_list=False)
+
+
+def unit_name(part: str, path: str) -> str:
+    """What a block of `units` is called among those of all parts."""
+    return f"{part}/{path}"
+
+
+def recomputed(parts: Sequence[Trainable], chosen: bool | Collection[str]) -> dict[str, dict[str, nn.Module]]:
+    """Part -> path -> block: all of them, none, or those whose name is `chosen`. Raises ValueError for a name that no block has."""
+    found = {part.name: dict(units(part.module)) if chosen else {} for part in parts}
+    if isinstance(chosen, bool):
+        return found
+    unknown = set(chosen) - {unit_name(part, path) for part, blocks in found.items() for path in blocks}
+    if unknown:
+        raise ValueError(f"no block is called {', '.join(sorted(unknown))}")
+    return {part: {path: block for path, block in blocks.items() if unit_name(part, path) in chosen} for part, blocks in found.items()}
 
 
 def checkpointed(forward: Callable) -> Callable:

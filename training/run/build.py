@@ -19,6 +19,7 @@ from ..data.texts import TextCache
 from ..errors import DatasetError, ModelError, SettingsError
 from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
+from ..memory.choice import MemoryChoice, by_hand
 from ..memory.meter import MemoryMeter
 from ..memory.plan import memory_plan
 from ..memory.spilling import SpillWatch
@@ -56,13 +57,15 @@ from .validation import Validation
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A Trainer and what the end of the run needs. `items` are the pictures that are trained, then those held out."""
+    """A Trainer and what the end of the run needs. `items` are the pictures that are trained, then those held out; `memory` is the
+    choice that the run begins with."""
 
     trainer: Trainer
     checkpoints: Checkpoints
     network: Network
     items: Sequence[Item]
     settings: Mapping[str, Any]
+    memory: MemoryChoice
 
 
 def build(order: Order, control: Control, emit: Emitter, state: Path | None = None) -> Built:
@@ -118,7 +121,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     shown = [sample for sample in recipe.dataset.samples if sample.references]
     watch = LossWatch(trainer, checkpoints.state_path)
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation, watch, checkpoints)
-    return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings)
+    return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings,
+                 memory=order.memory or by_hand(run.gradient_checkpointing))
 
 
 def _trained_first(items: Sequence[Item]) -> list[Item]:

@@ -64,7 +64,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         emit(_started(order, built))
         if order.trial is not None and state is None:
             require_true_gradient(order.trial, built.network, built.trainer, emit)
-        with order.training(), attached(built.network, list(order.parts), checkpointing=order.recipe.run.gradient_checkpointing):
+        with order.training(), attached(built.network, list(order.parts), checkpointing=built.memory.checkpointing):
             reason = _train(built.trainer)
         path = _end(built, first_step)
         reason = _unless_refused(reason, built.checkpoints)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pack.training.memory.choice import MemoryChoice, by_hand, unit_name
+from pack.training.memory.choice import MemoryChoice, by_hand
+from pack.training.network.checkpointing import unit_name
 
 
 @pytest.mark.parametrize("choice", [

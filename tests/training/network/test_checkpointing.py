@@ -1,10 +1,11 @@
 """What counts as a block to recompute."""
 
+import pytest
 import torch
 from torch import nn
 
-from pack.tests.training.network.models import Block, Tower
-from pack.training.network.checkpointing import checkpointed, units
+from pack.tests.training.network.models import Block, Tower, part_of
+from pack.training.network.checkpointing import checkpointed, recomputed, units
 
 
 def names(model: nn.Module) -> list[str]:
@@ -47,3 +48,22 @@ def test_recomputed_once_in_backward_and_not_without_gradient():
     with torch.no_grad():
         block(torch.ones(3))
     assert len(calls) == 3
+
+
+def test_the_blocks_that_are_chosen():
+    parts = [part_of(Tower(depth=2)), part_of(Tower(depth=1), name="clip_l")]
+    chosen = {
+        choice: {part: list(blocks) for part, blocks in recomputed(parts, choice).items()}
+        for choice in (True, False, (), ("diffusion_model/layers.1", "clip_l/layers.0"))
+    }
+    assert chosen == {
+        True: {"diffusion_model": ["layers.0", "layers.1"], "clip_l": ["layers.0"]},
+        False: {"diffusion_model": [], "clip_l": []},
+        (): {"diffusion_model": [], "clip_l": []},
+        ("diffusion_model/layers.1", "clip_l/layers.0"): {"diffusion_model": ["layers.1"], "clip_l": ["layers.0"]},
+    }
+
+
+def test_a_name_that_no_block_has():
+    with pytest.raises(ValueError, match="no block is called diffusion_model/layers.2"):
+        recomputed([part_of(Tower(depth=2))], ("diffusion_model/layers.0", "diffusion_model/layers.2"))

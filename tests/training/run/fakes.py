@@ -12,6 +12,7 @@ from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.events import Emitter, Event, Message
+from pack.training.memory.choice import MemoryChoice
 from pack.training.network.attach import attached
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.spec import ObjectiveSpec
@@ -191,6 +192,7 @@ class Bench:
     vae: str = "tiny vae"
     clip: str = "tiny clip"
     may_fall_apart: bool = False
+    memory: MemoryChoice | None = None
 
     def __post_init__(self):
         self.model, self.text_encoder = TinyModel(), TinyTextEncoder()
@@ -221,6 +223,7 @@ class Bench:
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
             training=nothing, returned=nothing, reserve=lambda size: None, model_identity="tiny model",
             extra_settings={"precision": self.precision}, made_with=self.made_with,
+            memory=self.memory,
         )
 
     def losses_with_and_without(self, built: Built) -> tuple[float, float]:
