@@ -22,6 +22,7 @@
     patterns    how people name modules
     expressions  regular expressions in an engine whose time is bounded
     rules       lines of a pattern and its settings
+    devices     what a device has, whoever made it
     ops         which modules can carry an adapter
     registry    names with errors that suggest the one that was meant
     seeds       one seed from several

@@ -69,9 +69,9 @@ class ComfyLog:
             self._peak = max(self._peak, event.peak_memory_bytes or 0)
         elif isinstance(event, RunEnded) and self._steps:
             log.info(
-                "[LoRA Canvas] %s after %d of %d steps: %.2f s a step, %.2f images a second, at most %.1f GiB in use. %s",
+                "[LoRA Canvas] %s after %d of %d steps: %.2f s a step, %.2f images a second%s. %s",
                 event.reason, event.step, event.total_steps, self._seconds / self._steps, self._items / self._seconds,
-                self._peak / 2**30, _where(event),
+                f", at most {self._peak / 2**30:.1f} GiB in use" if self._peak else "", _where(event),
             )
 
 

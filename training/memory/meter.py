@@ -1,34 +1,79 @@
-"""How much memory the run's device holds: the accelerator's own counters, or the process on a CPU."""
+"""How much memory the run's device holds: torch's own counters for it, or the process where that is what fills."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import psutil
 import torch
 
+from ..devices.backend import backend
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counters:
+    """Bytes: held now, held at most (None where torch keeps no record of that), and the size of the memory."""
+
+    held: Callable[[], int]
+    peak: Callable[[], int] | None
+    total: Callable[[], int]
+
 
 class MemoryMeter:
-    """Bytes in use on `device` now, and the most since this meter was made (sampled on a CPU)."""
+    """Bytes in use on `device` now, and the most since this meter was made, by whatever can be asked: None where nothing can.
+    `missing` says in a sentence what this device does not tell, '' where it tells all."""
 
     def __init__(self, device: torch.device):
         self._device = device
-        self._process = psutil.Process()
+        self._counters = _counters_of(device)
         self._peak = 0
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
 
-    def now(self) -> int:
-        if self._device.type == "cuda":
-            return torch.cuda.memory_reserved(self._device)
-        return self._process.memory_info().rss
+    def now(self) -> int | None:
+        return None if self._counters is None else self._counters.held()
 
-    def peak(self) -> int:
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_reserved(self._device)
-        self._peak = max(self._peak, self.now())
+    def peak(self) -> int | None:
+        """Where torch keeps no record, the most that was held when this was asked."""
+        if self._counters is None:
+            return None
+        self._peak = max(self._peak, (self._counters.peak or self._counters.held)())
         return self._peak
 
-    def total(self) -> int:
+    def total(self) -> int | None:
         """The size of the device's memory."""
-        if self._device.type == "cuda":
-            return torch.cuda.get_device_properties(self._device).total_memory
-        return psutil.virtual_memory().total
+        return None if self._counters is None else self._counters.total()
+
+    @property
+    def missing(self) -> str:
+        if self._counters is None:
+            return (f"torch does not say how much memory a run holds on '{self._device.type}': none is shown, and it is not noticed when "
+                    "the card is full.")
+        if self._counters.peak is None and self._device.type != "cpu":
+            return (f"torch keeps no peak of memory on '{self._device.type}': the one that is shown is the most that was held at the end "
+                    "of a step.")
+        return ""
+
+
+def _counters_of(device: torch.device) -> Counters | None:
+    if device.type == "cpu":
+        return Counters(held=lambda: psutil.Process().memory_info().rss, peak=None, total=_main_memory)
+    if device.type == "mps":
+        return Counters(held=torch.mps.driver_allocated_memory, peak=None, total=_of_apple)
+    torch_s = backend(device)
+    if torch_s is None or not hasattr(torch_s, "memory_reserved"):
+        return None
+    torch_s.reset_peak_memory_stats(device)
+    return Counters(
+        held=lambda: torch_s.memory_reserved(device), peak=lambda: torch_s.max_memory_reserved(device),
+        total=lambda: torch_s.get_device_properties(device).total_memory,
+    )
+
+
+def _main_memory() -> int:
+    return psutil.virtual_memory().total
+
+
+def _of_apple() -> int:
+    """As much of the common memory as the system lets a program use for graphics; older torch does not know it."""
+    recommended = getattr(torch.mps, "recommended_max_memory", None)
+    return recommended() if recommended else _main_memory()

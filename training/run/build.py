@@ -16,12 +16,14 @@ from ..data.items import Item, make_items
 from ..data.latents import LatentCache
 from ..data.references import Illustrated, Prompt, ReferenceCache
 from ..data.texts import TextCache
+from ..devices.card import Card
 from ..errors import DatasetError, ModelError, SettingsError
 from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
 from ..memory.choice import MemoryChoice, by_hand
 from ..memory.meter import MemoryMeter
-from ..memory.plan import memory_plan
+from ..memory.plan import MemoryPlan, memory_plan
+from ..memory.savings import savings
 from ..memory.spilling import SpillWatch
 from ..network.assistant import build_assistant, require_additive
 from ..network.build import Network, build_network, prepare
@@ -98,16 +100,19 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     text_of = _text_source(order, network, _prompts(order, items, references), control, emit)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
-    _reserve_memory(order, network, latents, training_items, references, emit)
+    saves = _reserve_memory(order, network, latents, training_items, references, emit)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     _warn(order, emit)
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
-    meter, updater = MemoryMeter(order.denoiser.device), _updater(order, network, _course(order, total_steps, state, emit))
+    meter, card = MemoryMeter(order.denoiser.device), Card(order.denoiser.device)
+    if meter.missing:
+        emit(Message(level="info", topic="memory", text=meter.missing))
+    updater = _updater(order, network, _course(order, total_steps, state, emit))
     network.rest_all_but(_trained_names(updater))
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
-        memory=meter, spill_watch=SpillWatch(meter.total()), total_steps=total_steps,
+        memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, saves), total_steps=total_steps,
         divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored,
     )
     settings = run_settings(order, plan, total_steps, network)
@@ -261,18 +266,23 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
 
 def _reserve_memory(
     order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, emit: Emitter
-) -> None:
+) -> Callable[[], Mapping[str, int]]:
+    """What tells the settings that would take less, with the bytes of each."""
     largest = max(items, key=lambda item: math.prod(item.shape))
     shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
     if references is not None:  # a model lays the places of the references beside its own
         places = max(references.places(item) for item in items)
         shape = (*shape[:2], 1, math.prod(shape[2:]) + places)
-    plan = memory_plan(
-        network.parameter_count(), order.recipe.optimizer.kind.state_bytes, order.denoiser.sampling_bytes(shape),
-        order.recipe.run.gradient_checkpointing, network.assistant_bytes(),
-    )
+    run, optimizer, parameters = order.recipe.run, order.recipe.optimizer, network.parameter_count()
+
+    def plan_with(checkpointing: bool) -> MemoryPlan:
+        sampling_bytes = order.denoiser.sampling_bytes(shape)
+        return memory_plan(parameters, optimizer.kind.state_bytes, sampling_bytes, checkpointing, network.assistant_bytes())
+
+    plan = plan_with(run.gradient_checkpointing)
     order.reserve(plan.total)
     emit(Message(level="info", topic="memory", text=plan.sentence()))
+    return lambda: savings(run, optimizer, parameters, lambda checkpointing: plan_with(checkpointing).activations)
 
 
 def _warn(order: Order, emit: Emitter) -> None:

@@ -91,7 +91,7 @@ def _between_steps(trainer: Trainer) -> None:
 
 def _report(trainer: Trainer, done: StepDone) -> None:
     trainer.emit(done)
-    spilling = trainer.spill_watch.step(done.seconds, done.items, done.memory_bytes or 0)
+    spilling = trainer.spill_watch.step(done.seconds, done.items, done.memory_bytes)
     if spilling:
         trainer.emit(Message(level="warning", topic="spilling", step=done.step, text=spilling))
 
