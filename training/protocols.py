@@ -163,7 +163,10 @@ class Sampler(Protocol):
 
 
 class WeightAccess(Protocol):
-    """The base weights as they act in the forward: dequantised, moved, with what was applied upstream."""
+    """The base weights of one part as they act in the forward: dequantised, moved, with what was applied upstream."""
+
+    device: "torch.device"
+    """Where the part computes: text encoders may do so on the CPU while the diffusion model is on a card."""
 
     def weight(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor":
         """The module's weight in `dtype` on the compute device; may be the stored tensor itself."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from ..parts import Place
+from ..parts import Place, Trainable
 from .kinds.adapter import Change
 from .kinds.dropout import Draws
 from .spec import NetworkSpec
@@ -85,12 +85,13 @@ class Network:
     def parameter_count(self) -> int:
         return sum(parameter.numel() for _, parameter in self.named_parameters() if parameter.requires_grad)
 
-    def to(self, device: torch.device) -> "Network":
-        for adapter in self._adapters.values():
-            adapter.to(device)
+    def place(self, parts: Sequence[Trainable]) -> None:
+        """Put every adapter, and what lies under it, on the device that its part computes on."""
+        devices = {part.name: part.weights.device for part in parts}
+        for (part, _), adapter in self._adapters.items():
+            adapter.to(devices[part])
         if self.assistant is not None:
-            self.assistant.to(device)
-        return self
+            self.assistant.place(parts)
 
     def begin(self, seed: int) -> None:
         """Before each micro-batch: what is dropped in it is a function of `seed`."""
@@ -105,7 +106,8 @@ class Network:
         limit = self.spec.scale_weight_norms
         if not limit:
             return None
-        norms = torch.stack([adapter.norm() for adapter in self._adapters.values()]).cpu()
+        found = [adapter.norm() for adapter in self._adapters.values()]
+        norms = torch.stack([norm.to(found[0].device) for norm in found]).cpu()
         ratios = norms.clamp(limit / 2, limit) / norms.clamp_min(limit / 2)
         for adapter, ratio in zip(self._adapters.values(), ratios.tolist(), strict=True):
             if ratio < 1:

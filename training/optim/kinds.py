@@ -30,6 +30,7 @@ class OptimizerKind:
     by_matrix         Muon: matrices and other parameters sit in groups of their own (`use_muon`)
     needs_positive_rate   its formula does not hold for a negative one
     state_bytes       what it keeps for each parameter, measured (tests/training/optim)
+    one_device        its step reckons with all parameters at once and does not bring them together
     length_arguments  arguments that are set to the run's length in steps when it is known
     """
 
@@ -42,6 +43,7 @@ class OptimizerKind:
     by_matrix: bool = False
     needs_positive_rate: bool = False
     state_bytes: float = 8.0
+    one_device: bool = False
     length_arguments: tuple[str, ...] = ()
 
     @property

@@ -21,9 +21,11 @@ def build_optimizer(
     """The optimizer over all `groups`. `total_steps` is the run's length, for optimizers that warm something up; `names`
     are the modules', for rules that speak of them.
 
-    Raises SettingsError for settings that the optimizer refuses, MissingLibraryError without its library.
+    Raises SettingsError for settings that the optimizer refuses, and for parameters on several devices where it needs them on one;
+    MissingLibraryError without its library.
     """
     chosen = torch_groups(spec, groups, names)
+    _require_one_device(spec, chosen)
     try:
         return spec.kind.made(
             chosen, spec.extra_arguments, lr=spec.learning_rate, weight_decay=spec.weight_decay, total_steps=total_steps
@@ -32,6 +34,16 @@ def build_optimizer(
         raise SettingsError(
             WHERE, [f"{spec.optimizer} refuses its settings: {error}. Check extra_arguments, weight_decay and learning_rate."]
         ) from error
+
+
+def _require_one_device(spec: OptimizerSpec, groups: Sequence[Mapping[str, Any]]) -> None:
+    devices = {group["name"]: str(group["params"][0].device) for group in groups}
+    if spec.kind.one_device and len(set(devices.values())) > 1:
+        told = ", ".join(f"{part} on {device}" for part, device in devices.items())
+        raise SettingsError(WHERE, [
+            f"{spec.optimizer} can only train what lies on one device, but the LoRA is {told}. Choose another optimizer such as AdamW, set "
+            "text_encoder_lr to 0, or have ComfyUI put the CLIP on the same device (`device` on its loader; no --lowvram)."
+        ])
 
 
 class _Switching(Protocol):

@@ -12,14 +12,15 @@ from typing import Any
 OTHERS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(
         (
-            "adabelief", "adagc", "adai", "adalite", "adam", "adamax", "adamc", "adamod", "adamp", "adams",
-            "adamwsn", "adan", "adanorm", "adapnm", "adashift", "adasmooth", "adatam", "ademamix", "adopt", "aida",
+            "adabelief", "adalite", "adam", "adamax", "adamc", "adamod", "adamp", "adamwsn", "adan", "adanorm", "adapnm",
+            "adashift", "adasmooth", "adatam", "ademamix", "adopt", "aida",
             "ano", "bcos", "diffgrad", "dualadam", "exadam", "fadam", "flashadamw", "grams", "grokfastadamw", "lamb",
             "laprop", "nadam", "novograd", "qhadam", "racs", "radam", "ranger", "rose", "scion", "scionlight", "signsgd",
             "simplifiedademamix", "stableadamw", "stablespam", "swats", "tam", "tiger",
         ),
         {},
     ),
+    **dict.fromkeys(("adagc", "adai", "adams"), {"one_device": True}),
     **dict.fromkeys(("accsgd", "aggmo", "lars", "pid", "pnm", "qhm", "sgd", "sgdp", "sgdw"), {"usual_rate": 1e-2}),
     **dict.fromkeys(("focus", "fromage", "msvag", "rmsprop", "sgdsai", "yogi"), {"usual_rate": 1e-3}),
     **dict.fromkeys(("avagrad", "padam", "sm3", "vsgd"), {"usual_rate": 1e-2}),

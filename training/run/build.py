@@ -96,7 +96,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     plan = make_plan(run, training_items)
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network.assistant = _assistant(order)
-    network.to(order.denoiser.device)
+    network.place(order.parts)
     text_of = _text_source(order, network, _prompts(order, items, references), control, emit)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)

@@ -75,7 +75,7 @@ class TinyDenoiser:
         return x0 + noise * sigma[:, None, None, None]
 
     def denoise(self, x_t, sigma, conditions):
-        text = torch.cat([condition.text.tensors["cond"] for condition in conditions])
+        text = torch.cat([condition.text.tensors["cond"] for condition in conditions]).to(x_t.device)
         scaled = x_t / (1 + sigma[:, None, None, None] ** 2).sqrt()
         return self.spoil(x_t - sigma[:, None, None, None] * self.model(scaled, sigma, text))
 
@@ -117,7 +117,10 @@ class TinyTextEncoder(nn.Module):
         return len(text.split())
 
 
+@dataclass(frozen=True)
 class PlainWeights:
+    device: torch.device = torch.device("cpu")
+
     def weight(self, module, dtype):
         return module.weight.to(dtype)
 
@@ -135,9 +138,10 @@ class PlainSampler:
 
     def sample(self, spec, prompt, seed, references=()):
         self.asked.append((prompt, seed))
+        device = next(self.model.parameters()).device
         noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
-        made = self.model(noise, torch.ones(1), torch.zeros(1, 3))
-        return made[:, :3].movedim(1, -1).sigmoid().detach()
+        made = self.model(*(given.to(device) for given in (noise, torch.ones(1), torch.zeros(1, 3))))
+        return made[:, :3].movedim(1, -1).sigmoid().detach().cpu()
 
 
 @contextmanager
@@ -240,4 +244,4 @@ class Bench:
 
 def _part(name: str, module: nn.Module) -> Trainable:
     keys = {path: f"{name}.{path}" for path, child in module.named_modules() if isinstance(child, nn.Linear)}
-    return Trainable(name=name, module=module, file_keys=keys, weights=PlainWeights())
+    return Trainable(name=name, module=module, file_keys=keys, weights=PlainWeights(next(module.parameters()).device))
