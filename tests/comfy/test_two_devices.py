@@ -1,8 +1,6 @@
 """A CLIP that stays on the CPU while the model is on a card (--lowvram, `device: cpu` on its loader): both are trained all the same."""
 
-from contextlib import nullcontext
 
-import pytest
 import torch
 
 from pack.tests.comfy.parts import Loaded, condition, network_for, session_of
