@@ -18,9 +18,9 @@ from typing import Any, TypeGuard
 import torch
 from torch import nn
 
-#: Attributes of a layer that ComfyUI itself makes, moves and drops while it runs (dynamic VRAM, pinned memory): they are left
-#: to it, since putting an old one back would bring back memory that is gone.
-COMFYUI_S_OWN = {"_v_weight", "_v_bias", "_pin"}
+#: How the attributes of a layer begin that ComfyUI itself makes, moves and drops while it runs (dynamic VRAM, pinned memory): they are
+#: left to it, since putting an old one back would bring back memory that is gone, and it does not look twice for one that it made.
+_COMFYUI_S_OWN = ("_v_", "_pin", "_prefetch")
 
 
 @contextmanager
@@ -57,6 +57,11 @@ def attributes(changes: Sequence[tuple[object, str, object]]) -> Iterator[None]:
                 delattr(target, name)
 
 
+def is_comfyui_s(name: str) -> bool:
+    """Whether an attribute of a layer is ComfyUI's to make and to drop."""
+    return name.startswith(_COMFYUI_S_OWN) or name == "_v"
+
+
 def alias(tensor: torch.Tensor) -> torch.Tensor:
     """A normal tensor on the same storage: same values, strides and dtype, zero bytes copied."""
     plain = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
@@ -67,7 +72,7 @@ def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callab
     tables: list[tuple[dict[str, Any], bool]] = [(module._parameters, True), (module._buffers, False), (vars(module), False)]
     for table, wrap in tables:
         for name, tensor in list(table.items()):
-            if not _is_plain(tensor) or name in COMFYUI_S_OWN:
+            if not _is_plain(tensor) or is_comfyui_s(name):
                 continue
             if id(tensor) not in aliases:
                 made = alias(tensor)

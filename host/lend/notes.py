@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .borrow import COMFYUI_S_OWN, attributes
+from .borrow import attributes, is_comfyui_s
 
 _TORCH_S_OWN = frozenset(vars(nn.Module()))
 _NOTES = (torch.Tensor, list, dict, tuple)
@@ -60,7 +60,7 @@ class _Page:
         self.names = frozenset(table)
         self.places = [
             (name, value, copy(value) if isinstance(value, (list, dict)) else None) for name, value in table.items()
-            if name not in _TORCH_S_OWN and name not in COMFYUI_S_OWN and (value is None or isinstance(value, _NOTES))
+            if name not in _TORCH_S_OWN and not is_comfyui_s(name) and (value is None or isinstance(value, _NOTES))
         ]
 
 
@@ -69,7 +69,7 @@ def _clear(pages: list[_Page]) -> None:
     for page in pages:
         table = page.table
         if len(table) != len(page.names):
-            for name in [name for name in table if name not in page.names and name not in COMFYUI_S_OWN]:
+            for name in [name for name in table if name not in page.names and not is_comfyui_s(name)]:
                 if _holds_tensors(table[name]):
                     del table[name]
         for name, value, content in page.places:

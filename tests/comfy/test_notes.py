@@ -59,6 +59,22 @@ def test_what_recomputing_left_is_gone_before_the_next(model):
     assert model(x).abs().max() > 0
 
 
+def test_what_comfyui_keeps_on_a_layer_stays(comfy):
+    """Pinned memory (newer ComfyUI, on a card) is noted on the layers in a forward, and looked for there when the model is unloaded."""
+    from pack.host.lend.notes import forgotten
+
+    class Pinned(nn.Linear):
+        def forward(self, x):
+            for name in ("_pins", "_pin_state", "_prefetch", "_v_weight"):
+                vars(self).setdefault(name, {"weights": {"pin": torch.ones(1)}})
+            return super().forward(x)
+
+    model = Pinned(4, 4)
+    with forgotten(model):
+        model(torch.randn(2, 4))
+    assert {"_pins", "_pin_state", "_prefetch", "_v_weight"} <= vars(model).keys()
+
+
 class OfHiDream(Remembering):
     def clear_kv_cache(self):
         self.entries = []
