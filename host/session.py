@@ -80,6 +80,10 @@ class Session:
         """Keep `size` bytes free beside the weights from the next load on: ComfyUI loads as much of the model as then fits."""
         self._reserved = size
 
+    def make_room(self) -> None:
+        """Outside of `training`: whatever ComfyUI has on the device goes away, the run's models too; the next load takes what fits then."""
+        model_management.free_memory(1e30, self.device)
+
     def load(self) -> None:
         """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it."""
         with torch.inference_mode():

@@ -5,6 +5,7 @@
     ├── DatasetError      the pictures or captions cannot be used
     ├── ModelError        the loaded model cannot be trained, or does not fit its parts
     ├── NonFiniteError    a loss or gradient became inf or NaN; nothing was updated
+    ├── OutOfMemory       a step fits into no memory that there is, however it is made
     ├── MissingLibraryError  an optional library is not installed
     ├── StateError        a run cannot be resumed from what lies on disk
     └── FileError         a file could not be written or read back
@@ -58,6 +59,10 @@ class NonFiniteError(TrainingError):
     """A loss or gradient is inf or NaN. Raised before the update, so the adapter is still good."""
 
 
+class OutOfMemory(TrainingError):
+    """What a run needs does not fit, whatever is computed twice or moved to main memory."""
+
+
 class MissingLibraryError(TrainingError):
     """An optional library is absent; the message holds the one line that installs it."""
 
@@ -100,6 +105,18 @@ class Contained:
         if isinstance(error, Exception) and not isinstance(error, self._passing):
             self.error = error
         return self.error is not None
+
+
+_NO_MEMORY = ("out of memory", "_STATUS_ALLOC_FAILED", "can't allocate memory", "not enough memory", "Cannot allocate memory")
+"""As CUDA, HIP, MPS and XPU, their libraries, and torch on a CPU (Linux, Windows) say it in a RuntimeError."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether `error` says that there was no memory left, on the card or beside it: torch's own error, or one of those that drivers
+    and libraries send on as a RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def raise_problems(error: type[_Collected], where: str, problems: Iterable[str]) -> None:

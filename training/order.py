@@ -31,8 +31,9 @@ class Order:
     """`recipe` is what the user set; the rest is what the host lends. `parts` are what gets adapters: the diffusion model,
     then text encoders to train.
 
-    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `restored`
-    says, and mends, that somebody has taken the models away meanwhile: what was computed since is not to be trusted.
+    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `make_room`,
+    outside of both, has the host put away all that it holds on the device. `restored` says, and mends, that somebody has taken the models
+    away meanwhile: what was computed since is not to be trusted.
     `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
     `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
     `recipe.network.start_from` holds, module by module, `assistant` what that of `recipe.run.assistant` does. `model_facts` are
@@ -55,6 +56,7 @@ class Order:
     reserve: Callable[[int], None]
     model_identity: str
     restored: Callable[[], bool] = lambda: False
+    make_room: Callable[[], None] = lambda: None
     model_name: str = ""
     starts: Starts | None = None
     trial: Trial | None = None

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import comfy.model_management as model_management
 import torch
 from torch import Tensor
 
-from ...training.errors import ModelError
+from ...training.errors import ModelError, is_out_of_memory
 from ...training.protocols import Condition, PixelGeometry, TextCondition
 from .. import compat
 from ..model.images import ComfyImageEncoder
@@ -68,9 +67,11 @@ def _step(session: Session, what: str, run: Callable[[], Found]) -> Found:
     """Only what says something of the model is told as such: a Cancel and a full memory go on as they are."""
     try:
         return run()
-    except (*compat.INTERRUPTS, model_management.OOM_EXCEPTION):
+    except compat.INTERRUPTS:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         lines = str(error).strip().splitlines()
         raise _refused(session, f"{what} ({type(error).__name__}{': ' + lines[0] if lines else ''})") from error
 

@@ -11,10 +11,9 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ...training.errors import SettingsError, TrainingError
+from ...training.errors import SettingsError, TrainingError, is_out_of_memory
 from ...training.files.tensors import LARGEST, is_plausible
 
 _ALPHA = ".alpha"
@@ -51,9 +50,9 @@ def as_data(where: str, name: str) -> Iterator[None]:
     lack of memory, stay what they are."""
     try:
         yield
-    except (TrainingError, torch.OutOfMemoryError):
-        raise
     except Exception as error:
+        if isinstance(error, TrainingError) or is_out_of_memory(error):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise SettingsError(where, [f"{name} cannot be read as a LoRA: it is damaged, or something else ({reason}). {_WAY_ON}"]) from error
 

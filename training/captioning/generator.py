@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ModelError, SettingsError, raise_problems
+from ..errors import ModelError, SettingsError, is_out_of_memory, raise_problems
 from .captioner import WHERE, Ask, Captioner, files_identity
 from .generator_model import load, weights_size
 from .prompts import cut_prompt, model_inputs, prompt_for
@@ -84,6 +84,8 @@ def _ask(processor, model, spec: GenerationSpec, poll: Callable[[], None], pixel
     try:
         inputs = model_inputs(processor, model, Image.fromarray(pixels), prompt)
     except Exception as error:  # processors raise whatever their authors thought of
+        if is_out_of_memory(error):
+            raise
         raise ModelError(WHERE, [
             f"{_name(model)} cannot take the picture with the prompt '{prompt}' ({type(error).__name__}: {error}). Empty the "
             "prompt to use the model's usual one, or choose another captioner."

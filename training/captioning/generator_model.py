@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import MissingLibraryError, ModelError
+from ..errors import MissingLibraryError, ModelError, is_out_of_memory
 from .captioner import WHERE
 
 if TYPE_CHECKING:
@@ -39,10 +39,8 @@ def load(folder: Path, dtype: "torch.dtype") -> tuple:
         model, report = model_class.from_pretrained(folder, output_loading_info=True, **{name: dtype}, **only)
     except ImportError as error:
         raise _unusable(folder, f"needs another Python library: {error}") from error
-    except MemoryError:
-        raise
     except Exception as error:  # transformers raises whatever its parts do
-        if type(error).__name__ == "OutOfMemoryError":
+        if is_out_of_memory(error):
             raise
         raise _unusable(
             folder, f"cannot be loaded by transformers {transformers.__version__} ({type(error).__name__}: {error})"

@@ -1,8 +1,10 @@
 """What a run costs, before it starts and while it runs.
 
     choice    MemoryChoice: what is recomputed, and what waits in main memory
+    choose    the choice that a run takes, and the next cheaper one
     plan      what a run will need, before it starts
-    meter     what the run holds now, and held at most
+    meter     what the run holds now, and held at most, and what could still be had
     spilling  noticing that the card is full and what does not fit is moved elsewhere
     savings   which settings would take less, and how much less
+    lack      what an error that says 'out of memory' still holds, given back
 """

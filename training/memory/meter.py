@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import psutil
 import torch
@@ -13,11 +14,13 @@ from ..devices.backend import backend
 
 @dataclass(frozen=True, kw_only=True)
 class Counters:
-    """Bytes: held now, held at most (None where torch keeps no record of that), and the size of the memory."""
+    """Bytes: held now, held at most (None where torch keeps no record of that), the size of the memory, and what could be had now
+    without moving anything (None where nobody says)."""
 
     held: Callable[[], int]
     peak: Callable[[], int] | None
     total: Callable[[], int]
+    in_hand: Callable[[], int] | None
 
 
 class MemoryMeter:
@@ -25,7 +28,7 @@ class MemoryMeter:
     `missing` says in a sentence what this device does not tell, '' where it tells all."""
 
     def __init__(self, device: torch.device):
-        self._device = device
+        self.device = device
         self._counters = _counters_of(device)
         self._peak = 0
 
@@ -43,22 +46,26 @@ class MemoryMeter:
         """The size of the device's memory."""
         return None if self._counters is None else self._counters.total()
 
+    def in_hand(self) -> int:
+        """What could be had now without moving anything; 0 where nobody says."""
+        return 0 if self._counters is None or self._counters.in_hand is None else self._counters.in_hand()
+
     @property
     def missing(self) -> str:
         if self._counters is None:
-            return (f"torch does not say how much memory a run holds on '{self._device.type}': none is shown, and it is not noticed when "
+            return (f"torch does not say how much memory a run holds on '{self.device.type}': none is shown, and it is not noticed when "
                     "the card is full.")
-        if self._counters.peak is None and self._device.type != "cpu":
-            return (f"torch keeps no peak of memory on '{self._device.type}': the one that is shown is the most that was held at the end "
+        if self._counters.peak is None and self.device.type != "cpu":
+            return (f"torch keeps no peak of memory on '{self.device.type}': the one that is shown is the most that was held at the end "
                     "of a step.")
         return ""
 
 
 def _counters_of(device: torch.device) -> Counters | None:
     if device.type == "cpu":
-        return Counters(held=lambda: psutil.Process().memory_info().rss, peak=None, total=_main_memory)
+        return Counters(held=lambda: psutil.Process().memory_info().rss, peak=None, total=_main_memory, in_hand=_free_main_memory)
     if device.type == "mps":
-        return Counters(held=torch.mps.driver_allocated_memory, peak=None, total=_of_apple)
+        return Counters(held=torch.mps.driver_allocated_memory, peak=None, total=_of_apple, in_hand=None)
     torch_s = backend(device)
     if torch_s is None or not hasattr(torch_s, "memory_reserved"):
         return None
@@ -66,7 +73,17 @@ def _counters_of(device: torch.device) -> Counters | None:
     return Counters(
         held=lambda: torch_s.memory_reserved(device), peak=lambda: torch_s.max_memory_reserved(device),
         total=lambda: torch_s.get_device_properties(device).total_memory,
+        in_hand=(lambda: _in_hand(torch_s, device)) if hasattr(torch_s, "mem_get_info") else None,
     )
+
+
+def _in_hand(torch_s: ModuleType, device: torch.device) -> int:
+    """What torch has taken and nobody holds, and what the driver has left."""
+    return torch_s.memory_reserved(device) - torch_s.memory_allocated(device) + torch_s.mem_get_info(device)[0]
+
+
+def _free_main_memory() -> int:
+    return psutil.virtual_memory().available
 
 
 def _main_memory() -> int:

@@ -49,7 +49,7 @@ class SpillWatch:
             moved = self._reading.moved(held) if self._reading else 0
         found = self._found(held, moved, self._times_slower(seconds / items))
         self._said = found is not None
-        return f"{found} {self._what_helps(held)}" if found else None
+        return f"{found} {self.what_helps(held)}" if found else None
 
     def _times_slower(self, per_item: float) -> float:
         """The last steps against the first ones; 1 while there are not enough of both."""
@@ -76,7 +76,8 @@ class SpillWatch:
             )
         return None
 
-    def _what_helps(self, held: int) -> str:
+    def what_helps(self, held: int) -> str:
+        """A sentence, where `held` bytes are too many."""
         others = self._reading.others(held) if self._reading else 0
         theirs = f"Other programs hold {_gib(others)} GiB of the card: close them. " if others >= NOTICEABLE * self._total else ""
         most = sorted(self._saves().items(), key=lambda entry: -entry[1])[:_NAMED]

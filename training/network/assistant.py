@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..errors import SettingsError
+from ..errors import SettingsError, is_out_of_memory
 from ..ops import Op
 from ..parts import Place, Trainable
 from ..specs import Assistant
@@ -40,6 +40,8 @@ def build_assistant(assistant: Assistant, starts: Starts, parts: Sequence[Traina
         try:
             adapter = _adapter(op, start)
         except (KeyError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             wrong[place] = f"of another shape ({error})"
             continue
         adapter.strength = assistant.strength

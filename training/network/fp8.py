@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import is_out_of_memory
+
 DTYPES = (torch.float8_e4m3fn, torch.float8_e5m2)
 
 #: What both sides of the weight must be a multiple of.
@@ -45,6 +47,8 @@ def failure(device: torch.device) -> str | None:
         ones = torch.ones(MULTIPLE, MULTIPLE, device=device, dtype=torch.bfloat16)
         product(ones, *rounded(ones))
     except (RuntimeError, TypeError, AttributeError) as error:  # the card's, or an older torch's
+        if is_out_of_memory(error):
+            raise
         return str(error).strip().partition("\n")[0]
     return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..errors import SettingsError, raise_problems
+from ..errors import SettingsError, is_out_of_memory, raise_problems
 from ..ops import Norm
 from ..parts import Place
 from .kinds.adapter import Adapter, Change
@@ -79,6 +79,8 @@ def apply_start(items: Iterable[tuple[Place, Change]], starts: Starts) -> None:
         try:
             adapter.load_file_tensors(tensors)
         except (LookupError, RuntimeError, ValueError, ArithmeticError) as error:
+            if is_out_of_memory(error):
+                raise
             problems.append(f"'{place[1]}' of the file has another shape ({error}). Use the options that it was trained with.")
     raise_problems(SettingsError, WHERE, _shortened(problems))
 

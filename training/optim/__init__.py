@@ -13,5 +13,6 @@
     optimizers  spec + groups -> torch.optim.Optimizer; training and averaged weights
     numerics    norms, clipping, finite checks
     ema         a running average of the weights
+    undo        the step before an update, for one that is cut short
     state       an optimizer's state as plain tensors and JSON, and back, bit by bit
 """

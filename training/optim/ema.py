@@ -40,7 +40,8 @@ class EMA:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The parameters hold the average while this is open; afterwards they are what they were, bit by bit."""
-        kept = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        # In main memory: a card that is full must not keep a run from being saved.
+        kept = {name: parameter.detach().to("cpu", copy=True) for name, parameter in self._parameters.items()}
         self._fill(self._average)
         try:
             yield

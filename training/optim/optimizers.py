@@ -69,7 +69,8 @@ class OptimizerMode:
 
     def eval(self) -> None:
         if self._switching is not None and self._kept is None:
-            self._kept = [parameter.detach().clone() for parameter in self._parameters()]
+            # In main memory: a card that is full must not keep a run from being saved.
+            self._kept = [parameter.detach().to("cpu", copy=True) for parameter in self._parameters()]
             with torch.no_grad():
                 self._switching.eval()
 

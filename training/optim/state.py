@@ -78,6 +78,16 @@ def import_state(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
             setattr(optimizer, key, value)
 
 
+def put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """An exported state into the very optimizer that it was exported from, which has gone on since: what came later is gone."""
+    optimizer.state.clear()
+    settings = _settings_of(optimizer)
+    for group, saved in zip(optimizer.param_groups, facts["groups"], strict=True):
+        for key in group.keys() - saved.keys() - settings:
+            del group[key]
+    import_state(optimizer, tensors, facts)
+
+
 class _Writer:
     """Encodes values; tensors go into `tensors`, each once however often it is referred to."""
 

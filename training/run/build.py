@@ -108,7 +108,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     meter, card = MemoryMeter(order.denoiser.device), Card(order.denoiser.device)
     if meter.missing:
         emit(Message(level="info", topic="memory", text=meter.missing))
-    updater = _updater(order, network, _course(order, total_steps, state, emit))
+    updater = _updater(order, network, _course(order, total_steps, state, emit), meter.in_hand)
     network.rest_all_but(_trained_names(updater))
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
@@ -187,7 +187,7 @@ def _course(order: Order, total_steps: int, state: Path | None, emit: Emitter) -
     return course
 
 
-def _updater(order: Order, network: Network, course: Course) -> Updater:
+def _updater(order: Order, network: Network, course: Course, in_hand: Callable[[], int]) -> Updater:
     spec, total_steps = order.recipe.optimizer, course.total_steps
     groups = [
         ParameterGroup(part.name, named, lr_scale)
@@ -197,7 +197,7 @@ def _updater(order: Order, network: Network, course: Course) -> Updater:
         network=network, optimizer=build_optimizer(spec, groups, total_steps, module_names(order.parts, network)),
         course=course, text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
-        scale_gradients=order.scale_gradients, device=order.denoiser.device,
+        scale_gradients=order.scale_gradients, device=order.denoiser.device, in_hand=in_hand,
     )
 
 

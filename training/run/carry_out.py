@@ -14,20 +14,19 @@ from ..data.pictures import changed, held
 from ..errors import DiskError, NonFiniteError
 from ..events import Emitter, Message, RunEnded, RunStarted
 from ..files.atomic import remove_left_overs
-from ..network.attach import attached
+from ..memory.lack import twice
 from ..order import Order
 from ..wording import count, some
 from .build import Built, build
 from .checkpoints import Checkpoints
 from .control import Control
 from .gradient_check import require_true_gradient
-from .loop import train
+from .out_of_memory import as_told, train_in_memory
 from .place import require_place
 from .resume.begun import as_begun
 from .resume.saved import as_data, require_intact
 from .space import FP32_BYTES, space_needed
 from .state import load_state, saved_identity, ways_on
-from .trainer import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +63,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         emit(_started(order, built))
         if order.trial is not None and state is None:
             require_true_gradient(order.trial, built.network, built.trainer, emit)
-        with order.training(), attached(built.network, list(order.parts), checkpointing=built.memory.checkpointing):
-            reason = _train(built.trainer)
+        reason = _train(order, built)
         path = _end(built, first_step)
         reason = _unless_refused(reason, built.checkpoints)
         return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
@@ -79,9 +77,12 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         reason, error = "failed", f"{type(told).__name__}: {told}"
         raise told from caught
     except BaseException as caught:
-        reason, error = "failed", f"{type(caught).__name__}: {caught}"
+        told = as_told(caught, built)
+        reason, error = "failed", f"{type(told).__name__}: {told}"
         path = _save_what_was_learned(built, first_step)
-        raise
+        if told is caught:
+            raise
+        raise told from caught
     finally:
         if built is not None:
             _say_what_is_missing(built, reason, emit)
@@ -131,15 +132,20 @@ def _started(order: Order, built: Built) -> RunStarted:
 def _end(built: Built, first_step: int) -> Path | None:
     """The run's LoRA. Without a step, what lies on disk is left alone when it is of this step."""
     there = built.checkpoints.end_of(first_step) if built.trainer.step == first_step else None
-    return there or built.checkpoints.save_end(built.trainer)
+    return there or _saved(built)
+
+
+def _saved(built: Built) -> Path | None:
+    return twice(lambda: built.checkpoints.save_end(built.trainer), built.trainer.memory.device)
 
 
 def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:
     """The LoRA so far, unless no step was done; then what lies on disk is as good."""
     if built is None or built.trainer.step == first_step:
         return None
+    built.trainer.updater.undo()
     try:
-        path = built.checkpoints.save_end(built.trainer)
+        path = _saved(built)
         if path is None:  # a cancel or an error gives nothing on
             built.checkpoints.save_elsewhere(built.trainer)
         return path
@@ -155,10 +161,10 @@ def _save_before_it(built: Built | None, first_step: int) -> Path | None:
     return _save_what_was_learned(built, first_step)
 
 
-def _train(trainer: Trainer) -> str:
+def _train(order: Order, built: Built) -> str:
     """A disk that refuses what is to be kept ends the training as a wish to stop would."""
     try:
-        return train(trainer)
+        return train_in_memory(order, built)
     except DiskError as refusal:
         return _stopped(refusal)
 

@@ -111,7 +111,12 @@ class Checkpoints(Companion):
         trainer.emit(Saved(step=trainer.step, path=path, kind="best"))
 
     def save_state(self, trainer: Trainer) -> None:
-        """In the place of the state before, which is kept beside it when this one may be no good."""
+        """In the place of the state before, which is kept beside it when this one may be no good, and stays when an update is half made."""
+        if trainer.updater.is_half_made:
+            trainer.emit(Message(level="warning", topic="saved", step=trainer.step, text=(
+                f"the update of step {trainer.step + 1} was cut short. The LoRA has a part of it, and no state is saved of that: "
+                f"{self._last_whole()}.")))
+            return
         trainer.require_sound()
         with self._noting(f"the state of step {trainer.step} ({self._last_whole()})"):
             if trainer.divergence.is_doubtful:

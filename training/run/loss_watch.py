@@ -22,8 +22,7 @@ class LossWatch(Companion):
         if self._said or not self._losses.has_diverged:
             return
         self._said = True
-        with trainer.aside("the state from before the loss rose"):
-            keep_as_last_good(self._state)
+        trainer.aside("the state from before the loss rose", lambda: keep_as_last_good(self._state))
         trainer.emit(Message(level="warning", topic="divergence", step=trainer.step, text=(
             f"the run falls apart: since step {trainer.step - STEPS + 1} the loss is more than {FACTOR:g} times what it was in the first "
             f"{STEPS} steps, each noise level against itself; now it is {self._losses.factor:.3g} times that. Stop the run, and lower the "

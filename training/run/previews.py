@@ -49,19 +49,22 @@ class Previews(Companion):
     def sample(self, trainer: Trainer, spec: PreviewSpec) -> None:
         """One picture a prompt, picture i with seed + i, the same at every step. A failure is a warning; what a cancel cut short is
         made when the run goes on."""
-        sampling = spec.sampling
+        sampling, network, name = spec.sampling, trainer.updater.network, f"the preview of step {trainer.step}"
         seeds = tuple(sampling.seed + i for i in range(len(sampling.prompts)))
-        pictures = []
-        network, name = trainer.updater.network, f"the preview of step {trainer.step}"
-        with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned(), trainer.aside(name):
-            for i, (prompt, seed) in enumerate(zip(sampling.prompts, seeds, strict=True)):
-                trainer.control.check()
-                trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
-                pictures.append(self._sampler.sample(sampling, prompt, seed, self._references(sampling, i)))
+        with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned():
+            pictures = trainer.aside(name, lambda: self._pictures(trainer, sampling, seeds))
         self._done_at = trainer.step
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
-        if len(pictures) == len(seeds):
+        if pictures is not None:
             trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))
+
+    def _pictures(self, trainer: Trainer, sampling: SamplingSpec, seeds: Sequence[int]) -> list[torch.Tensor]:
+        pictures = []
+        for i, (prompt, seed) in enumerate(zip(sampling.prompts, seeds, strict=True)):
+            trainer.control.check()
+            trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
+            pictures.append(self._sampler.sample(sampling, prompt, seed, self._references(sampling, i)))
+        return pictures
 
     def _references(self, sampling: SamplingSpec, number: int) -> list[torch.Tensor]:
         if sampling.references or not self._samples:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ..data.batches import BatchPlan
 from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
+from ..memory.lack import twice
 from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
 from ..objective.divergence import Divergence
@@ -16,6 +17,8 @@ from ..optim.numerics import first_of
 from .control import Control
 from .stepper import Stepper
 from .updater import Updater
+
+Made = TypeVar("Made")
 
 
 class Companion:
@@ -50,13 +53,14 @@ class Trainer:
     divergence: Divergence = field(default_factory=Divergence)
     restored: Callable[[], bool] = lambda: False
 
-    @contextmanager
-    def aside(self, name: str) -> Iterator[None]:
-        """For what must not end the run: whatever fails in here, but a Cancel, is a warning about `name`."""
+    def aside(self, name: str, work: Callable[[], Made]) -> Made | None:
+        """What `work` makes, which must not end the run: whatever fails in it, but a Cancel, is a warning about `name`. Out of memory, it
+        is tried once more when what nobody needs is given back."""
         with Contained(*self.control.interrupts) as trouble:
-            yield
+            return twice(work, self.memory.device)
         if trouble.error is not None:
             self.emit(side_matter_failed(name, trouble.error, self.step))
+        return None
 
     def was_taken_away(self) -> bool:
         """Whether the models were unloaded under the run. They are back then, and what was computed meanwhile is forgotten."""

@@ -18,9 +18,12 @@ from ..optim.ema import EMA
 from ..optim.numerics import clip_gradients, not_finite, require_finite_gradients, total_norm
 from ..optim.optimizers import learning_rates, optimizer_mode
 from ..optim.state import export_state
+from ..optim.undo import BeforeUpdate, held_bytes
 from ..parts import DIFFUSION_MODEL
 
 MAX_OVERFLOWS = 20
+ROOM_FOR_UPDATE = 2
+"""What an update may take for a moment, times the weights and what the optimizer keeps of them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Updater:
 
     With fp16 compute the loss is scaled, so that small gradients do not vanish (Micikevicius et al. 2018, section 3.2); an
     update that overflows is tried again at a lower scale, never skipped.
+
+    The first update, in which the optimizer makes its state, and every one for which there is hardly any memory `in_hand` (bytes)
+    can be undone; it is then kept what was before.
     """
 
     def __init__(
@@ -51,16 +57,23 @@ class Updater:
         ema: EMA | None,
         scale_gradients: bool,
         device: torch.device,
+        in_hand: Callable[[], int] = lambda: 2**63,
     ):
         self.network = network
         self.optimizer = optimizer
         self.ema = ema
+        self._device = device
         self.scaler = torch.amp.GradScaler(device.type, init_scale=2.0**14, enabled=scale_gradients)
         self._mode = optimizer_mode(optimizer)
         self.course = course
         self._text_encoders_stop_at = text_encoders_stop_at
         self._max_grad_norm = max_grad_norm
         self._overflows = 0
+        self._in_hand = in_hand
+        self._held: int | None = None
+        self._before: BeforeUpdate | None = None
+        #: Whether an update was cut short and what was before it is not known: nothing of it may be saved.
+        self.is_half_made = False
         self._weights_norm: Tensor | None = None
         self._rates: Mapping[str, float] = {}
         self.norms: Norms | None = None
@@ -104,15 +117,31 @@ class Updater:
             return False
         self._overflows = 0
         self._rates = learning_rates(self.optimizer)
+        self._before = BeforeUpdate(self.optimizer, self.ema) if self._may_fail() else None
+        self.is_half_made = True
         with self.doubt():
             self.optimizer.step()
         self.doubt = nullcontext
-        self.scaler.update()
         self.norms = self.network.bound_norms()
         self._weights_norm = self._norm_of_weights()
         if self.ema is not None:
             self.ema.update()
+        self.scaler.update()
+        self.is_half_made, self._before = False, None
+        if self._held is None:
+            self._held = held_bytes(self.optimizer)
         return True
+
+    def undo(self) -> None:
+        """Forget the step that was cut short, wherever it was: everything is as it was after the update before, where that is known."""
+        self.zero_grad()
+        self.scaler = _same_scale(self.scaler, self._device)
+        if self._before is not None:
+            self._before.restore()
+            self.is_half_made, self._before, self._weights_norm = False, None, None
+
+    def _may_fail(self) -> bool:
+        return self._held is None or self._in_hand() < ROOM_FOR_UPDATE * self._held
 
     def unsound(self) -> list[str]:
         """The names of what is not finite, of all that a state holds: weights, averages, what the optimizer keeps."""
@@ -131,8 +160,8 @@ class Updater:
     def as_saved(self) -> Iterator[None]:
         """What the saved file will be and meet: the adapters hold the weights that are meant to be used, averaged where the
         optimizer or EMA averages, and no assistant lies under them."""
-        self._mode.eval()
         try:
+            self._mode.eval()
             with self.network.unassisted(), nullcontext() if self.ema is None else self.ema.applied():
                 yield
         finally:
@@ -152,6 +181,13 @@ class Updater:
             )
         self.scaler.update()
         self.zero_grad()
+
+
+def _same_scale(scaler: torch.amp.GradScaler, device: torch.device) -> torch.amp.GradScaler:
+    """One that knows the scale, and nothing of an update that has begun."""
+    fresh = torch.amp.GradScaler(device.type, enabled=scaler.is_enabled())
+    fresh.load_state_dict(scaler.state_dict())
+    return fresh
 
 
 def _freeze(group: dict) -> None:

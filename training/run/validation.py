@@ -59,10 +59,10 @@ class Validation(Companion):
             return
         if trainer.step == 0 or trainer.step % self._every and trainer.step != trainer.total_steps:
             return
-        validated = None
-        with trainer.updater.as_saved(), trainer.aside(f"the validation of step {trainer.step}"):
-            validated, history = self._validated(trainer)
-        if validated is not None:
+        with trainer.updater.as_saved():
+            found = trainer.aside(f"the validation of step {trainer.step}", lambda: self._validated(trainer))
+        if found is not None:
+            validated, history = found
             trainer.emit(validated)
             if validated.is_best:
                 self._on_best(trainer)

@@ -197,6 +197,7 @@ class Bench:
     clip: str = "tiny clip"
     may_fall_apart: bool = False
     memory: MemoryChoice | None = None
+    scale_gradients: bool = False
 
     def __post_init__(self):
         self.model, self.text_encoder = TinyModel(), TinyTextEncoder()
@@ -227,7 +228,7 @@ class Bench:
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
             training=nothing, returned=nothing, reserve=lambda size: None, model_identity="tiny model",
             extra_settings={"precision": self.precision}, made_with=self.made_with,
-            memory=self.memory,
+            memory=self.memory, scale_gradients=self.scale_gradients,
         )
 
     def losses_with_and_without(self, built: Built) -> tuple[float, float]:

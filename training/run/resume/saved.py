@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ...errors import StateError, TrainingError
+from ...errors import StateError, TrainingError, is_out_of_memory
 from ...files.tensors import LARGEST, is_intact, is_plausible
 
 READABLE = (1, 2)
@@ -41,11 +41,13 @@ def as_data(path: Path) -> Iterator[None]:
     memory, stay what they are."""
     try:
         yield
-    except (TrainingError, torch.OutOfMemoryError):
+    except TrainingError:
         raise
     except OSError as error:
         raise StateError(f"the state of the run '{run_of(path)}' cannot be read ({error.strerror or error}). {_WAY_ON}") from error
     except (SafetensorError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise StateError(
             f"the state of the run '{run_of(path)}' cannot be read: it is damaged, or was not written by LoRA Canvas ({reason}). {_WAY_ON}"

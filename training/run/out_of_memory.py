@@ -1,0 +1,83 @@
+"""Training with the memory that there is: a step that ran out of it is undone, and made again in a way that takes less.
+
+Draws are a function of the step, and no MemoryChoice changes what is learned, so the run ends as it would have ended.
+"""
+
+from __future__ import annotations
+
+from ..errors import OutOfMemory, is_out_of_memory
+from ..events import Message
+from ..memory.choice import MemoryChoice
+from ..memory.choose import cheaper
+from ..memory.lack import empty_caches, let_go
+from ..network.attach import attached
+from ..order import Order
+from .build import Built
+from .loop import train
+from .trainer import Trainer
+
+def train_in_memory(order: Order, built: Built) -> str:
+    """`train`, begun with the run's MemoryChoice. Raises OutOfMemory when nothing cheaper is left: the step is undone then."""
+    choice = built.memory
+    while True:
+        ended, lack = _tried(order, built, choice)
+        if lack is None:
+            return ended
+        _undo(order, built.trainer, lack)
+        choice = _cheaper(built.trainer, choice, lack)
+
+
+def as_told(error: BaseException, built: Built | None) -> BaseException:
+    """`error`; where it is a raw one that says that memory ran out, nothing of what it held is left, and it is told as OutOfMemory."""
+    if not is_out_of_memory(error):
+        return error
+    let_go(error)
+    if built is not None and built.trainer.step:
+        return OutOfMemory(f"Memory ran out after step {built.trainer.step} ({_lack(error)}). {_help(built.trainer)}")
+    return OutOfMemory(f"Memory ran out before the first step ({_lack(error)}). Close other programs that use it, or lower resolution on "
+                       "Bucket Config.")
+
+
+def _tried(order: Order, built: Built, choice: MemoryChoice) -> tuple[str, str | None]:
+    """How the training ended; and what the error said when memory ran out, all that is left of it."""
+    trainer = built.trainer
+    try:
+        with order.training(), attached(built.network, list(order.parts), checkpointing=choice.checkpointing):
+            return train(trainer), None
+    except Exception as error:
+        if isinstance(error, trainer.control.interrupts) or not is_out_of_memory(error):
+            raise
+        let_go(error)
+        return "", _lack(error)
+
+
+def _undo(order: Order, trainer: Trainer, lack: str) -> None:
+    """Nothing of the step that was cut short is left, on the device or in the run. Raises OutOfMemory where that cannot be had."""
+    trainer.updater.undo()
+    order.make_room()
+    empty_caches(trainer.memory.device)
+    if trainer.updater.is_half_made:
+        raise OutOfMemory(f"{_ran_out(trainer, lack)} It struck in the middle of an update, which cannot be undone. {_help(trainer)}")
+
+
+def _cheaper(trainer: Trainer, choice: MemoryChoice, lack: str) -> MemoryChoice:
+    found = cheaper(choice)
+    if found is None:
+        raise OutOfMemory(f"{_ran_out(trainer, lack)} Nothing that takes less memory is left to try. {_help(trainer)}")
+    trainer.emit(Message(level="warning", topic="memory", step=trainer.step, text=(
+        f"{_ran_out(trainer, lack)} The step is undone and made again: from here on {found}. The run goes on."
+    )))
+    return found
+
+
+def _ran_out(trainer: Trainer, lack: str) -> str:
+    return f"Memory ran out at step {trainer.step + 1} ({lack})."
+
+
+def _help(trainer: Trainer) -> str:
+    return trainer.spill_watch.what_helps(trainer.memory.now() or 0)
+
+
+def _lack(error: BaseException) -> str:
+    """What it says of the lack, in its first sentence."""
+    return str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
