@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .choice import ALL, NONE, MemoryChoice
+from ..wording import count
+from .choice import ALL, CHEAP, DEVICE, NONE, PAGED, MemoryChoice
+
+_RECOMPUTED = {
+    ALL: "every block is computed twice", CHEAP: "norms and activation functions are computed twice", NONE: "no block is computed twice",
+}
 
 
 def cheaper(choice: MemoryChoice) -> MemoryChoice | None:
@@ -12,3 +17,14 @@ def cheaper(choice: MemoryChoice) -> MemoryChoice | None:
     if choice.recompute == NONE:
         return replace(choice, recompute=ALL)
     return None
+
+
+def in_words(choice: MemoryChoice) -> str:
+    """'every block is computed twice, and what is kept of them lies in main memory'."""
+    named = choice.recompute
+    said = [_RECOMPUTED[named] if isinstance(named, str) else f"{count(len(named), 'block')} computed twice"]
+    if choice.activations != DEVICE:
+        said.append("what is kept for backward waits in main memory")
+    if choice.state != DEVICE:
+        said.append("the optimizer's state is paged" if choice.state == PAGED else "the optimizer's state waits in main memory")
+    return ", ".join(said)

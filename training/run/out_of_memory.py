@@ -8,13 +8,14 @@ from __future__ import annotations
 from ..errors import OutOfMemory, is_out_of_memory
 from ..events import Message
 from ..memory.choice import MemoryChoice
-from ..memory.choose import cheaper
+from ..memory.choose import cheaper, in_words
 from ..memory.lack import empty_caches, let_go
 from ..network.attach import attached
 from ..order import Order
 from .build import Built
 from .loop import train
 from .trainer import Trainer
+
 
 def train_in_memory(order: Order, built: Built) -> str:
     """`train`, begun with the run's MemoryChoice. Raises OutOfMemory when nothing cheaper is left: the step is undone then."""
@@ -24,7 +25,7 @@ def train_in_memory(order: Order, built: Built) -> str:
         if lack is None:
             return ended
         _undo(order, built.trainer, lack)
-        choice = _cheaper(built.trainer, choice, lack)
+        choice = _cheaper(order, built.trainer, choice, lack)
 
 
 def as_told(error: BaseException, built: Built | None) -> BaseException:
@@ -60,12 +61,14 @@ def _undo(order: Order, trainer: Trainer, lack: str) -> None:
         raise OutOfMemory(f"{_ran_out(trainer, lack)} It struck in the middle of an update, which cannot be undone. {_help(trainer)}")
 
 
-def _cheaper(trainer: Trainer, choice: MemoryChoice, lack: str) -> MemoryChoice:
+def _cheaper(order: Order, trainer: Trainer, choice: MemoryChoice, lack: str) -> MemoryChoice:
     found = cheaper(choice)
     if found is None:
         raise OutOfMemory(f"{_ran_out(trainer, lack)} Nothing that takes less memory is left to try. {_help(trainer)}")
+    against = " though gradient_checkpointing is off on Train LoRA" if order.memory is None else ""
     trainer.emit(Message(level="warning", topic="memory", step=trainer.step, text=(
-        f"{_ran_out(trainer, lack)} The step is undone and made again: from here on {found}. The run goes on."
+        f"{_ran_out(trainer, lack)} The step is undone and made again with less: from here on {in_words(found)}{against}. The result is the "
+        "same, and steps take longer. The run goes on."
     )))
     return found
 

@@ -22,14 +22,14 @@ def warnings(ground: Bench) -> list[str]:
     return [event.text for event in ground.recorder.of(Message) if event.topic == "side matter"]
 
 
-def fail_at(ground: Bench, *calls: int, error: Exception = RuntimeError("no sampler of that name")) -> None:
+def fail_at(ground: Bench, *calls: int, words: str = "no sampler of that name") -> None:
     """The sampler fails in its n-th calls, counted from 1."""
     sample, count = ground.sampler.sample, []
 
     def sometimes(*given):
         count.append(1)
         if len(count) in calls:
-            raise error
+            raise RuntimeError(words)
         return sample(*given)
 
     ground.sampler.sample = sometimes
@@ -51,7 +51,7 @@ def test_a_failing_preview_is_a_warning_and_the_next_one_is_made(tmp_path):
 
 def test_a_preview_that_runs_out_of_memory_is_tried_once_more(tmp_path):
     ground = bench(tmp_path, preview=PREVIEW)
-    fail_at(ground, 2, 5, 6, error=RuntimeError("CUDA out of memory"))  # step 0 in its second picture; step 2 in its first, both times
+    fail_at(ground, 2, 5, 6, words="CUDA out of memory")  # step 0 in its second picture; step 2 in its first, both times
     assert ground.run().reason == "finished"
     assert [event.step for event in ground.recorder.of(PreviewReady)] == [0, 4, 6]
     assert warnings(ground) == [
