@@ -67,8 +67,8 @@ def _cheaper(order: Order, trainer: Trainer, choice: MemoryChoice, lack: str) ->
         raise OutOfMemory(f"{_ran_out(trainer, lack)} Nothing that takes less memory is left to try. {_help(trainer)}")
     against = " though gradient_checkpointing is off on Train LoRA" if order.memory is None else ""
     trainer.emit(Message(level="warning", topic="memory", step=trainer.step, text=(
-        f"{_ran_out(trainer, lack)} The step is undone and made again with less: from here on {in_words(found)}{against}. The result is the "
-        "same, and steps take longer. The run goes on."
+        f"{_ran_out(trainer, lack)} The step is undone and made again with less: from here on {in_words(found)}{against}. The run "
+        "goes on; its result is the same, and its steps take longer."
     )))
     return found
 
