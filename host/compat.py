@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +18,7 @@ from comfy.cli_args import args
 from server import PromptServer
 from torch import nn
 
+from ..training.memory.streamed import Streams
 from ..training.network import fp8
 
 #: (object, attribute, value): what `host/lend/borrow.attributes` sets for a while.
@@ -70,6 +73,38 @@ def fp8_numbers(weight: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
     if numbers is None or numbers.dtype not in fp8.DTYPES or scale is None or scale.numel() != 1:
         return None
     return numbers, scale.reshape(()).float()
+
+
+class _Streams:
+    """A device's streams, for `training/memory/streamed.py`: one that copies, and whichever computes."""
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._torch = getattr(torch, device.type)
+        self.copying = self._torch.Stream(device=device)
+
+    def computing(self) -> Any:
+        return self._torch.current_stream(self._device)
+
+    def on_copying(self) -> Any:
+        return self._torch.stream(self.copying)
+
+
+@cache
+def streams(device: torch.device) -> Streams | None:
+    """None where ComfyUI copies weights on no streams of their own: a device that has none, one on which that is known to fail, or
+    --disable-async-offload."""
+    if getattr(model_management, "NUM_STREAMS", 0) == 0 or not hasattr(getattr(torch, device.type, None), "Stream"):
+        return None
+    return _Streams(device)
+
+
+def on_device(device: torch.device) -> AbstractContextManager:
+    """While open, `device` is the current one, as ComfyUI asks what is current for the streams and kernels of a model that computes on
+    a second card. Newer ComfyUI does it where it samples."""
+    if device.index is None or not hasattr(getattr(torch, device.type, None), "device"):
+        return nullcontext()
+    return getattr(torch, device.type).device(device)
 
 
 def multiplies_fp8(device: torch.device) -> bool:

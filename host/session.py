@@ -17,6 +17,7 @@ from ..training.specs import DTYPES
 from . import compat
 from .lend import attention, kernels, notes, smoothing
 from .lend.borrow import attributes, borrowed
+from .lend.main_memory import MainMemory
 from .lend.paged import settled
 from .lend.weights import exact_changes
 from .model.denoiser import ComfyDenoiser
@@ -34,23 +35,26 @@ class Session:
         self.device: torch.device = patcher.load_device
         self.dtype = compute_dtype(patcher, precision)
         self._reserved = 0
+        self._for_copies = 0
         self.denoiser = ComfyDenoiser(patcher, self.family, self.dtype)
         self.clip = clip
         self._exact = exact
         self._quantized_backward = quantized_backward
+        self._main_memory = MainMemory(list(zip(self._models(), self._devices(), strict=True)))
         self._stack: ExitStack | None = None
         self._lent: list[tuple] = []
         self._doors: list[tuple[nn.Module, _Door]] = []
 
     def parts(self) -> list[Trainable]:
         """The diffusion model, then each text encoder of `clip`."""
-        return trainable_parts(self.patcher, self.clip, self.family, self.dtype, quantized_backward=self._quantized_backward)
+        return trainable_parts(self.patcher, self.clip, self.family, self.dtype, quantized_backward=self._quantized_backward,
+                               at_hand=self._main_memory.at_hand)
 
     @contextmanager
     def training(self) -> Iterator[None]:
         """The models loaded and lent to autograd. Whatever ends it, everything is put back as it was."""
         self._doors = [(part.module, _Door(part.module)) for part in self.parts()]
-        with attributes([(module, "forward", door) for module, door in self._doors]):
+        with compat.on_device(self.device), attributes([(module, "forward", door) for module, door in self._doors]):
             self._lend()
             try:
                 yield
@@ -85,9 +89,13 @@ class Session:
         model_management.free_memory(1e30, self.device)
 
     def load(self) -> None:
-        """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it."""
-        with torch.inference_mode():
-            model_management.load_models_gpu(self._patchers(), memory_required=self._reserved)
+        """Load through ComfyUI's memory manager; patches of the graph (LoRAs, model sampling) are applied by it. Where not all fits, the
+        copies of what stays in main memory need room too."""
+        with torch.inference_mode(), compat.on_device(self.device):
+            model_management.load_models_gpu(self._patchers(), memory_required=self._reserved + self._for_copies)
+            if not self._for_copies and self._main_memory.holds_some():
+                self._for_copies = self._main_memory.bytes_needed()
+                model_management.load_models_gpu(self._patchers(), memory_required=self._reserved + self._for_copies)
 
     def _lend(self) -> None:
         self.load()
@@ -98,6 +106,7 @@ class Session:
             stack.enter_context(settled(self.patcher.model, self.device))
             if self.clip is not None:
                 stack.enter_context(settled(self.clip.cond_stage_model, self.clip.patcher.load_device))
+            stack.enter_context(self._main_memory.open())
             stack.enter_context(attributes(self._changes()))
             stack.enter_context(attention.pinned())
             stack.enter_context(kernels.differentiable())
@@ -118,6 +127,9 @@ class Session:
 
     def _models(self) -> list[nn.Module]:
         return [self.patcher.model, *([self.clip.cond_stage_model] if self.clip is not None else [])]
+
+    def _devices(self) -> list[torch.device]:
+        return [patcher.load_device for patcher in self._patchers()]
 
     def _return(self) -> None:
         stack, self._stack = self._stack, None

@@ -190,6 +190,10 @@ class WeightAccess(Protocol):
         """Whether it makes one now (another dtype, another device, a patch)."""
         ...
 
+    def at_hand(self, module: "nn.Module") -> "AbstractContextManager[None]":
+        """Open while the module's forward computes, or its backward: what lies in another memory may be fetched ahead of it."""
+        ...
+
     def in_fp8(self, module: "nn.Module") -> "tuple[torch.Tensor, torch.Tensor] | None":
         """Where the gradient of the module's input is to be multiplied in fp8: the weight's numbers (out, in) in fp8 and their scale ()
         in fp32, on the compute device."""

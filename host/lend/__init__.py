@@ -5,6 +5,8 @@
     kernels    a backward for comfy_kitchen's kernels
     notes      what a forward keeps for the next one, taken away
     weights    the base weights as they act in the forward
+    stored     the same as they are stored, byte by byte
+    main_memory  those of partly loaded models, fetched ahead of their layers
     smoothing  layers that scale their input before they multiply
     paged      weights that ComfyUI moves to the device for one layer only
 """

@@ -7,7 +7,7 @@ that only their layer can unpack.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import comfy.ops
@@ -22,20 +22,29 @@ from .. import compat
 #: Marks a layer whose weights are pages of ComfyUI's dynamic VRAM.
 PAGE = "_v"
 
+#: Open while a layer computes: its weights are on the device then. Says whether they were brought, and may be gone afterwards.
+AtHand = Callable[[nn.Module], AbstractContextManager[bool]]
+
+
+def where_it_lies(module: nn.Module) -> AbstractContextManager[bool]:
+    return nullcontext(False)
+
 
 class ComfyWeights:
     """WeightAccess for one run: `device` computes, in `dtype`; with `quantized_backward` gradients are multiplied in fp8 where a
-    weight can be."""
+    weight can be. `at_hand` brings what lies in main memory (main_memory.py)."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, *, quantized_backward: bool = False):
+    def __init__(self, device: torch.device, dtype: torch.dtype, *, quantized_backward: bool = False, at_hand: AtHand = where_it_lies):
         self.device = device
         self.dtype = dtype
+        self.at_hand = at_hand
         self._quantized_backward = quantized_backward
 
     def weight(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor:
-        weight, _ = fetched(module, self.device, dtype)
-        scale = _own_scale(module)
-        return weight if scale is None else weight * scale.to(weight)
+        with self.at_hand(module) as brought:
+            weight, _ = fetched(module, self.device, dtype, lent=brought)
+            scale = _own_scale(module)
+            return weight if scale is None else weight * scale.to(weight)
 
     def bias(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor | None:
         bias = getattr(module, "bias", None)
@@ -121,8 +130,11 @@ def _declined(layer: nn.Module, x: torch.Tensor) -> None:
     """As ComfyUI's function answers for a layer that it cannot do: the layer multiplies in full."""
 
 
-def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """(weight, bias) of one of ComfyUI's layers as they act in its forward, ours to keep; `dtype` None leaves the stored one.
+def fetched(
+    module, device: torch.device, dtype: torch.dtype | None = None, *, lent: bool = False
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(weight, bias) of one of ComfyUI's layers as they act in its forward, ours to keep; `dtype` None leaves the stored one. `lent`:
+    the weights that the module holds now are not.
 
     What the cast gives may lie in a buffer that ComfyUI uses again for the next layer, or in a page that it may take away
     (dynamic VRAM): that is copied before it is given back.
@@ -132,7 +144,8 @@ def fetched(module, device: torch.device, dtype: torch.dtype | None = None) -> t
     with torch.no_grad():
         if _unpacks_itself(module):
             return module.cast_bias_weight(dtype=wanted, device=device, bias_dtype=wanted)[:2]
-        with _cast(module, device, wanted, wanted) as (weight, bias, lent):
+        with _cast(module, device, wanted, wanted) as (weight, bias, theirs):
+            lent = lent or theirs
             return _kept(weight, wanted, lent), None if bias is None else _kept(bias, wanted, lent)
 
 

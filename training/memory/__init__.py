@@ -7,4 +7,7 @@
     spilling  noticing that the card is full and what does not fit is moved elsewhere
     savings   which settings would take less, and how much less
     lack      what an error that says 'out of memory' still holds, given back
+    ahead     weights of main memory, on the device before they are used
+    foresight  which those will be
+    streamed  their copies, on a stream of their own
 """

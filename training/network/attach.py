@@ -84,9 +84,9 @@ def _with_norms(forward: Callable, norms: Sequence[tuple[nn.Module, Offset]], we
 
 
 def _frozen_forward(op: Op, run: Callable, weight: Callable, module: nn.Module, weights: WeightAccess) -> Callable:
-    in_fp8 = partial(weights.in_fp8, module)
+    in_fp8, at_hand = partial(weights.in_fp8, module), partial(weights.at_hand, module)
     # Asked in every forward: after a preview the host may have loaded more of the model, or less.
-    return lambda x: frozen_op(x, op, run, weight, in_fp8) if weights.recasts(module) else run(x)
+    return lambda x: frozen_op(x, op, run, weight, in_fp8, at_hand) if weights.recasts(module) else run(x)
 
 
 def _adapted_forward(adapter: Adapter, base: Base) -> Callable:

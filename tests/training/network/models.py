@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -50,6 +50,9 @@ class CastWeights(PlainWeights):
         return isinstance(module, (Cast, CastConv))
 
     recasts = can_recast
+
+    def at_hand(self, module):
+        return nullcontext()
 
     def in_fp8(self, module):
         return None
