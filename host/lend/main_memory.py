@@ -86,11 +86,10 @@ class _Ring:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        layers = self.in_main_memory()
-        if not layers:
+        streams, layers = compat.streams(self._device), self.in_main_memory()
+        if streams is None or not layers:
             yield
             return
-        streams = compat.streams(self._device)
         mover = StreamMover(streams, partial(_copied, device=self._device), _bytes_of, (model_management.OOM_EXCEPTION,))
         self._ahead = Ahead(mover, _budget(self._model, layers, self._device), self._foresight)
         with _pinned(layers):

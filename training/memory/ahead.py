@@ -9,27 +9,28 @@ that a recomputed block has just used are still there for its backward. A use th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from .foresight import Foresight, Key
 
+Asked = TypeVar("Asked", bound=Hashable, contravariant=True)
 Copy = TypeVar("Copy")
 
 #: How many uses ahead are looked at, several blocks of a large model: it is done at every use.
 LOOKED_AT = 64
 
 
-class Mover(Protocol[Key, Copy]):
+class Mover(Protocol[Asked, Copy]):
     """How weights come to the device. `fetch` and `release` return at once; the device does it in its own time."""
 
-    def size(self, key: Key) -> int:
+    def size(self, key: Asked, /) -> int:
         """Bytes of its copy."""
         ...
 
-    def fetch(self, key: Key) -> Copy | None:
+    def fetch(self, key: Asked) -> Copy | None:
         """Begin to copy. None when the device has no room."""
         ...
 
