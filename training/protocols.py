@@ -190,7 +190,7 @@ class WeightAccess(Protocol):
         """Whether it makes one now (another dtype, another device, a patch)."""
         ...
 
-    def at_hand(self, module: "nn.Module") -> "AbstractContextManager[None]":
+    def at_hand(self, module: "nn.Module") -> "AbstractContextManager[Any]":
         """Open while the module's forward computes, or its backward: what lies in another memory may be fetched ahead of it."""
         ...
 

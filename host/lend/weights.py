@@ -37,7 +37,7 @@ class ComfyWeights:
     def __init__(self, device: torch.device, dtype: torch.dtype, *, quantized_backward: bool = False, at_hand: AtHand = where_it_lies):
         self.device = device
         self.dtype = dtype
-        self.at_hand = at_hand
+        self._at_hand = at_hand
         self._quantized_backward = quantized_backward
 
     def weight(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor:
@@ -45,6 +45,9 @@ class ComfyWeights:
             weight, _ = fetched(module, self.device, dtype, lent=brought)
             scale = _own_scale(module)
             return weight if scale is None else weight * scale.to(weight)
+
+    def at_hand(self, module: nn.Module) -> AbstractContextManager[bool]:
+        return self._at_hand(module)
 
     def bias(self, module: nn.Module, dtype: torch.dtype) -> torch.Tensor | None:
         bias = getattr(module, "bias", None)

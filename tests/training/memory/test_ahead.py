@@ -15,7 +15,6 @@ from pack.training.memory.ahead import Ahead
 from pack.training.memory.streamed import StreamMover
 
 
-
 def step_of(layers: str) -> str:
     """What gradient checkpointing asks for, blocks being of two layers: forward, then each block anew and backward."""
     blocks = [layers[at : at + 2] for at in range(0, len(layers), 2)]
