@@ -11,6 +11,7 @@
     menu        the widgets of the canvas -> OptimizerSpec
     groups      parameters -> torch's parameter groups (rates of each part, LoRA+)
     optimizers  spec + groups -> torch.optim.Optimizer; training and averaged weights
+    loss_scale  what a loss is multiplied by in fp16
     numerics    norms, clipping, finite checks
     ema         a running average of the weights
     undo        the step before an update, for one that is cut short

@@ -197,7 +197,7 @@ def _updater(order: Order, network: Network, course: Course, in_hand: Callable[[
         network=network, optimizer=build_optimizer(spec, groups, total_steps, module_names(order.parts, network)),
         course=course, text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
-        scale_gradients=order.scale_gradients, device=order.denoiser.device, in_hand=in_hand,
+        scale_gradients=order.scale_gradients, in_hand=in_hand,
     )
 
 

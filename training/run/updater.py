@@ -15,6 +15,7 @@ from ..network.build import Network
 from ..network.network import Norms
 from ..optim.course import Course
 from ..optim.ema import EMA
+from ..optim.loss_scale import LossScale
 from ..optim.numerics import clip_gradients, not_finite, require_finite_gradients, total_norm
 from ..optim.optimizers import learning_rates, optimizer_mode
 from ..optim.state import export_state
@@ -39,8 +40,7 @@ class Reading:
 class Updater:
     """`course(step)` is what the rates are multiplied by; text encoders rest from step `text_encoders_stop_at` on.
 
-    With fp16 compute the loss is scaled, so that small gradients do not vanish (Micikevicius et al. 2018, section 3.2); an
-    update that overflows is tried again at a lower scale, never skipped.
+    With fp16 compute the loss is scaled; an update that overflows is tried again at a lower scale, never skipped.
 
     The first update, in which the optimizer makes its state, and every one for which there is hardly any memory `in_hand` (bytes)
     can be undone; it is then kept what was before.
@@ -56,14 +56,12 @@ class Updater:
         max_grad_norm: float,
         ema: EMA | None,
         scale_gradients: bool,
-        device: torch.device,
         in_hand: Callable[[], int] = lambda: 2**63,
     ):
         self.network = network
         self.optimizer = optimizer
         self.ema = ema
-        self._device = device
-        self.scaler = torch.amp.GradScaler(device.type, init_scale=2.0**14, enabled=scale_gradients)
+        self.scaler = LossScale(enabled=scale_gradients)
         self._mode = optimizer_mode(optimizer)
         self.course = course
         self._text_encoders_stop_at = text_encoders_stop_at
@@ -101,8 +99,9 @@ class Updater:
     def measure(self, rows: Tensor) -> Reading:
         """Clip the gradients, and read `rows` (the losses), their norm and the check of the weights together: the one time in a
         step that the host waits for the device."""
-        self.scaler.unscale_(self.optimizer)
-        norm = clip_gradients([parameter for _, parameter in self._with_gradient()], self._max_grad_norm)
+        trained = [parameter for _, parameter in self._with_gradient()]
+        self.scaler.unscale(trained)
+        norm = clip_gradients(trained, self._max_grad_norm)
         weights = self._norm_of_weights() if self._weights_norm is None else self._weights_norm
         checks = torch.stack([norm.to(rows.device), weights.to(rows.device)])
         *read, grad_norm, weights_norm = torch.cat([rows.flatten(), checks]).tolist()
@@ -126,7 +125,7 @@ class Updater:
         self._weights_norm = self._norm_of_weights()
         if self.ema is not None:
             self.ema.update()
-        self.scaler.update()
+        self.scaler.update(overflowed=False)
         self.is_half_made, self._before = False, None
         if self._held is None:
             self._held = held_bytes(self.optimizer)
@@ -135,7 +134,6 @@ class Updater:
     def undo(self) -> None:
         """Forget the step that was cut short, wherever it was: everything is as it was after the update before, where that is known."""
         self.zero_grad()
-        self.scaler = _same_scale(self.scaler, self._device)
         if self._before is not None:
             self._before.restore()
             self.is_half_made, self._before, self._weights_norm = False, None, None
@@ -179,15 +177,8 @@ class Updater:
                 f"the gradient overflowed fp16 {MAX_OVERFLOWS} times in a row, down to a loss scale of "
                 f"{self.scaler.get_scale():g}. Set precision to bf16 or fp32 on the Train LoRA node, or lower the learning rate."
             )
-        self.scaler.update()
+        self.scaler.update(overflowed=True)
         self.zero_grad()
-
-
-def _same_scale(scaler: torch.amp.GradScaler, device: torch.device) -> torch.amp.GradScaler:
-    """One that knows the scale, and nothing of an update that has begun."""
-    fresh = torch.amp.GradScaler(device.type, enabled=scaler.is_enabled())
-    fresh.load_state_dict(scaler.state_dict())
-    return fresh
 
 
 def _freeze(group: dict) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ...devices.backend import generator_on
 from ...seeds import mix_seed
 
 
@@ -40,7 +41,7 @@ class Draws:
     def generator(self, device: torch.device, *purpose: str) -> torch.Generator:
         """A fresh generator for one purpose of one module."""
         assert self._seed is not None, "Network.begin(seed) must be called before a micro-batch is computed"
-        return torch.Generator(device).manual_seed(mix_seed(self._seed, *purpose))
+        return generator_on(device, mix_seed(self._seed, *purpose))
 
     def integer(self, high: int, *purpose: str) -> int:
         """Uniform in 0..high - 1."""
@@ -80,8 +81,8 @@ class Dropout:
 
     def _mask(self, like: Tensor, shape, probability: float, *purpose: str) -> Tensor:
         generator = self.draws.generator(like.device, self.key, *purpose)
-        kept = torch.rand(tuple(shape), device=like.device, generator=generator) >= probability
-        return kept.to(like.dtype) / (1 - probability)
+        kept = torch.rand(tuple(shape), device=generator.device, generator=generator) >= probability
+        return kept.to(like.device, like.dtype) / (1 - probability)
 
 
 OFF = Dropout("", Draws())

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ...devices.backend import in_float64
 from ...ops import Op
 from .adapter import Adapter, Base, Elsewhere, algorithm
 from .initial import DEFAULT, ORTHOGONAL, PISSA, kaiming, orthogonal_pair, principal_pair
@@ -102,7 +103,7 @@ class LoRA(Adapter):
 
     def norm(self) -> Tensor:
         """||up @ down|| * scale, from the two rank x rank products: ||up down||^2 = tr(up^T up down down^T)."""
-        down, up = (part.detach().flatten(1).double() for part in self.pair())
+        down, up = (in_float64(part.detach().flatten(1)) for part in self.pair())
         squared = ((up.t() @ up) * (down @ down.t())).sum()
         return squared.clamp_min(0).sqrt().float() * self.scale
 
