@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .data.advice.report import several_lines
 from .data.dataset import Dataset
+from .network.fitting import warnings
 from .network.spec import NetworkSpec
 from .objective.spec import ObjectiveSpec
 from .optim.spec import OptimizerSpec
@@ -21,3 +23,8 @@ class Recipe:
     objective: ObjectiveSpec
     run: RunSpec
     preview: PreviewSpec | None = None
+
+    def warnings(self, parametrisation: str) -> list[str]:
+        """What may not be meant, on a model of this `parametrisation`."""
+        return [*self.dataset.warnings, *several_lines(self.dataset.samples), *warnings(self.network), *self.optimizer.warnings(),
+                *self.objective.warnings(parametrisation)]

@@ -13,6 +13,8 @@ from torch import Generator, Tensor
 
 #: Without numbers of 64 bits, or not on every card.
 _NARROW = ("mps", "privateuseone")
+#: Where every write to a lazy clone is seen; 'meta' holds nothing that could be written to.
+_SHARING = ("cpu", "cuda", "meta")
 
 
 def backend(device: torch.device) -> ModuleType | None:
@@ -30,6 +32,11 @@ def has_float64(device: torch.device) -> bool:
 def in_float64(tensor: Tensor) -> Tensor:
     """On its own device, or where that has no float64 on the CPU."""
     return tensor.double() if has_float64(tensor.device) else tensor.cpu().double()
+
+
+def copies_on_write(device: torch.device) -> bool:
+    """Whether `torch._lazy_clone` is a clone there, whatever is written to."""
+    return device.type in _SHARING
 
 
 def generator_on(device: torch.device, seed: int) -> Generator:

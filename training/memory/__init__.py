@@ -4,6 +4,7 @@
     choose    the choice that a run takes, and the next cheaper one
     plan      what a run will need, before it starts
     meter     what the run holds now, and held at most, and what could still be had
+    missing   what a run must do without on its device, in words
     spilling  noticing that the card is full and what does not fit is moved elsewhere
     savings   which settings would take less, and how much less
     lack      what an error that says 'out of memory' still holds, given back

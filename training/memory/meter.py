@@ -24,8 +24,7 @@ class Counters:
 
 
 class MemoryMeter:
-    """Bytes in use on `device` now, and the most since this meter was made, by whatever can be asked: None where nothing can.
-    `missing` says in a sentence what this device does not tell, '' where it tells all."""
+    """Bytes in use on `device` now, and the most since this meter was made, by whatever can be asked: None where nothing can."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -51,21 +50,17 @@ class MemoryMeter:
         return 0 if self._counters is None or self._counters.in_hand is None else self._counters.in_hand()
 
     @property
-    def missing(self) -> str:
-        if self._counters is None:
-            return (f"torch does not say how much memory a run holds on '{self.device.type}': none is shown, and it is not noticed when "
-                    "the card is full.")
-        if self._counters.peak is None and self.device.type != "cpu":
-            return (f"torch keeps no peak of memory on '{self.device.type}': the one that is shown is the most that was held at the end "
-                    "of a step.")
-        return ""
+    def keeps_peak(self) -> bool:
+        """Whether `peak` is torch's own."""
+        return self._counters is not None and self._counters.peak is not None
 
 
 def _counters_of(device: torch.device) -> Counters | None:
     if device.type == "cpu":
         return Counters(held=lambda: psutil.Process().memory_info().rss, peak=None, total=_main_memory, in_hand=_free_main_memory)
     if device.type == "mps":
-        return Counters(held=torch.mps.driver_allocated_memory, peak=None, total=_of_apple, in_hand=None)
+        return Counters(held=torch.mps.driver_allocated_memory, peak=None, total=_of_apple,
+                        in_hand=lambda: _of_apple() - torch.mps.driver_allocated_memory())
     torch_s = backend(device)
     if torch_s is None or not hasattr(torch_s, "memory_reserved"):
         return None

@@ -6,6 +6,8 @@ blocks, where it does not, the gradient is silently wrong (ComfyUI's CLIP-L by u
 
 Here autograd keeps lazy clones: copies that share the memory until somebody writes (PyTorch's copy-on-write storages). A write
 moves the writer to memory of its own; where nobody writes, nothing is copied. It holds for every operation, views included.
+PyTorch sees to it on CPUs and in CUDA and ROCm; elsewhere an operation may write to shared memory unseen (Apple's do), so there
+what is kept is copied at once.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from torch._C._autograd import _top_saved_tensors_default_hooks
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
+from ..devices.backend import copies_on_write
+
 _PLAIN = (Tensor, nn.Parameter)
+_constant: Collection[int] = ()
 
 
 @contextmanager
@@ -35,8 +40,13 @@ def harmless(constant: Collection[int] = ()) -> Iterator[None]:
             return tensor
         return _cloned(tensor)
 
-    with saved_tensors_hooks(keep, _as_it_is):
-        yield
+    global _constant
+    before, _constant = _constant, constant
+    try:
+        with saved_tensors_hooks(keep, _as_it_is):
+            yield
+    finally:
+        _constant = before
 
 
 def followed(forward: Callable) -> Callable:
@@ -87,6 +97,8 @@ def lazy_clone(tensor: Tensor) -> Tensor:
 
 
 def _cloned(tensor: Tensor) -> Tensor:
+    if not copies_on_write(tensor.device):
+        return tensor if tensor.untyped_storage()._cdata in _constant else tensor.clone()
     try:
         return torch._lazy_clone(tensor)  # pyright: ignore[reportPrivateImportUsage]
     except RuntimeError:  # memory that PyTorch did not allocate itself: numpy's, a file's, pinned

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import SettingsError
 from .groups import ParameterGroup, torch_groups
 from .kinds import WHERE
+from .rehearsal import failure_on
 from .rules import ModuleNames
 from .spec import OptimizerSpec
 
@@ -44,6 +45,15 @@ def _require_one_device(spec: OptimizerSpec, groups: Sequence[Mapping[str, Any]]
             f"{spec.optimizer} can only train what lies on one device, but the LoRA is {told}. Choose another optimizer such as AdamW, set "
             "text_encoder_lr to 0, or have ComfyUI put the CLIP on the same device (`device` on its loader; no --lowvram)."
         ])
+
+
+def require_device(spec: OptimizerSpec, device: torch.device) -> None:
+    """Raises SettingsError for an optimizer that does not compute on `device`, MissingLibraryError without its library: before anything
+    is encoded for it."""
+    spec.kind.load()
+    failure = None if device.type == "cpu" else failure_on(device, spec.kind, spec.extra_arguments)
+    if failure is not None:
+        raise SettingsError(WHERE, [f"{spec.optimizer} does not compute on '{device.type}' ({failure}). Choose AdamW, or another one."])
 
 
 class _Switching(Protocol):

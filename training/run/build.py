@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.advice.report import several_lines
 from ..data.batches import BatchPlan
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items
@@ -22,12 +21,12 @@ from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
 from ..memory.choice import MemoryChoice, by_hand
 from ..memory.meter import MemoryMeter
+from ..memory.missing import missing_on
 from ..memory.plan import MemoryPlan, memory_plan
 from ..memory.savings import savings
 from ..memory.spilling import SpillWatch
 from ..network.assistant import build_assistant, require_additive
 from ..network.build import Network, build_network, prepare
-from ..network.fitting import warnings
 from ..network.targets import Names
 from ..objective.divergence import Divergence
 from ..objective.objective import Objective
@@ -35,7 +34,7 @@ from ..objective.preservation import BlankCaption, FewSteps, SwappedCaption
 from ..optim.course import Course, resumed
 from ..optim.ema import EMA
 from ..optim.groups import ParameterGroup
-from ..optim.optimizers import build_optimizer
+from ..optim.optimizers import build_optimizer, require_device
 from ..optim.rules import ModuleNames
 from ..order import Order
 from ..parts import Trainable
@@ -74,6 +73,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     """Encode what is not cached, make adapters and optimizer, and wire the loop. Raises before any step is taken; StateError before
     anything is encoded, where the run whose `state` it goes on from was made of something else."""
     recipe, run = order.recipe, order.recipe.run
+    require_device(recipe.optimizer, order.denoiser.device)
     objective = Objective(recipe.objective, order.denoiser)
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
     items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
@@ -102,12 +102,13 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         prepare(network, order.parts, order.starts)
     saves = _reserve_memory(order, network, latents, training_items, references, emit)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
-    _warn(order, emit)
+    for text in recipe.warnings(order.denoiser.parametrisation):
+        emit(Message(level="warning", topic="settings", text=text))
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter, card = MemoryMeter(order.denoiser.device), Card(order.denoiser.device)
-    if meter.missing:
-        emit(Message(level="info", topic="memory", text=meter.missing))
+    if missing := missing_on(order.denoiser.device, meter, card):
+        emit(Message(level="info", topic="device", text=missing))
     updater = _updater(order, network, _course(order, total_steps, state, emit), meter.in_hand)
     network.rest_all_but(_trained_names(updater))
     trainer = Trainer(
@@ -283,14 +284,6 @@ def _reserve_memory(
     order.reserve(plan.total)
     emit(Message(level="info", topic="memory", text=plan.sentence()))
     return lambda: savings(run, optimizer, parameters, lambda checkpointing: plan_with(checkpointing).activations)
-
-
-def _warn(order: Order, emit: Emitter) -> None:
-    dataset = order.recipe.dataset
-    said = (*dataset.warnings, *several_lines(dataset.samples), *warnings(order.recipe.network), *order.recipe.optimizer.warnings(),
-            *order.recipe.objective.warnings(order.denoiser.parametrisation))
-    for text in said:
-        emit(Message(level="warning", topic="settings", text=text))
 
 
 def _below(folder: Path | None, name: str) -> Path | None:

@@ -189,6 +189,29 @@ def test_nothing_is_copied_where_nobody_writes():
     assert torch._C._data_address(clone) == torch._C._data_address(h)
 
 
+@pytest.fixture
+def unseen(monkeypatch):
+    """A device whose operations write to shared memory unseen, as Apple's do: this one, where nothing may be shared then."""
+    monkeypatch.setattr("pack.training.network.in_place.copies_on_write", lambda device: False)
+    monkeypatch.setattr(torch, "_lazy_clone", None)
+
+
+@pytest.mark.parametrize("block", [residual, fused, gated])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_gradients_are_right_where_writes_are_not_seen(unseen, block, recompute, x):
+    with harmless():
+        assert difference(followed(loss_of(checkpointed(block) if recompute else block)), x) < 1e-6
+
+
+@pytest.mark.parametrize("wrapped", [lambda block: block, checkpointed], ids=["kept", "recomputed"])
+def test_nor_are_constants_copied_there(unseen, wrapped, monkeypatch):
+    weight, copied, clone = nn.Parameter(torch.randn(8, 8), requires_grad=False), [], torch.Tensor.clone
+    monkeypatch.setattr(torch.Tensor, "clone", lambda tensor: copied.append(tensor.data_ptr()) or clone(tensor))
+    with harmless({storage_of(weight)}):
+        wrapped(lambda x: F.linear(x, weight).exp())(torch.randn(2, 8, requires_grad=True)).sum().backward()
+    assert copied and weight.data_ptr() not in copied
+
+
 def test_outside_everything_is_as_ever():
     x = torch.randn(3, requires_grad=True)
     y = x.exp()

@@ -5,7 +5,9 @@ import torch
 
 from pack.training.errors import SettingsError
 from pack.training.optim.kinds import OptimizerKind, optimizers
+from pack.training.optim.optimizers import require_device
 from pack.training.optim.rehearsal import rehearsal_problems
+from pack.training.optim.spec import OptimizerSpec
 
 from .fakes import from_widgets
 
@@ -48,3 +50,23 @@ def test_an_optimizer_that_fails_here_with_any_arguments_is_not_blamed_on_them(m
     kind = OptimizerKind(module="torch.optim", class_name="SGD")
     monkeypatch.setattr(OptimizerKind, "load", lambda self: NeedsAGpu)
     assert rehearsal_problems("SGD", kind, {"momentum": 0.9}) == []
+
+
+class OfOneMaker(torch.optim.SGD):
+    """One whose library has no code for any device but a CPU."""
+
+    def step(self, closure=None):
+        if self.param_groups[0]["params"][0].device.type != "cpu":
+            raise NotImplementedError("no kernel for this device\nand much more")
+        return super().step(closure)
+
+
+def test_a_device_that_an_optimizer_does_not_know_is_found_before_a_run(monkeypatch):
+    kind = OptimizerKind(module=__name__, class_name="OfOneMaker")
+    monkeypatch.setattr(OptimizerKind, "load", lambda self: OfOneMaker if self is kind else torch.optim.AdamW)
+    monkeypatch.setitem(optimizers._entries, "OfOneMaker", kind)
+    spec = OptimizerSpec(optimizer="OfOneMaker")
+    require_device(spec, torch.device("cpu"))
+    require_device(OptimizerSpec(optimizer="AdamW"), torch.device("meta"))
+    with pytest.raises(SettingsError, match=r"OfOneMaker does not compute on 'meta' \(NotImplementedError: no kernel for this device\)"):
+        require_device(spec, torch.device("meta"))

@@ -25,10 +25,10 @@ def test_what_lies_beside_the_card_is_said_after_the_first_step(tmp_path, monkey
 
 def test_a_device_without_counters_is_told_once_and_trains(tmp_path, monkeypatch):
     monkeypatch.setattr("pack.training.memory.meter._counters_of", lambda device: None)
-    monkeypatch.setattr(MemoryMeter, "missing", "nobody knows")
+    monkeypatch.setattr("pack.training.run.build.missing_on", lambda device, meter, card: f"nobody knows {meter.now()}")
     bench = Bench(tmp_path / "run", RunSpec(steps=3))
     bench.run()
-    assert [message.text for message in told(bench, "memory")].count("nobody knows") == 1
+    assert [message.text for message in told(bench, "device")] == ["nobody knows None"]
     assert [(step.memory_bytes, step.peak_memory_bytes) for step in bench.recorder.of(StepDone)] == [(None, None)] * 3
 
 
@@ -36,4 +36,4 @@ def test_a_cpu_has_nothing_to_say(tmp_path):
     bench = Bench(tmp_path / "run", RunSpec(steps=1))
     bench.run()
     assert bench.denoiser.device == torch.device("cpu")
-    assert not told(bench, "spilling") and len(told(bench, "memory")) == 1  # the plan
+    assert not told(bench, "spilling") and not told(bench, "device")
