@@ -32,9 +32,8 @@ class EMA:
     @torch.no_grad()
     def update(self) -> None:
         """Take in the parameters as they are now."""
-        decay = self.decay_at(self.updates)
-        for name, parameter in self._parameters.items():
-            self._average[name].lerp_(parameter.detach().to(torch.float32), 1 - decay)
+        weights = [parameter.detach().float() for parameter in self._parameters.values()]
+        torch._foreach_lerp_(list(self._average.values()), weights, 1 - self.decay_at(self.updates))
         self.updates += 1
 
     @contextmanager
@@ -65,5 +64,4 @@ class EMA:
 
     @torch.no_grad()
     def _fill(self, tensors: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._parameters.items():
-            parameter.copy_(tensors[name])
+        torch._foreach_copy_(list(self._parameters.values()), [tensors[name] for name in self._parameters])

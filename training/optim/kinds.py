@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,21 @@ class OptimizerKind:
             arguments["lr"] = abs(lr) or self.usual_rate
         if "weight_decay" in accepted:
             arguments["weight_decay"] = weight_decay
+        if self.module == TORCH and not arguments.keys() & _WAYS and _can_fuse(groups):
+            arguments["fused"] = True
         return constructor(groups, **arguments)
+
+
+#: How torch's own optimizers compute: fused is one pass over each number and a few launches for all tensors, where a card would take
+#: a dozen launches for each hundred of them.
+_WAYS = {"fused", "foreach", "differentiable"}
+
+
+def _can_fuse(groups: Sequence[Mapping[str, Any]]) -> bool:
+    from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
+
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    return devices <= set(_get_fused_kernels_supported_devices())
 
 
 optimizers: Registry[OptimizerKind] = Registry("optimizer", WHERE)

@@ -66,11 +66,12 @@ def import_state(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
     for group, saved in zip(optimizer.param_groups, facts["groups"], strict=True):
         device = group["params"][0].device
         group.update({key: reader.decode(value, device) for key, value in saved.items() if key not in settings})
-    for name, parameter in _named_parameters(optimizer):
-        if name in facts["parameters"]:
-            saved = facts["parameters"][name]
-            state = {key: reader.decode(value, parameter.device) for key, value in saved.items()}
-            optimizer.state[parameter] = _paged(optimizer, parameter, state)
+    for group in optimizer.param_groups:
+        for name, parameter in zip(group["parameter_names"], group["params"], strict=True):
+            if name in facts["parameters"]:
+                saved = _where_it_counts(group, facts["parameters"][name])
+                state = {key: reader.decode(value, parameter.device) for key, value in saved.items()}
+                optimizer.state[parameter] = _paged(optimizer, parameter, state)
     for key, value in facts["shared"].items():
         optimizer.state[key] = reader.decode(value, torch.device("cpu"))
     for key, value in facts["attributes"].items():
@@ -193,6 +194,15 @@ def _attributes(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         for key, value in vars(optimizer).items()
         if key not in settings and isinstance(value, (bool, int, float)) and not key.startswith("_")
     }
+
+
+def _where_it_counts(group: Mapping[str, Any], saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """torch's optimizers count steps beside the parameter where they compute fused, else on the CPU: what was saved either way goes on
+    in the other."""
+    if "fused" not in group or not isinstance(saved.get("step"), Mapping):
+        return saved
+    beside = bool(group["fused"] or group.get("capturable"))
+    return {**saved, "step": {**saved["step"], "on_cpu": not beside}}
 
 
 class _Paged(Protocol):

@@ -15,14 +15,25 @@ from .fakes import groups, parameters, train, values
 pytestmark = pytest.mark.filterwarnings("ignore:Paged optimizers")
 
 
-def test_adamw_matches_torch():
-    named, twin = parameters(), parameters()
-    ours = build_optimizer(OptimizerSpec(learning_rate=1e-3, text_encoder_lr=1e-3, weight_decay=0.1), groups(named))
-    reference = torch.optim.AdamW(twin.values(), lr=1e-3, weight_decay=0.1)
-    reference.param_groups[0]["base_lr"] = 1e-3
+@pytest.mark.parametrize("way", ["fused", "foreach"])
+def test_adamw_matches_torch(way):
+    """Fused where nothing else is asked for, which rounds otherwise than one tensor after the other."""
+    named, twin, plain = parameters(), parameters(), parameters()
+    extra = {} if way == "fused" else {way: True}
+    ours = build_optimizer(OptimizerSpec(learning_rate=1e-3, text_encoder_lr=1e-3, weight_decay=0.1, extra_arguments=extra), groups(named))
+    for optimizer, held in ((torch.optim.AdamW(twin.values(), lr=1e-3, weight_decay=0.1, **{way: True}), twin),
+                            (torch.optim.AdamW(plain.values(), lr=1e-3, weight_decay=0.1), plain)):
+        optimizer.param_groups[0]["base_lr"] = 1e-3
+        train(optimizer, held, 0, 5)
     train(ours, named, 0, 5)
-    train(reference, twin, 0, 5)
     assert all(torch.equal(named[name], twin[name]) for name in named)
+    assert all(torch.allclose(named[name], plain[name], rtol=1e-5, atol=1e-7) for name in named)
+
+
+def test_where_a_device_has_no_fused_one_it_is_the_other(monkeypatch):
+    monkeypatch.setattr("torch.utils._foreach_utils._get_fused_kernels_supported_devices", lambda: ["cuda"])
+    for name in ("AdamW", "SGDNesterov"):
+        assert not build_optimizer(OptimizerSpec(optimizer=name), groups(parameters())).defaults["fused"]
 
 
 def test_every_optimizer_of_the_library_is_offered_or_refused():

@@ -53,6 +53,21 @@ def test_resumes_bit_by_bit(name):
     assert any(not torch.equal(whole[key], start[key]) for key in whole)
 
 
+@pytest.mark.parametrize(("saved", "goes_on"), [("foreach", "fused"), ("fused", "foreach")])
+def test_the_steps_are_counted_where_the_new_one_counts_them(saved, goes_on):
+    """As on a card, whose place meta takes here: beside the parameters where it is fused, else on the CPU."""
+    named = parameters()
+    optimizer = build_optimizer(OptimizerSpec(extra_arguments={saved: True}), groups(named))
+    train(optimizer, named, 0, 3)
+    there = {name: torch.nn.Parameter(parameter.to("meta")) for name, parameter in named.items()}
+    resumed = build_optimizer(OptimizerSpec(extra_arguments={goes_on: True}), groups(there))
+    import_state(resumed, *export_state(optimizer))
+    assert {state["exp_avg"].device.type for state in resumed.state.values()} == {"meta"}
+    steps = [state["step"] for state in resumed.state.values()]
+    assert {step.device.type for step in steps} == {"meta" if goes_on == "fused" else "cpu"}
+    assert goes_on == "fused" or {float(step) for step in steps} == {3.0}
+
+
 @pytest.mark.parametrize("name", optimizers.names())
 def test_follows_the_rate_down_to_zero(name):
     named = parameters()
