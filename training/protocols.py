@@ -168,6 +168,9 @@ class WeightAccess(Protocol):
     device: "torch.device"
     """Where the part computes: text encoders may do so on the CPU while the diffusion model is on a card."""
 
+    dtype: "torch.dtype"
+    """What the part computes in."""
+
     def weight(self, module: "nn.Module", dtype: "torch.dtype") -> "torch.Tensor":
         """The module's weight in `dtype` on the compute device; may be the stored tensor itself."""
         ...

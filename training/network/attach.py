@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
+import torch
 from torch import nn
 
 from ..ops import Op, named_ops
@@ -35,11 +36,14 @@ def attached(network: Network, parts: list[Trainable], *, checkpointing: bool | 
             _wire_ops(forwards, network, part)
             blocks = chosen[part.name]
             _wire_norms(forwards, network, part, {**blocks, "": part.module})
+            for owner in (network, network.assistant) if network.assistant is not None else (network,):
+                _wire_copies(forwards, owner, part)
             for block in blocks.values():
                 forwards.replace(block, checkpointed(block.forward))
         yield
     finally:
         forwards.restore()
+        network.copies.forget()
 
 
 def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
@@ -71,6 +75,19 @@ def _wire_norms(forwards: _Forwards, network: Network, part: Trainable, scopes: 
             found.setdefault(scope, []).append((part.module.get_submodule(path), offset))
     for name, members in found.items():
         forwards.replace(scopes[name], _with_norms(scopes[name].forward, members, part.weights))
+
+
+def _wire_copies(forwards: _Forwards, network: Network, part: Trainable) -> None:
+    """Where the part computes in another dtype than fp32, its adapters' tensors are cast once a forward."""
+    casting = [(adapter, own) for adapter in network.adapters_of(part.name).values() if (own := adapter.cast_tensors())]
+    dtype, forward = part.weights.dtype, part.module.forward
+
+    def run(*args, **kwargs):
+        with network.copies.made([tensor for adapter, own in casting if adapter.enabled for tensor in own], dtype):
+            return forward(*args, **kwargs)
+
+    if casting and dtype is not torch.float32:
+        forwards.replace(part.module, run)
 
 
 def _with_norms(forward: Callable, norms: Sequence[tuple[nn.Module, Offset]], weights: WeightAccess) -> Callable:

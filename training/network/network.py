@@ -11,6 +11,7 @@ from torch import nn
 
 from ..parts import Place, Trainable
 from .kinds.adapter import Change
+from .kinds.copies import Copies
 from .kinds.dropout import Draws
 from .spec import NetworkSpec
 
@@ -32,6 +33,9 @@ class Network:
         self.spec = spec
         self._draws = draws or Draws()
         self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
+        self.copies = Copies()
+        for adapter in self._adapters.values():
+            adapter.copies = self.copies
         self.file_keys = {place: key for place, (_, key) in entries.items()}
         self.assistant: Network | None = None
         self.resting: frozenset[Place] = frozenset()

@@ -91,7 +91,11 @@ class Updater:
         return self._rates
 
     def backward(self, loss: Tensor) -> None:
-        self.scaler.scale(loss).backward()
+        """The gradients of one micro-batch, added to those of the others."""
+        try:
+            self.scaler.scale(loss).backward()
+        finally:
+            self.network.copies.forget()
 
     def zero_grad(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)

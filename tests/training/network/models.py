@@ -14,6 +14,8 @@ from pack.training.parts import GENERIC, Blocks, Trainable
 class PlainWeights:
     """WeightAccess for torch's own layers, which multiply by the weight itself."""
 
+    dtype = torch.float32
+
     def weight(self, module, dtype):
         return module.weight.detach().to(dtype)
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from pack.tests.training.network.models import Cast, CastConv, CastWeights, Convolutions, Tower, part_of, randomise
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pack.tests.training.network.models import Cast, CastConv, CastWeights, Convolutions, PlainWeights, Tower, part_of, randomise
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
 from pack.training.network.kinds.menu import ALGORITHMS
@@ -60,6 +62,73 @@ def test_recomputing_gives_the_same_gradients(algorithm):
     for checkpointing in (True, ("diffusion_model/layers.0", "diffusion_model/layers.2")):
         for one, other in zip(plain, gradients(model, part, network, x, checkpointing=checkpointing), strict=True):
             assert torch.equal(one, other)
+
+
+class InBf16(PlainWeights):
+    dtype = torch.bfloat16
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "pissa"])
+def test_copies_made_together_give_the_gradients_of_casts_one_by_one(algorithm, checkpointing):
+    """Bit by bit, in a model in bf16; over two micro-batches, between which the adapters do not change."""
+    model = Tower().to(torch.bfloat16)
+    kind = {"algorithm": "lora", "init": "pissa"} if algorithm == "pissa" else {"algorithm": algorithm}
+    found = []
+    for weights in (None, InBf16()):
+        part, network = wired(model, weights, rank=4, **kind)
+        prepare(network, [part])
+        network.begin(1)
+        with attached(network, [part], checkpointing=checkpointing):
+            for seed in (1, 2):
+                x = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(seed)).to(torch.bfloat16)
+                model(x).float().square().mean().backward()
+                network.copies.forget()
+        found.append([parameter.grad for _, parameter in network.named_parameters()])
+    assert all(one.dtype is torch.float32 and torch.equal(one, other) for one, other in zip(*found, strict=True))
+    assert any(one.any() for one in found[0])
+
+
+def test_adapters_are_cast_once_a_forward_however_often_their_block_runs():
+    model = Tower(depth=3).to(torch.bfloat16)
+    x = torch.randn(2, 5, 4, dtype=torch.bfloat16)
+    counts = {}
+    for weights in (PlainWeights(), InBf16()):
+        part, network = wired(model, weights)
+        with attached(network, [part], checkpointing=True), _Casts() as casts:
+            model(x).float().square().mean().backward()
+        counts[weights.dtype] = casts.count
+    # 3 blocks of 4 layers, down and up each: forward, again, back; and the 2 layers around them: forward and back
+    assert counts[torch.float32] - counts[torch.bfloat16] == 3 * 4 * 2 * 3 + 2 * 2 * 2
+
+
+def test_copies_are_of_the_weights_that_are_there():
+    """None outlives its backward, nor a look without gradient; what is switched off gets none."""
+    model = Tower().to(torch.bfloat16)
+    part, network = wired(model, InBf16())
+    x, adapter = torch.randn(2, 5, 4, dtype=torch.bfloat16), next(adapter for _, adapter in network.items())
+    with attached(network, [part], checkpointing=False):
+        before = model(x)
+        kept = adapter.pair(torch.bfloat16)[0]
+        assert kept is adapter.pair(torch.bfloat16)[0]
+        with torch.no_grad(), network.disabled():
+            model(x)
+        assert kept is adapter.pair(torch.bfloat16)[0]
+        network.copies.forget()
+        with torch.no_grad():
+            adapter.down.mul_(3)
+            after = model(x)
+        assert not torch.equal(before, after)
+        assert torch.equal(adapter.pair(torch.bfloat16)[0], adapter.down.to(torch.bfloat16))
+        assert adapter.pair(torch.bfloat16)[0] is not adapter.pair(torch.bfloat16)[0]
+
+
+class _Casts(TorchDispatchMode):
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._to_copy.default
+        return func(*args, **(kwargs or {}))
 
 
 def test_only_the_blocks_that_are_named_run_twice():

@@ -120,6 +120,7 @@ class TinyTextEncoder(nn.Module):
 @dataclass(frozen=True)
 class PlainWeights:
     device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
 
     def weight(self, module, dtype):
         return module.weight.to(dtype)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...ops import Op
 from ...registry import Registry
+from .copies import NONE, Copies
 from .dropout import OFF, Dropout
 from .initial import DEFAULT
 from .options import WHERE, Options
@@ -54,6 +55,7 @@ class Change(nn.Module):
         self.enabled = True
         self.strength = 1.0
         self.lr_scale = 1.0
+        self.copies: Copies = NONE
 
     @property
     def needs_base(self) -> bool:
@@ -62,6 +64,10 @@ class Change(nn.Module):
 
     def prepare(self, base_weight: Tensor) -> None:
         """Called once before training, and before a state is loaded, when `needs_base`: fp32, in the weight's shape."""
+
+    def cast_tensors(self) -> list[Tensor]:
+        """Those of its tensors that it computes with in the dtype of what comes in, through `copies`."""
+        return []
 
     def changes_something(self) -> bool:
         """False where one of its factors is all zeros, as they begin."""

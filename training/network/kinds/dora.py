@@ -50,8 +50,7 @@ class DoRA(LoRA):
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         gain = self.magnitude / self._norm(base.weight(x.dtype))
         scaled = x * self.op.per_channel(gain).to(x.dtype)
-        down, up = (part.to(x.dtype) for part in self.pair())
-        y = self.add_product(base.run(scaled), scaled, down, up, self.scale)
+        y = self.add_product(base.run(scaled), scaled, *self.pair(x.dtype), self.scale)
         if self.strength == 1:
             return y
         return torch.lerp(base.run(x), y, self.strength)

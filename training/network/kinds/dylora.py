@@ -45,8 +45,9 @@ class DyLoRA(LoRA):
         unit = self.options.unit
         last = unit * (1 + self.dropout.draws.integer(self.rank // unit, self.dropout.key, "dylora"))
         first = last - unit
-        down = torch.cat((self.down[:first].detach(), self.down[first:last])).to(x.dtype)
-        up = torch.cat((self.up[:, :first].detach(), self.up[:, first:last]), dim=1).to(x.dtype)
+        down, up = self.pair(x.dtype)
+        down = torch.cat((down[:first].detach(), down[first:last]))
+        up = torch.cat((up[:, :first].detach(), up[:, first:last]), dim=1)
         return self.add_product(y, x, down, up, self.alpha / last * self.strength)
 
     @classmethod

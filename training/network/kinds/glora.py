@@ -40,10 +40,13 @@ class GLoRA(Adapter):
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         scale = self.scale * self.strength
-        a1, a2, b1, b2 = (part.to(x.dtype) for part in (self.a1, self.a2, self.b1, self.b2))
+        a1, a2, b1, b2 = (self.copies(part, x.dtype) for part in self.cast_tensors())
         moved = x + scale * self.op.mix(self._dropped(self.op.mix(x, a2), "a"), a1)
         inner = self._dropped(self.op.run(x, b2), "b")
         return base.run(moved) + scale * self.op.mix(inner, b1)
+
+    def cast_tensors(self) -> list[Tensor]:
+        return [self.a1, self.a2, self.b1, self.b2]
 
     def _dropped(self, hidden: Tensor, branch: str) -> Tensor:
         return self.dropout.apply(hidden, self.op.channel_axis, branch)

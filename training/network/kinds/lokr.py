@@ -62,9 +62,12 @@ class LoKr(Adapter):
     def adapted(self, x: Tensor, base: Base) -> Tensor:
         op = self.op
         how = {} if op.is_linear else {"stride": op.stride, "padding": op.padding, "dilation": op.dilation}
-        parts = [None if part is None else part.to(x.dtype) for part in self._parts()]
+        parts = [None if part is None else self.copies(part, x.dtype) for part in self._parts()]
         y = base.run(x)
         return y + self.strength * self._bypass(x, y, *parts, None, gamma=self.alpha, extra_args=how)
+
+    def cast_tensors(self) -> list[Tensor]:
+        return [part for part in self._parts() if part is not None]
 
     def _parts(self) -> list[Tensor | None]:
         return [getattr(self, name) for name in _PARTS]

@@ -81,8 +81,7 @@ class LoRA(Adapter):
 
     def add_branch(self, y: Tensor, x: Tensor) -> Tensor:
         """y + scale * strength * up(down(x)), dropout included."""
-        down, up = (part.to(x.dtype) for part in self.pair())
-        return self.add_product(y, x, down, up, self.scale * self.strength)
+        return self.add_product(y, x, *self.pair(x.dtype), self.scale * self.strength)
 
     def add_product(self, y: Tensor, x: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
         hidden = self.dropout.apply(self.op.run(x, down), self.op.channel_axis)
@@ -91,11 +90,16 @@ class LoRA(Adapter):
         added = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, hidden.shape[-1]), up.t(), alpha=scale)
         return added.view(y.shape)
 
-    def pair(self) -> tuple[Tensor, Tensor]:
+    def pair(self, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
         """(down, up) of the whole change: of twice the rank when a start is subtracted."""
-        if self.init != PISSA:
-            return self.down, self.up
-        return torch.cat((self.down, self.down_start)), torch.cat((self.up, -self.up_start), dim=1)
+        down, up, *start = (self.copies(tensor, dtype) for tensor in self.cast_tensors())
+        if not start:
+            return down, up
+        down_start, up_start = start
+        return torch.cat((down, down_start)), torch.cat((up, -up_start), dim=1)
+
+    def cast_tensors(self) -> list[Tensor]:
+        return [self.down, self.up, *((self.down_start, self.up_start) if self.init == PISSA else ())]
 
     def weight_delta(self, base_weight: Tensor | None = None) -> Tensor:
         down, up = (part.detach() for part in self.pair())
