@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pack.tests.training.network.models import Cast, CastConv, CastWeights, Convolutions, PlainWeights, Tower, part_of, randomise
