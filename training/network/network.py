@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ..parts import Place, Trainable
+from .copies import Copies
 from .kinds.adapter import Change
-from .kinds.copies import Copies
 from .kinds.dropout import Draws
 from .spec import NetworkSpec
 

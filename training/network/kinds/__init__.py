@@ -16,7 +16,6 @@
 
     initial           what down and up start as
     dropout           masks as a function of seed and module
-    copies            adapters' tensors in the dtype that is computed in, made together
     made_delta        a change that is made for the product alone, and again in backward
     lycoris_algebra   lycoris-lora's functions, imported when needed
 """

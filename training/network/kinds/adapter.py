@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ...ops import Op
 from ...registry import Registry
-from .copies import NONE, Copies
 from .dropout import OFF, Dropout
 from .initial import DEFAULT
 from .options import WHERE, Options
@@ -47,7 +46,7 @@ class Change(nn.Module):
     """Something that is trained about one layer: an adapter of its weight, or what is added to its bias, to a norm's weights.
 
     Parameters are fp32 whatever the base is stored or computed in. `lr_scale` multiplies the learning rate of its part.
-    It acts while `enabled`, multiplied by `strength`.
+    It acts while `enabled`, multiplied by `strength`. `copies(own tensor, dtype)` gives that tensor in the dtype.
     """
 
     def __init__(self) -> None:
@@ -55,7 +54,7 @@ class Change(nn.Module):
         self.enabled = True
         self.strength = 1.0
         self.lr_scale = 1.0
-        self.copies: Copies = NONE
+        self.copies: Callable[[Tensor, torch.dtype], Tensor] = Tensor.to
 
     @property
     def needs_base(self) -> bool:

@@ -40,9 +40,6 @@ class Copies:
         self._made = {}
 
 
-NONE = Copies()
-
-
 class _Together(torch.autograd.Function):
     @staticmethod
     def forward(ctx, dtype: torch.dtype, *tensors: Tensor) -> tuple[Tensor, ...]:
