@@ -10,7 +10,6 @@
     build           spec + model -> Network
     offsets         numbers that are added to norms and biases
     network         the adapters of a run, together
-    copies          the adapters' tensors in the dtype that is computed in, made together
     attach          the side branch on the borrowed module's forward, put back afterwards
     frozen          an op that keeps no copy of its weight for backward
     fp8             a gradient multiplied in fp8

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..devices.copies import Copies
 from ..parts import Place, Trainable
-from .copies import Copies
 from .kinds.adapter import Change
 from .kinds.dropout import Draws
 from .spec import NetworkSpec
