@@ -86,6 +86,13 @@ class Network:
         adapters = self.assistant._adapters.values() if self.assistant is not None else ()
         return sum(parameter.nbytes for adapter in adapters for parameter in adapter.parameters())
 
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Everything of theirs and of the assistant's that lies in memory."""
+        for adapter in self._adapters.values():
+            yield from (*adapter.parameters(), *adapter.buffers())
+        if self.assistant is not None:
+            yield from self.assistant.tensors()
+
     def parameter_count(self) -> int:
         return sum(parameter.numel() for _, parameter in self.named_parameters() if parameter.requires_grad)
 

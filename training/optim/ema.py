@@ -25,6 +25,10 @@ class EMA:
         self._parameters = dict(named_parameters)
         self._average = {name: p.detach().to(torch.float32, copy=True) for name, p in self._parameters.items()}
 
+    @property
+    def averages(self) -> list[Tensor]:
+        return list(self._average.values())
+
     def decay_at(self, updates: int) -> float:
         """The decay of the update after `updates` of them."""
         return min(self.decay, (1 + updates) / (10 + updates))

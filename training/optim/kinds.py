@@ -47,6 +47,11 @@ class OptimizerKind:
     length_arguments: tuple[str, ...] = ()
 
     @property
+    def each_by_itself(self) -> bool:
+        """Whether what it does to a parameter surely depends on no other one."""
+        return self.module in (TORCH, BITSANDBYTES)
+
+    @property
     def can_unlearn(self) -> bool:
         """Whether a negative learning rate makes it go the other way."""
         return not (self.finds_rate or self.averages or self.needs_positive_rate)

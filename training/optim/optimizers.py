@@ -77,6 +77,11 @@ class OptimizerMode:
         self._switching = cast(_Switching, optimizer) if switches else None
         self._kept: list[Tensor] | None = None
 
+    @property
+    def switches(self) -> bool:
+        """Whether there is anything to switch; then its state is read."""
+        return self._switching is not None
+
     def eval(self) -> None:
         if self._switching is not None and self._kept is None:
             # In main memory: a card that is full must not keep a run from being saved.

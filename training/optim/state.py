@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 import torch
@@ -23,13 +23,16 @@ _NOT_STATE = {"params", "parameter_names", "name", "lr", "base_lr", "weight_deca
 _SCALARS = (bool, int, float, str, type(None))
 
 
-def export_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def export_state(
+    optimizer: torch.optim.Optimizer, rests: Callable[[Tensor], bool] = lambda tensor: False
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """(tensors, everything else). Parameters are known by the `parameter_names` of their groups. The tensors are the
-    optimizer's own: write them before the next step.
+    optimizer's own: write them before the next step. What `rests` in main memory is told as lying on the device: what a state
+    holds does not depend on it.
 
     Raises StateError when the optimizer keeps something that is neither a tensor nor plain.
     """
-    writer = _Writer(_class_name(optimizer))
+    writer = _Writer(_class_name(optimizer), rests)
     settings = _settings_of(optimizer)
     groups = [
         {
@@ -92,16 +95,16 @@ def put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], fa
 class _Writer:
     """Encodes values; tensors go into `tensors`, each once however often it is referred to."""
 
-    def __init__(self, owner: str):
+    def __init__(self, owner: str, rests: Callable[[Tensor], bool]):
         self.tensors: dict[str, Tensor] = {}
-        self._owner = owner
+        self._owner, self._rests = owner, rests
         self._names: dict[int, str] = {}
 
     def encode(self, value: Any, name: str, home: torch.device) -> Any:
         """`home` is the parameter's device; what is kept on the CPU beside a GPU's parameter comes back there."""
         if isinstance(value, Tensor):
             order = _memory_order(value)
-            kept = {"tensor": self._keep(value, name, order), "on_cpu": value.device.type == "cpu" != home.type}
+            kept = {"tensor": self._keep(value, name, order), "on_cpu": self._belongs_on_cpu(value, home)}
             return kept if order == sorted(order) else {**kept, "order": order}
         if isinstance(value, float) and not math.isfinite(value):
             return {"float": str(value)}
@@ -119,6 +122,10 @@ class _Writer:
             f"the optimizer {self._owner} keeps a {type(value).__name__} in {name}, which a training state cannot hold. "
             "Choose another optimizer on the Optimizer node."
         )
+
+    def _belongs_on_cpu(self, tensor: Tensor, home: torch.device) -> bool:
+        # To torch, bitsandbytes' pages are memory of the CPU.
+        return tensor.device.type == "cpu" != home.type and not (getattr(tensor, "is_paged", False) or self._rests(tensor))
 
     def _keep(self, tensor: Tensor, name: str, order: list[int]) -> str:
         if id(tensor) not in self._names:
@@ -206,11 +213,29 @@ def _where_it_counts(group: Mapping[str, Any], saved: Mapping[str, Any]) -> Mapp
 
 
 class _Paged(Protocol):
-    """What bitsandbytes' paged optimizers have more than torch's."""
+    """What bitsandbytes' optimizers have more than torch's."""
+
+    is_paged: bool
 
     def get_state_buffer(self, p: Tensor, dtype: torch.dtype) -> Tensor: ...
 
     def _get_state_double_buffer(self, p: Tensor, dtype: torch.dtype) -> Tensor: ...
+
+
+def page(optimizer: torch.optim.Optimizer) -> None:
+    """From now on bitsandbytes lets the driver move the state of large parameters, 100,000 numbers and more, to main memory and
+    back. It is the same optimizer, and so is the state that it keeps. On a CPU nothing changes."""
+    paged = cast(_Paged, optimizer)
+    if any(parameter.device.type != "cpu" for _, parameter in _named_parameters(optimizer)):
+        paged.is_paged = True
+    for _, parameter in _named_parameters(optimizer):
+        if parameter in optimizer.state:
+            optimizer.state[parameter] = _paged(optimizer, parameter, optimizer.state[parameter])
+
+
+def can_page(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether it is one of bitsandbytes'."""
+    return hasattr(optimizer, "is_paged")
 
 
 def _paged(optimizer: torch.optim.Optimizer, parameter: Tensor, state: dict[str, Any]) -> dict[str, Any]:
@@ -219,7 +244,7 @@ def _paged(optimizer: torch.optim.Optimizer, parameter: Tensor, state: dict[str,
         return state
     paged = cast(_Paged, optimizer)
     for key in ("state1", "state2"):
-        if key in state:
+        if key in state and not getattr(state[key], "is_paged", False):
             double = state[key].ndim > parameter.ndim
             make = paged._get_state_double_buffer if double else paged.get_state_buffer
             buffer = make(parameter, dtype=state[key].dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,12 +13,13 @@ from .state import export_state, put_back
 
 
 class BeforeUpdate:
-    """Copies in main memory of the weights that `optimizer` trains, of what it keeps of them, and of their average."""
+    """Copies in main memory of the weights that `optimizer` trains, of what it keeps of them (`exported`, by `export_state`), and of
+    their average. What is put back lies on the device."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, ema: EMA | None):
+    def __init__(self, optimizer: torch.optim.Optimizer, ema: EMA | None, exported: tuple[dict[str, Tensor], dict[str, Any]]):
         self._optimizer, self._ema = optimizer, ema
         self._weights = in_main_memory(_weights(optimizer))
-        tensors, self._facts = export_state(optimizer)
+        tensors, self._facts = exported
         self._state = dict(zip(tensors, in_main_memory(list(tensors.values())), strict=True))
         averages = {} if ema is None else ema.state_dict()
         self._averages = dict(zip(averages, in_main_memory(list(averages.values())), strict=True))

@@ -20,6 +20,7 @@ from ..errors import DatasetError, ModelError, SettingsError
 from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
 from ..memory.choice import MemoryChoice, by_hand
+from ..memory.lane import lane_of
 from ..memory.meter import MemoryMeter
 from ..memory.missing import missing_on
 from ..memory.plan import MemoryPlan, memory_plan
@@ -114,7 +115,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
         memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, saves), total_steps=total_steps,
-        divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored,
+        divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane_of(order.denoiser.device),
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(
@@ -198,7 +199,7 @@ def _updater(order: Order, network: Network, course: Course, in_hand: Callable[[
         network=network, optimizer=build_optimizer(spec, groups, total_steps, module_names(order.parts, network)),
         course=course, text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
-        scale_gradients=order.scale_gradients, in_hand=in_hand,
+        scale_gradients=order.scale_gradients, in_hand=in_hand, each_by_itself=spec.kind.each_by_itself,
     )
 
 

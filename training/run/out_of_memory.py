@@ -43,6 +43,7 @@ def _tried(order: Order, built: Built, choice: MemoryChoice) -> tuple[str, str |
     """How the training ended; and what the error said when memory ran out, all that is left of it."""
     trainer = built.trainer
     try:
+        trainer.keep_to(choice)
         with order.training(), attached(built.network, list(order.parts), checkpointing=choice.checkpointing):
             return train(trainer), None
     except Exception as error:

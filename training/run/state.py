@@ -21,7 +21,7 @@ from ..errors import StateError
 from ..files.atomic import write_whole
 from ..files.tensors import write_tensors
 from ..network.network import Network
-from ..optim.state import export_state, import_state
+from ..optim.state import import_state
 from ..order import Order
 from .resume.identity import changes, knows_left_out
 from .resume.identity_v1 import changes_since_v1
@@ -44,7 +44,7 @@ def state_file(folder: Path) -> Path:
 def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
     """Everything that the next step depends on. `identity` says what the run was trained on, to notice changes."""
     updater = trainer.updater
-    optimizer_tensors, optimizer_facts = export_state(updater.optimizer)
+    optimizer_tensors, optimizer_facts = updater.exported_state()
     tensors = {f"adapter/{name}": tensor for name, tensor in _adapter_tensors(trainer).items()}
     tensors |= {f"optimizer/{name}": tensor for name, tensor in optimizer_tensors.items()}
     if updater.ema is not None:

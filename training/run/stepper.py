@@ -5,7 +5,8 @@ The teacher of preservation is the same weights with the adapters off, so there 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -43,10 +44,12 @@ class Losses:
 
 
 class Stepper:
-    """One model, one objective, the adapters that are trained, and what they are fed with."""
+    """One model, one objective, the adapters that are trained, and what they are fed with. `keeping` is open while a forward runs:
+    it decides where what autograd keeps lies until backward."""
 
     def __init__(self, *, denoiser: Denoiser, objective: Objective, network: Network, feed: Feed):
         self.feed = feed
+        self.keeping: Callable[[], AbstractContextManager[None]] = nullcontext
         self._denoiser = denoiser
         self._objective = objective
         self._network = network
@@ -59,6 +62,10 @@ class Stepper:
         """The losses of one micro-batch, and what they say of the model.
 
         `strata` places each draw in the whole update, for stratified timesteps."""
+        with self.keeping():
+            return self._look(draws, strata)
+
+    def _look(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]] | None) -> Losses:
         self._network.begin(mix_seed("adapters", *(draw.seed for draw in draws)))
         x0 = self.feed.latents(draws)
         conditions = self.feed.conditions(draws)

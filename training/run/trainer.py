@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..data.batches import BatchPlan
 from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
+from ..memory.activations import in_main_memory
+from ..memory.choice import MAIN_MEMORY, MemoryChoice
+from ..memory.lane import Lane
 from ..memory.lack import twice
 from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
@@ -38,7 +42,7 @@ class Companion:
 
 @dataclass(kw_only=True)
 class Trainer:
-    """The parts of a run, wired. `step` counts finished updates."""
+    """The parts of a run, wired. `step` counts finished updates; `lane` leads to main memory, None where there is no other."""
 
     plan: BatchPlan
     stepper: Stepper
@@ -52,6 +56,15 @@ class Trainer:
     companions: Sequence[Companion] = field(default_factory=tuple)
     divergence: Divergence = field(default_factory=Divergence)
     restored: Callable[[], bool] = lambda: False
+    lane: Lane | None = None
+
+    def keep_to(self, choice: MemoryChoice) -> None:
+        """Between steps: from now on activations and the optimizer's state lie where `choice` says. What is recomputed, `attached`
+        decides. Raises SettingsError for pages, where the optimizer has none."""
+        lane, network = self.lane, self.updater.network
+        away = choice.activations == MAIN_MEMORY and lane is not None
+        self.stepper.keeping = (lambda: in_main_memory(lane, network.tensors())) if away else nullcontext
+        self.updater.lay_state(choice.state, lane)
 
     def aside(self, name: str, work: Callable[[], Made]) -> Made | None:
         """What `work` makes, which must not end the run: whatever fails in it, but a Cancel, is a warning about `name`. Out of memory, it

@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import NonFiniteError
+from ..errors import NonFiniteError, SettingsError
+from ..memory.choice import MAIN_MEMORY, PAGED
+from ..memory.lane import Lane
+from ..memory.states import Resting
 from ..network.build import Network
 from ..network.network import Norms
 from ..optim.course import Course
@@ -18,7 +22,7 @@ from ..optim.ema import EMA
 from ..optim.loss_scale import LossScale
 from ..optim.numerics import clip_gradients, not_finite, require_finite_gradients, total_norm
 from ..optim.optimizers import learning_rates, optimizer_mode
-from ..optim.state import export_state
+from ..optim.state import can_page, export_state, page
 from ..optim.undo import BeforeUpdate, held_bytes
 from ..parts import DIFFUSION_MODEL
 
@@ -38,7 +42,8 @@ class Reading:
 
 
 class Updater:
-    """`course(step)` is what the rates are multiplied by; text encoders rest from step `text_encoders_stop_at` on.
+    """`course(step)` is what the rates are multiplied by; text encoders rest from step `text_encoders_stop_at` on; `each_by_itself`:
+    what the optimizer does to a parameter depends on no other one.
 
     With fp16 compute the loss is scaled; an update that overflows is tried again at a lower scale, never skipped.
 
@@ -57,11 +62,13 @@ class Updater:
         ema: EMA | None,
         scale_gradients: bool,
         in_hand: Callable[[], int] = lambda: 2**63,
+        each_by_itself: bool = False,
     ):
         self.network = network
         self.optimizer = optimizer
         self.ema = ema
         self.scaler = LossScale(enabled=scale_gradients)
+        self._resting, self._each_by_itself = Resting(), each_by_itself
         self._mode = optimizer_mode(optimizer)
         self.course = course
         self._text_encoders_stop_at = text_encoders_stop_at
@@ -77,6 +84,23 @@ class Updater:
         self.norms: Norms | None = None
         #: Around the next step of the optimizer: after a resume only that tells whether its state is what it takes it for.
         self.doubt: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def lay_state(self, place: str, lane: Lane | None) -> None:
+        """From now on the optimizer's state and the averages lie in `place` (`MemoryChoice.state`) between updates; `lane` leads to main
+        memory, None where there is no other. Raises SettingsError for pages, where the optimizer has none."""
+        if place == PAGED and not can_page(self.optimizer):
+            raise SettingsError("Train LoRA", [f"the state of {type(self.optimizer).__name__} cannot lie in pages: only that of "
+                                               "bitsandbytes' optimizers can, those whose name ends with 8bit."])
+        self._resting.wake(self._state())
+        self._resting = Resting(lane if place == MAIN_MEMORY else None)
+        if place == PAGED:
+            page(self.optimizer)
+        self._resting.lay_down(self._state())
+
+    def exported_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The optimizer's, as `export_state` gives it."""
+        self._resting.finish()
+        return export_state(self.optimizer, self._resting.holds)
 
     def set_rates(self, step: int, scale: float) -> None:
         """Before the update with index `step` (from 0): rates are schedule x `scale` (the user's, on the fly)."""
@@ -120,15 +144,16 @@ class Updater:
             return False
         self._overflows = 0
         self._rates = learning_rates(self.optimizer)
-        self._before = BeforeUpdate(self.optimizer, self.ema) if self._may_fail() else None
+        self._before = BeforeUpdate(self.optimizer, self.ema, self.exported_state()) if self._may_fail() else None
         self.is_half_made = True
         with self.doubt():
-            self.optimizer.step()
+            self._resting.step(self.optimizer, each_by_itself=self._each_by_itself)
         self.doubt = nullcontext
         self.norms = self.network.bound_norms()
         self._weights_norm = self._norm_of_weights()
         if self.ema is not None:
-            self.ema.update()
+            with self._resting.awake(self.ema.averages):
+                self.ema.update()
         self.scaler.update(overflowed=False)
         self.is_half_made, self._before = False, None
         if self._held is None:
@@ -140,6 +165,7 @@ class Updater:
         self.zero_grad()
         if self._before is not None:
             self._before.restore()
+            self._resting.lay_down(self._state())
             self.is_half_made, self._before, self._weights_norm = False, None, None
 
     def _may_fail(self) -> bool:
@@ -148,9 +174,14 @@ class Updater:
     def unsound(self) -> list[str]:
         """The names of what is not finite, of all that a state holds: weights, averages, what the optimizer keeps."""
         averages = self.ema.state_dict() if self.ema is not None else {}
-        named = [*self.network.named_parameters(), *averages.items(), *export_state(self.optimizer)[0].items()]
+        named = [*self.network.named_parameters(), *averages.items(), *self.exported_state()[0].items()]
         floating = [(name, tensor.detach()) for name, tensor in named if tensor.is_floating_point()]
         return [] if math.isfinite(total_norm(tensor for _, tensor in floating)) else not_finite(floating)
+
+    def _state(self) -> list[Any]:
+        """All that the choice of a place moves."""
+        own = [kept for parameter, kept in self.optimizer.state.items() if isinstance(parameter, Tensor)]
+        return [own, self.ema.averages if self.ema is not None else []]
 
     def _norm_of_weights(self) -> Tensor:
         return total_norm(parameter for _, parameter in self.network.named_parameters())
@@ -162,12 +193,15 @@ class Updater:
     def as_saved(self) -> Iterator[None]:
         """What the saved file will be and meet: the adapters hold the weights that are meant to be used, averaged where the
         optimizer or EMA averages, and no assistant lies under them."""
+        self._resting.finish()
         try:
-            self._mode.eval()
+            with self._resting.awake(self._state() if self._mode.switches else []):
+                self._mode.eval()
             with self.network.unassisted(), nullcontext() if self.ema is None else self.ema.applied():
                 yield
         finally:
-            self._mode.train()
+            with self._resting.awake(self._state() if self._mode.switches else []):
+                self._mode.train()
 
     def _overflowed(self, named: Sequence[tuple[str, Tensor]]) -> None:
         if not self.scaler.is_enabled():

@@ -4,11 +4,16 @@ import pytest
 import torch
 from torch import nn
 
+from pack.tests.training.memory.fakes import LateLane
 from pack.tests.training.network.models import Tower
 from pack.tests.training.run.fakes import Bench, TinyDenoiser
+from pack.training.errors import SettingsError
+from pack.training.events import StepDone
+from pack.training.memory import activations, states
 from pack.training.memory.choice import MemoryChoice
 from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
+from pack.training.run import build
 from pack.training.specs import RunSpec
 
 
@@ -36,42 +41,78 @@ class DeepBench(Bench):
 
 ALL, NONE = MemoryChoice(recompute="all"), MemoryChoice(recompute="none")
 SOME = MemoryChoice(recompute=("diffusion_model/tower.layers.0", "diffusion_model/tower.layers.2"))
+AWAY = MemoryChoice(recompute="none", activations="main memory")
+CHOICES = [ALL, SOME, AWAY, MemoryChoice(recompute="all", activations="main memory", state="main memory"),
+           MemoryChoice(recompute="none", state="main memory")]
 RUNS = {
     "plain": {},
     "batch and accumulation": {"batch_size": 2, "gradient_accumulation": 2},
     "EMA": {"optimizer": {"ema_decay": 0.9}},
-    "schedule-free": {"optimizer": {"optimizer": "ScheduleFreeAdamW"}},
+    "schedule-free": {"optimizer": {"optimizer": "ScheduleFreeAdamW"}, "validate_every_n_steps": 2, "save_every_n_steps": 2},
     "8-bit": {"optimizer": {"optimizer": "AdamW8bit"}},
+    "one rate for all": {"optimizer": {"optimizer": "Prodigy", "learning_rate": 1.0}},
 }
 
 
+@pytest.fixture(autouse=True)
+def lanes(monkeypatch):
+    """Main memory that is another memory than the device's, and nothing too small for it. All lanes that were made."""
+    made = []
+    monkeypatch.setattr(build, "lane_of", lambda device: made.append(LateLane()) or made[-1])
+    monkeypatch.setattr(activations, "LEAST", 1)
+    monkeypatch.setattr(activations, "WINDOW", 1000)
+    monkeypatch.setattr(states, "LEAST", 1)
+    monkeypatch.setattr(states, "AT_ONCE", 100)
+    return made
+
+
 def bench(folder, choice, *, steps=4, optimizer=None, **run) -> DeepBench:
-    spec = OptimizerSpec(learning_rate=1e-2, schedule=Schedule(Constant()), **(optimizer or {}))
+    spec = OptimizerSpec(schedule=Schedule(Constant()), **{"learning_rate": 1e-2, **(optimizer or {})})
     return DeepBench(folder=folder / "run", run_spec=RunSpec(steps=steps, **run), optimizer=spec, memory=choice)
 
 
-def left(ground: Bench) -> tuple[bytes, bytes]:
-    """The LoRA and the state."""
-    return ground.file(), (ground.folder / "state" / "state.safetensors").read_bytes()
+def left(ground: Bench) -> dict[str, bytes]:
+    """Every LoRA and the state."""
+    return {path.name: path.read_bytes() for path in sorted(ground.folder.rglob("*.safetensors"))}
 
 
 @pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)
-def test_every_choice_learns_the_same(tmp_path, settings):
-    found = []
-    for number, choice in enumerate((NONE, ALL, SOME)):
+def test_every_choice_learns_the_same(tmp_path, lanes, settings):
+    plain = bench(tmp_path / "plain", NONE, **settings)
+    plain.run()
+    assert not lanes[0].copied
+    for number, choice in enumerate(CHOICES):
         ground = bench(tmp_path / str(number), choice, **settings)
         ground.run()
-        found.append(left(ground))
-    assert all(each == found[0] for each in found)
+        assert bool(lanes[-1].copied) == ("main memory" in (choice.activations, choice.state))
+        assert left(ground) == left(plain)
 
 
-def test_a_resume_may_choose_anew(tmp_path):
-    whole, parted = bench(tmp_path / "whole", NONE, steps=6), bench(tmp_path / "parted", ALL, steps=3)
+@pytest.mark.parametrize("settings", [{}, {"optimizer": {"ema_decay": 0.9}}], ids=["plain", "EMA"])
+def test_a_resume_may_choose_anew(tmp_path, settings):
+    whole, parted = bench(tmp_path / "whole", NONE, steps=8, **settings), bench(tmp_path / "parted", ALL, steps=2, **settings)
     whole.run()
     parted.run()
-    parted.run_spec, parted.memory = RunSpec(steps=6), SOME
-    parted.run(parted.folder / "state" / "state.safetensors")
+    for steps, choice in ((4, CHOICES[3]), (6, SOME), (8, AWAY)):
+        parted.run_spec, parted.memory = RunSpec(steps=steps), choice
+        parted.run(parted.folder / "state" / "state.safetensors")
     assert left(whole) == left(parted)
+
+
+def test_a_run_may_choose_anew_between_its_steps(tmp_path, monkeypatch):
+    plain, turned = bench(tmp_path / "plain", NONE), bench(tmp_path / "turned", NONE)
+    plain.run()
+    trainers, choices = [], [CHOICES[3], NONE, CHOICES[4]]
+    kept = build.Trainer.keep_to
+    monkeypatch.setattr(build.Trainer, "keep_to", lambda trainer, choice: trainers.append(trainer) or kept(trainer, choice))
+    turned.on_event = lambda event: kept(trainers[0], choices.pop()) if isinstance(event, StepDone) and choices else None
+    turned.run()
+    assert not choices and left(turned) == left(plain)
+
+
+def test_pages_are_bitsandbytes_alone(tmp_path):
+    with pytest.raises(SettingsError, match="only that of bitsandbytes' optimizers can"):
+        bench(tmp_path, MemoryChoice(state="paged")).run()
 
 
 def test_without_a_choice_the_switch_of_before_decides(tmp_path):
