@@ -12,8 +12,8 @@ from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
 from ..memory.activations import in_main_memory
 from ..memory.choice import MAIN_MEMORY, MemoryChoice
-from ..memory.lane import Lane
 from ..memory.lack import twice
+from ..memory.lane import Lane
 from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
 from ..objective.divergence import Divergence

@@ -110,6 +110,23 @@ def test_a_run_may_choose_anew_between_its_steps(tmp_path, monkeypatch):
     assert not choices and left(turned) == left(plain)
 
 
+def test_an_update_that_is_cut_short_between_two_pieces_is_undone(tmp_path, monkeypatch):
+    """Memory runs out in the first update, when some parameters have been updated and their state rests already."""
+    plain, cut = bench(tmp_path / "plain", NONE), bench(tmp_path / "cut", CHOICES[4])
+    plain.run()
+    calls, step = [], torch.optim.AdamW.step
+
+    def failing(optimizer):
+        calls.append(len(optimizer.param_groups[0]["params"]))
+        if len(calls) == 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(optimizer)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", failing)
+    cut.run()
+    assert len(calls) > 4 * 4 and left(cut) == left(plain)
+
+
 def test_pages_are_bitsandbytes_alone(tmp_path):
     with pytest.raises(SettingsError, match="only that of bitsandbytes' optimizers can"):
         bench(tmp_path, MemoryChoice(state="paged")).run()
