@@ -29,9 +29,13 @@ WINDOW = 2**28
 
 @contextmanager
 def in_main_memory(
-    lane: Lane, stay: Iterable[Tensor] = (), *, least: int | None = None, window: int | None = None
+    lane: Lane | None, stay: Iterable[Tensor] = (), *, least: int | None = None, window: int | None = None
 ) -> Iterator[None]:
-    """Open it around a forward whose backward comes next. `stay` are tensors that lie on the device anyway."""
+    """Open it around a forward whose backward comes next; without a lane it does nothing. `stay` are tensors that lie on the device
+    anyway."""
+    if lane is None:
+        yield
+        return
     trip = _Trip(lane, {_place(tensor) for tensor in stay}, LEAST if least is None else least, WINDOW if window is None else window)
     with saved_tensors_hooks(trip.pack, trip.unpack):
         yield

@@ -61,10 +61,9 @@ class Trainer:
     def keep_to(self, choice: MemoryChoice) -> None:
         """Between steps: from now on activations and the optimizer's state lie where `choice` says. What is recomputed, `attached`
         decides. Raises SettingsError for pages, where the optimizer has none."""
-        lane, network = self.lane, self.updater.network
-        away = choice.activations == MAIN_MEMORY and lane is not None
-        self.stepper.keeping = (lambda: in_main_memory(lane, network.tensors())) if away else nullcontext
-        self.updater.lay_state(choice.state, lane)
+        away, network = choice.activations == MAIN_MEMORY, self.updater.network
+        self.stepper.keeping = (lambda: in_main_memory(self.lane, network.tensors())) if away else nullcontext
+        self.updater.lay_state(choice.state, self.lane)
 
     def aside(self, name: str, work: Callable[[], Made]) -> Made | None:
         """What `work` makes, which must not end the run: whatever fails in it, but a Cancel, is a warning about `name`. Out of memory, it
