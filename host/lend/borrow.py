@@ -63,7 +63,8 @@ def is_comfyui_s(name: str) -> bool:
 
 
 def alias(tensor: torch.Tensor) -> torch.Tensor:
-    """A normal tensor on the same storage: same values, strides and dtype, zero bytes copied."""
+    """A normal tensor on the same storage: same values, strides and dtype, zero bytes copied. It can be had of every tensor: one that
+    was loaded under inference mode and moved outside of it, as Unload Models does, gives no view of itself."""
     plain = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
     return plain.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
 

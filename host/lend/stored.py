@@ -7,12 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .borrow import alias
+
 
 def parts_of(tensor: Tensor) -> list[Tensor]:
     """The plain tensors that it is stored in."""
     if _is_made_of_parts(tensor):
         return [getattr(tensor, name) for name in _names(tensor)[0]]
-    return [tensor.as_subclass(Tensor)]
+    return [alias(tensor)]
 
 
 def moved(tensor: Tensor, device: torch.device, *, non_blocking: bool) -> Tensor:

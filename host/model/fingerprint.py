@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from ..lend.borrow import alias
+
 _SAMPLES = 64
 _UNINITIALISED = "text_projection.weight"
 """SD1.5 files lack it and ComfyUI leaves it as the memory was: another value at each load. SD1.5 does not use it; where a
@@ -65,7 +67,7 @@ def _stored(tensor: torch.Tensor) -> list[torch.Tensor]:
     if flatten is not None:
         names, _ = flatten()
         return [getattr(tensor, name) for name in names]
-    return [tensor.as_subclass(torch.Tensor)]
+    return [alias(tensor)]
 
 
 def _update_patch(digest, patch: object) -> None:

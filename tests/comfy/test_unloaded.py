@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from pack.tests.comfy.graphs import node, place_pictures, train_graph
 from pack.tests.comfy.parts import load, network_for
+from pack.tests.comfy.test_quantised import Step
 from pack.training.network.files import to_tensors
 
 LORA = "upstream.safetensors"
@@ -89,3 +90,24 @@ def test_nothing_of_the_upstream_lora_stays_in_the_weights(comfy, upstream):
         unload_all(comfy)
     assert changed
     assert [name for name, tensor in model.model.state_dict().items() if not torch.equal(tensor, plain[name])] == []
+
+
+def test_weights_that_were_moved_outside_of_inference_mode_are_trained_as_before(comfy, sd15_checkpoint):
+    """The server unloads models for 'Unload Models' outside of the mode that loaded them: what comes back then gives no view of itself."""
+    from pack.host.model import fingerprint
+
+    def identities(loaded) -> list[str]:
+        return [fingerprint.of_patcher(patcher) for patcher in (loaded.model, loaded.clip.patcher, loaded.vae.patcher)]
+
+    untouched, moved = load(comfy, sd15_checkpoint), load(comfy, sd15_checkpoint)
+    for module in (moved.model.model, moved.clip.cond_stage_model, moved.vae.first_stage_model):
+        weights = [*module.parameters(), *module.buffers()]
+        kept = [weight.dtype for weight in weights]
+        for weight, dtype in zip(weights, kept, strict=True):
+            weight.data = weight.data.to(torch.float64).to(dtype) if dtype.is_floating_point else weight.data.clone()
+    with pytest.raises(RuntimeError, match="version counter"):
+        next(moved.model.model.parameters()).view(-1)
+    with torch.inference_mode():
+        assert identities(moved) == identities(untouched)
+    expected, found = Step(untouched, "fp32").gradient(), Step(moved, "fp32").gradient()
+    assert torch.equal(found, expected)
