@@ -5,7 +5,7 @@ Nobody says where a step begins. Now is taken for the moment that the longest ru
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -15,7 +15,7 @@ MEMORY, COMPARED = 1 << 14, 64
 
 
 class Foresight(Generic[Key]):
-    """Tell it each use with `saw`; `coming` is what it expects then."""
+    """Tell it each use with `saw`; `coming` says what it expects then."""
 
     def __init__(self, memory: int = MEMORY) -> None:
         self._memory = memory
@@ -23,19 +23,21 @@ class Foresight(Generic[Key]):
         self._places: dict[Key, list[int]] = {}
         self._like: int | None = None
 
-    def saw(self, key: Key) -> None:
+    def saw(self, key: Key) -> bool:
+        """Whether it was expected: what comes is then what was to come after it."""
         follows = self._like is not None and self._seen[self._like + 1] == key
         self._like = self._like + 1 if self._like is not None and follows else self._most_alike(key)
         self._places.setdefault(key, []).append(len(self._seen))
         self._seen.append(key)
         if len(self._seen) > 2 * self._memory:
             self._forget()
+        return follows
 
-    def coming(self) -> Iterator[Key]:
-        """What followed the moment that now is like, up to now: a whole step, once two have been seen. Nothing while all is new."""
-        if self._like is not None:
-            for place in range(self._like + 1, len(self._seen)):
-                yield self._seen[place]
+    def coming(self, number: int) -> Key | None:
+        """The next use (0), the one after it (1) and so on: what followed the moment that now is like, up to now, which is a whole
+        step, once two have been seen. None beyond it, and while all is new."""
+        place = len(self._seen) if self._like is None else self._like + 1 + number
+        return self._seen[place] if place < len(self._seen) else None
 
     def _most_alike(self, key: Key) -> int | None:
         """The place of `key` before which most of the uses are those that come before now. Of several the next one, as if what lies

@@ -191,6 +191,7 @@ def test_whatever_happens_each_computes_with_its_own_weights(steps, repeats, siz
         for action in step * repeats:
             act(ahead, device, action)
             assert sum(ahead._size(key) for key in device.live) <= budget
+            assert ahead._claims.total() == sum(claimed for _, claimed in ahead._coming)
     ahead.close()
     assert device.live == {}
     checked(device)
