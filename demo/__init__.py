@@ -12,5 +12,6 @@
     scenes      the backgrounds behind it
     comfyui/    a ComfyUI to talk to
     tiny/       the tiny models
+    world/      a small base that really draws
     shipped/    the makers of what is shipped
 """

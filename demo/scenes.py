@@ -10,7 +10,7 @@ Pen = ImageDraw.ImageDraw
 Scene = Callable[[Pen, int, int], None]
 
 
-def _sky(pen: Pen, width: int, height: int, top: str, bottom: str) -> None:
+def sky(pen: Pen, width: int, height: int, top: str, bottom: str) -> None:
     """A vertical gradient."""
     first, last = ImageColor.getrgb(top), ImageColor.getrgb(bottom)
     for y in range(height):
@@ -18,11 +18,11 @@ def _sky(pen: Pen, width: int, height: int, top: str, bottom: str) -> None:
         pen.line([(0, y), (width, y)], fill=tuple(round(a + (b - a) * t) for a, b in zip(first, last)))
 
 
-def _disc(pen: Pen, x: float, y: float, radius: float, colour: str) -> None:
+def disc(pen: Pen, x: float, y: float, radius: float, colour: str) -> None:
     pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
 
 
-def _hills(pen: Pen, width: int, height: int, level: float, swing: float, colour: str, phase: float = 0.0) -> None:
+def hills(pen: Pen, width: int, height: int, level: float, swing: float, colour: str, phase: float = 0.0) -> None:
     """Ground with a wavy edge at the fraction `level` from the top."""
     points = [(x, height * (level + swing * math.sin(phase + 5 * x / width))) for x in range(0, width + 8, 8)]
     pen.polygon([(0, height), *points, (width, height)], fill=colour)
@@ -30,7 +30,7 @@ def _hills(pen: Pen, width: int, height: int, level: float, swing: float, colour
 
 def _cloud(pen: Pen, x: float, y: float, size: float, colour: str = "#ffffff") -> None:
     for dx, dy, radius in ((-1.0, 0.1, 0.5), (-0.3, -0.2, 0.7), (0.5, -0.1, 0.6), (1.1, 0.15, 0.45)):
-        _disc(pen, x + dx * size, y + dy * size, radius * size, colour)
+        disc(pen, x + dx * size, y + dy * size, radius * size, colour)
 
 
 def _pine(pen: Pen, x: float, y: float, size: float, colour: str) -> None:
@@ -40,44 +40,44 @@ def _pine(pen: Pen, x: float, y: float, size: float, colour: str) -> None:
         pen.polygon([(x - half, base), (x + half, base), (x, base - size * 0.4)], fill=colour)
 
 
-def _scatter(name: str, count: int, width: int, low: float, high: float) -> list[tuple[float, float, random.Random]]:
+def scatter(name: str, count: int, width: int, low: float, high: float) -> list[tuple[float, float, random.Random]]:
     """`count` places between the heights `low` and `high` in pixels, each with the scene's random numbers."""
     numbers = random.Random(name)
     return [(numbers.uniform(0, width), numbers.uniform(low, high), numbers) for _ in range(count)]
 
 
 def meadow(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#7cc4f0", "#e4f5ff")
-    _disc(pen, width * 0.86, height * 0.16, height * 0.09, "#ffe27a")
+    sky(pen, width, height, "#7cc4f0", "#e4f5ff")
+    disc(pen, width * 0.86, height * 0.16, height * 0.09, "#ffe27a")
     _cloud(pen, width * 0.2, height * 0.18, height * 0.08)
     _cloud(pen, width * 0.66, height * 0.12, height * 0.06)
-    _hills(pen, width, height, 0.6, 0.05, "#8ccf6a")
-    _hills(pen, width, height, 0.72, 0.04, "#6ab551", phase=2)
-    for x, y, numbers in _scatter("meadow", 60, width, height * 0.78, height):
-        _disc(pen, x, y, height * 0.011, numbers.choice(["#ffffff", "#ffd0e0", "#fff08a", "#f07a8a"]))
+    hills(pen, width, height, 0.6, 0.05, "#8ccf6a")
+    hills(pen, width, height, 0.72, 0.04, "#6ab551", phase=2)
+    for x, y, numbers in scatter("meadow", 60, width, height * 0.78, height):
+        disc(pen, x, y, height * 0.011, numbers.choice(["#ffffff", "#ffd0e0", "#fff08a", "#f07a8a"]))
 
 
 def night(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#0d1538", "#3b4a86")
-    for x, y, numbers in _scatter("night", 70, width, 0, height * 0.65):
-        _disc(pen, x, y, height * numbers.uniform(0.002, 0.005), "#f7f3d8")
-    _disc(pen, width * 0.78, height * 0.2, height * 0.1, "#f5efc9")
-    _hills(pen, width, height, 0.7, 0.05, "#23305f", phase=1)
-    _hills(pen, width, height, 0.8, 0.03, "#182347", phase=3)
+    sky(pen, width, height, "#0d1538", "#3b4a86")
+    for x, y, numbers in scatter("night", 70, width, 0, height * 0.65):
+        disc(pen, x, y, height * numbers.uniform(0.002, 0.005), "#f7f3d8")
+    disc(pen, width * 0.78, height * 0.2, height * 0.1, "#f5efc9")
+    hills(pen, width, height, 0.7, 0.05, "#23305f", phase=1)
+    hills(pen, width, height, 0.8, 0.03, "#182347", phase=3)
 
 
 def snow(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#b7cfe4", "#eef5fb")
+    sky(pen, width, height, "#b7cfe4", "#eef5fb")
     for index, x in enumerate((0.1, 0.3, 0.72, 0.92)):
         _pine(pen, width * x, height * (0.68 + 0.03 * (index % 2)), height * 0.34, "#41735d")
-    _hills(pen, width, height, 0.66, 0.03, "#ffffff")
-    for x, y, numbers in _scatter("snow", 90, width, 0, height):
-        _disc(pen, x, y, height * numbers.uniform(0.003, 0.008), "#ffffff")
+    hills(pen, width, height, 0.66, 0.03, "#ffffff")
+    for x, y, numbers in scatter("snow", 90, width, 0, height):
+        disc(pen, x, y, height * numbers.uniform(0.003, 0.008), "#ffffff")
 
 
 def beach(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#63c1ee", "#d5f2fb")
-    _disc(pen, width * 0.12, height * 0.2, height * 0.1, "#fff0a0")
+    sky(pen, width, height, "#63c1ee", "#d5f2fb")
+    disc(pen, width * 0.12, height * 0.2, height * 0.1, "#fff0a0")
     pen.rectangle([0, height * 0.5, width, height], fill="#2f9fc4")
     for row in range(4):
         y = height * (0.54 + 0.04 * row)
@@ -86,7 +86,7 @@ def beach(pen: Pen, width: int, height: int) -> None:
             fill="#bfeaf5",
             width=max(1, height // 120),
         )
-    _hills(pen, width, height, 0.72, 0.02, "#f3dca2")
+    hills(pen, width, height, 0.72, 0.02, "#f3dca2")
     trunk = [
         (width * 0.82, height * 0.9),
         (width * 0.85, height * 0.9),
@@ -103,10 +103,10 @@ def beach(pen: Pen, width: int, height: int) -> None:
 
 
 def desert(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#f2733f", "#ffd88a")
-    _disc(pen, width * 0.3, height * 0.45, height * 0.15, "#fff1b0")
-    _hills(pen, width, height, 0.6, 0.07, "#dd9a4e", phase=1)
-    _hills(pen, width, height, 0.75, 0.05, "#c98038", phase=4)
+    sky(pen, width, height, "#f2733f", "#ffd88a")
+    disc(pen, width * 0.3, height * 0.45, height * 0.15, "#fff1b0")
+    hills(pen, width, height, 0.6, 0.07, "#dd9a4e", phase=1)
+    hills(pen, width, height, 0.75, 0.05, "#c98038", phase=4)
     x, ground, thick = width * 0.14, height * 0.84, height * 0.05
     pen.rounded_rectangle([x - thick, height * 0.36, x + thick, ground], thick, fill="#4d8a4a")
     for side, top in ((-1, 0.46), (1, 0.52)):
@@ -119,7 +119,7 @@ def desert(pen: Pen, width: int, height: int) -> None:
 
 
 def city(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#2b2d5e", "#e59a7a")
+    sky(pen, width, height, "#2b2d5e", "#e59a7a")
     numbers = random.Random("city")
     for x, top, colour in (
         (0.0, 0.22, "#3b3c66"),
@@ -140,13 +140,13 @@ def city(pen: Pen, width: int, height: int) -> None:
 
 
 def forest(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#1f4a3a", "#6fa374")
+    sky(pen, width, height, "#1f4a3a", "#6fa374")
     for index in range(9):
         x, thick = width * (0.06 + 0.11 * index), width * (0.03 + 0.012 * (index % 3))
         pen.rectangle([x - thick, 0, x + thick, height * 0.86], fill=("#3d3026", "#4a3a2d", "#33281f")[index % 3])
-    for x, y, numbers in _scatter("forest", 60, width, 0, height * 0.4):
-        _disc(pen, x, y, width * numbers.uniform(0.05, 0.1), numbers.choice(["#1e5238", "#2a6645", "#245c3e"]))
-    _hills(pen, width, height, 0.82, 0.015, "#2f5c33")
+    for x, y, numbers in scatter("forest", 60, width, 0, height * 0.4):
+        disc(pen, x, y, width * numbers.uniform(0.05, 0.1), numbers.choice(["#1e5238", "#2a6645", "#245c3e"]))
+    hills(pen, width, height, 0.82, 0.015, "#2f5c33")
     pen.polygon(
         [(width * 0.44, height * 0.82), (width * 0.56, height * 0.82), (width * 0.85, height), (width * 0.15, height)],
         fill="#a98a5c",
@@ -154,15 +154,15 @@ def forest(pen: Pen, width: int, height: int) -> None:
 
 
 def autumn(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#c9dde8", "#fbeedd")
+    sky(pen, width, height, "#c9dde8", "#fbeedd")
     for x, size in ((0.12, 0.26), (0.72, 0.3), (0.93, 0.24)):
         pen.rectangle(
             [width * x - width * 0.015, height * 0.4, width * x + width * 0.015, height * 0.78], fill="#6a4a35"
         )
         _cloud(pen, width * x, height * 0.36, height * size * 0.6, "#e08a34")
         _cloud(pen, width * x, height * 0.27, height * size * 0.42, "#f0a93f")
-    _hills(pen, width, height, 0.74, 0.02, "#c9a35a")
-    for x, y, numbers in _scatter("autumn", 70, width, height * 0.05, height):
+    hills(pen, width, height, 0.74, 0.02, "#c9a35a")
+    for x, y, numbers in scatter("autumn", 70, width, height * 0.05, height):
         size = height * numbers.uniform(0.01, 0.02)
         pen.ellipse(
             [x - size, y - size * 0.5, x + size, y + size * 0.5], fill=numbers.choice(["#d9542b", "#efb23a", "#b8412a"])
@@ -170,7 +170,7 @@ def autumn(pen: Pen, width: int, height: int) -> None:
 
 
 def mountain(pen: Pen, width: int, height: int) -> None:
-    _sky(pen, width, height, "#5f9fd6", "#dcecf7")
+    sky(pen, width, height, "#5f9fd6", "#dcecf7")
     for x, top, half in ((0.22, 0.25, 0.34), (0.78, 0.2, 0.38), (0.5, 0.36, 0.3)):
         peak, slope = (width * x, height * top), (0.8 - top) / half
         pen.polygon([peak, (width * (x - half), height * 0.8), (width * (x + half), height * 0.8)], fill="#7486a0")
@@ -185,13 +185,13 @@ def mountain(pen: Pen, width: int, height: int) -> None:
             fill="#ffffff",
         )
     _cloud(pen, width * 0.16, height * 0.16, height * 0.06)
-    _hills(pen, width, height, 0.76, 0.03, "#6f8f5d")
+    hills(pen, width, height, 0.76, 0.03, "#6f8f5d")
 
 
 def _plain(name: str, top: str, bottom: str, confetti: int = 0) -> Scene:
     def scene(pen: Pen, width: int, height: int) -> None:
-        _sky(pen, width, height, top, bottom)
-        for x, y, numbers in _scatter(name, confetti, width, 0, height):
+        sky(pen, width, height, top, bottom)
+        for x, y, numbers in scatter(name, confetti, width, 0, height):
             colour = numbers.choice(["#ffffff", "#ffd95a", "#6fb7e8", "#8fd17a"])
             pen.rectangle([x, y, x + width * 0.014, y + width * 0.02], fill=colour)
 
