@@ -4,6 +4,7 @@ A row of a matrix (or a convolution's output channel) has one scale: its largest
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def read_parts(folder: Path, name: str) -> Weights:
 
 def write_pack(weights: Weights, path: Path) -> None:
     """The weights in 8 bits with scales, compressed."""
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for key, weight in weights.items():
         values = weight.detach().float().cpu().numpy()
         if values.ndim < 2:

@@ -40,6 +40,10 @@ class World(nn.Module):
         self.text, self.unet = Text(), UNet(shape)
 
 
+def _on(device: torch.device, world: World) -> World:
+    return world.to(memory_format=torch.channels_last).to(device)
+
+
 class Learner:
     """One configuration while it learns. `mean` is the World with the running mean of the weights."""
 
@@ -47,8 +51,8 @@ class Learner:
         torch.manual_seed(seed)
         self.device, self._batch, self._bf16, self._config = device, batch, bf16, config
         self._shares, self._pages = [share for share, _ in pages], [page for _, page in pages]
-        self.world = World(config.shape).to(device, memory_format=torch.channels_last)
-        self.mean = World(config.shape).to(device, memory_format=torch.channels_last).requires_grad_(False)
+        self.world = _on(device, World(config.shape))
+        self.mean = _on(device, World(config.shape)).requires_grad_(False)
         self.mean.load_state_dict(self.world.state_dict())
         self.optimizer = torch.optim.AdamW(
             [{"params": self.world.unet.parameters(), "scale": 1.0}, {"params": self.world.text.parameters(), "scale": config.words}],
@@ -80,7 +84,9 @@ class Learner:
         nn.utils.clip_grad_norm_(self.world.parameters(), 1.0)
         self.optimizer.step()
         memory = min(LONGEST_MEMORY, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.mean.parameters()), list(self.world.parameters()), 1 - memory)
+        with torch.no_grad():
+            for mean, weight in zip(self.mean.parameters(), self.world.parameters()):
+                mean.lerp_(weight, 1 - memory)
         return loss.detach()
 
     def _loss(self, page: Page) -> Tensor:

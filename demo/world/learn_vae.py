@@ -36,7 +36,7 @@ def learn_vae(every: Tensor, budget: Budget, batch: int, seed: int, device: torc
     """A trained VAE on the device. every: uint8 [n, 3, h, w] there."""
     torch.manual_seed(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    vae = VAE().to(device, memory_format=torch.channels_last)
+    vae = VAE().to(memory_format=torch.channels_last).to(device)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=RATE, weight_decay=1e-4)
     step = 0
     while (progress := budget.progress(step)) < 1:

@@ -16,7 +16,7 @@ STEPS, CFG = 24, 4.0
 
 
 @torch.no_grad()
-def pictures(world: World, vae: VAE, texts: list[str], seed: int, bf16: bool, cfg: float = CFG, steps: int = STEPS) -> Tensor:
+def pictures(world: World, vae: VAE, texts: list[str], seed: int, bf16: bool) -> Tensor:
     """A picture [3, 128, 128] of 0 to 1 for each text."""
     device = world.text.rows.device
     context, bias = world.text([tokens(text) for text in texts] + [[] for _ in texts])
@@ -25,10 +25,10 @@ def pictures(world: World, vae: VAE, texts: list[str], seed: int, bf16: bool, cf
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             both = world.unet(torch.cat([x, x]).contiguous(memory_format=torch.channels_last), torch.cat([t, t]), context, bias)
         asked, unasked = both.float().chunk(2)
-        return unasked + cfg * (asked - unasked)
+        return unasked + CFG * (asked - unasked)
 
     start = torch.randn(len(texts), 4, 16, 16, generator=torch.Generator().manual_seed(seed)).to(device)
-    return torch.cat([vae.decode(part).clamp(0, 1) for part in sample(predict, start, steps).split(64)])
+    return torch.cat([vae.decode(part).clamp(0, 1) for part in sample(predict, start, STEPS).split(64)])
 
 
 def score(world: World, vae: VAE, judge: Judge, count: int, seed: int, bf16: bool) -> tuple[dict[str, float], Tensor]:

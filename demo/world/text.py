@@ -5,6 +5,7 @@ numbers of their own either, so a text is its words' rows, normalised, in the fi
 """
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -16,17 +17,21 @@ from .drawn.captions import END, LENGTH, START, TOKENS, VOCABULARY
 WIDTH, HIDDEN, LAYERS, SEED = 768, 3072, 12, 20261127
 
 
-def vocabulary() -> np.ndarray:
-    """float16 [VOCABULARY, WIDTH]: the rows of words that nobody trained, from a fixed seed."""
-    return np.random.default_rng(SEED).standard_normal((VOCABULARY, WIDTH), dtype=np.float32).astype(np.float16)
+@cache
+def vocabulary() -> Tensor:
+    """float16 [VOCABULARY, WIDTH], not to be changed: the rows of words that nobody trained, from a fixed seed."""
+    return torch.from_numpy(np.random.default_rng(SEED).standard_normal((VOCABULARY, WIDTH), dtype=np.float32).astype(np.float16))
 
 
 class Text(nn.Module):
     """Rows for TOKENS, in their order; for every other token that of `vocabulary()`."""
 
+    every: Tensor
+    place: Tensor
+
     def __init__(self):
         super().__init__()
-        every = torch.from_numpy(vocabulary())
+        every = vocabulary()
         self.rows = nn.Parameter(every[list(TOKENS)].float())
         self.register_buffer("every", every, persistent=False)
         place = torch.full((VOCABULARY,), -1)
@@ -63,7 +68,7 @@ def padded(words: list[list[int]]) -> tuple[Tensor, Tensor]:
 
 def clip_weights(rows: Tensor) -> dict[str, Tensor]:
     """CLIP-L's weights, float16, keys beginning with `text_model.`, of the trained rows [len(TOKENS), WIDTH]."""
-    every = torch.from_numpy(vocabulary())
+    every = vocabulary().clone()
     every[list(TOKENS)] = rows.to(every.dtype)
     weights = {
         "text_model.embeddings.token_embedding.weight": every,

@@ -31,7 +31,7 @@ VAE_SHARE, JUDGE_SHARE = 0.2, 0.06  # of --seconds
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the folder for what is trained")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--configs", default="small", help=f"of {', '.join(CONFIGS)}; several, separated by commas, share the time")
@@ -54,14 +54,14 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
 def autoencoder(chosen: argparse.Namespace, device: torch.device, bf16: bool) -> VAE:
     """The trained one of FOLDER, or a new one."""
     path = chosen.out / "vae.pt"
-    vae = VAE().to(device, memory_format=torch.channels_last).eval()
+    vae = VAE().to(memory_format=torch.channels_last).to(device).eval()
     if chosen.save_every and path.exists():
         vae.load_state_dict(torch.load(path, weights_only=True))
         return vae
     every = pictures(min(chosen.pictures, 8000), chosen.seed, chosen.workers).to(device)
     budget = Budget(seconds=chosen.seconds * VAE_SHARE) if chosen.seconds else Budget(steps=chosen.vae_steps)
     vae = learn_vae(every, budget, max(8, chosen.batch // 4), chosen.seed, device, bf16)
-    test = torch.from_numpy(draw_all(cards(128, 99, taught()), workers=1)).permute(0, 3, 1, 2).to(device)
+    test = torch.from_numpy(draw_all(cards(24, 99, taught()), workers=1)).permute(0, 3, 1, 2).to(device)
     print(f"autoencoder: {decibels(vae, test):.1f} dB on new pictures", flush=True)
     if chosen.save_every:
         torch.save(vae.state_dict(), path)

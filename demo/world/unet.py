@@ -128,10 +128,19 @@ class First(nn.Conv2d):
         return super().forward(x)
 
 
+class Block(nn.ModuleList):
+    """Parts, one after the other."""
+
+    def forward(self, x: Tensor, *rest: Tensor) -> Tensor:
+        for part in self:
+            x = part(x, *rest)
+        return x
+
+
 def _quiet(layer: nn.Conv2d) -> nn.Conv2d:
     """A layer that says nothing at first."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer
 
 
@@ -151,32 +160,29 @@ class UNet(nn.Module):
         blocks: list[list[nn.Module]] = [[First(4, CHANNELS, 3, padding=1)]]
         for level, depths in enumerate(shape.levels):
             blocks += [_block(CHANNELS, depth) for depth in depths]
-            blocks += [[Down()]] if level + 1 < len(shape.levels) else []
-        self.input_blocks = nn.ModuleList(nn.ModuleList(block) for block in blocks)
+            if level + 1 < len(shape.levels):
+                blocks.append([Down()])
+        self.input_blocks = nn.ModuleList(Block(block) for block in blocks)
         middle = [] if shape.middle is None else [*_block(CHANNELS, shape.middle), Residual(CHANNELS)]
-        if middle:
-            self.middle_block = nn.ModuleList(middle)
+        self.middle_block = Block(middle) if middle else None
         blocks = [_block(2 * CHANNELS, depth) for depths in shape.out for depth in depths]
         last = -1
         for depths in shape.out[:-1]:
             last += len(depths)
             blocks[last].append(Up())
-        self.output_blocks = nn.ModuleList(nn.ModuleList(block) for block in blocks)
+        self.output_blocks = nn.ModuleList(Block(block) for block in blocks)
         self.out = nn.Sequential(nn.GroupNorm(32, CHANNELS), nn.SiLU(), _quiet(nn.Conv2d(CHANNELS, 4, 3, padding=1)))
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor, bias: Tensor) -> Tensor:
         time = self.time_embed(sinusoids(t, CHANNELS))
         kept = []
         for block in self.input_blocks:
-            for part in block:
-                x = part(x, time, context, bias)
+            x = block(x, time, context, bias)
             kept.append(x)
-        for part in getattr(self, "middle_block", ()):
-            x = part(x, time, context, bias)
+        if self.middle_block is not None:
+            x = self.middle_block(x, time, context, bias)
         for block in self.output_blocks:
-            x = torch.cat([x, kept.pop()], dim=1)
-            for part in block:
-                x = part(x, time, context, bias)
+            x = block(torch.cat([x, kept.pop()], dim=1), time, context, bias)
         return self.out(x)
 
 

@@ -71,30 +71,29 @@ def _start(vae: VAE) -> None:
     colours /= colours.norm(dim=1, keepdim=True)
     for module in vae.modules():
         if isinstance(module, Block):
-            nn.init.zeros_(module.conv[4].weight)
-            nn.init.zeros_(module.conv[4].bias)
-    encoder, decoder = vae.taesd_encoder, vae.taesd_decoder
-    _pass_on(encoder[0], torch.eye(3), 1)
-    for index in (2, 6, 10):
-        _pass_on(encoder[index], torch.eye(3), 2)
-    _pass_on(encoder[14], CONTRAST * colours, 1)
-    encoder[14].bias[:3] = -CONTRAST * colours.sum(dim=1) / 2
-    _pass_on(decoder[1], colours.T / CONTRAST, 1)
-    decoder[1].bias[:3] = 0.5
-    for index in (7, 12, 17):
-        _pass_on(decoder[index], torch.eye(3), 3)
-    _pass_on(decoder[19], torch.eye(3), 1)
-    decoder[19].weight[:, 3:] *= 0.1
+            for parameter in module.conv[4].parameters():
+                nn.init.zeros_(parameter)
+    first, *downs, last = (layer for layer in vae.taesd_encoder if isinstance(layer, nn.Conv2d))
+    _pass_on(first, torch.eye(3), 1)
+    for down in downs:
+        _pass_on(down, torch.eye(3), 2)
+    _pass_on(last, CONTRAST * colours, 1, -CONTRAST * colours.sum(dim=1) / 2)
+    first, *ups, last = (layer for layer in vae.taesd_decoder if isinstance(layer, nn.Conv2d))
+    _pass_on(first, colours.T / CONTRAST, 1, torch.full((3,), 0.5))
+    for up in ups:
+        _pass_on(up, torch.eye(3), 3)
+    _pass_on(last, torch.eye(3), 1)
+    last.weight[:, 3:] *= 0.1
 
 
-def _pass_on(conv: nn.Conv2d, matrix: Tensor, size: int) -> None:
-    """Let the first outputs of a 3x3 convolution be `matrix` times the first inputs, averaged over size x size places."""
+def _pass_on(conv: nn.Conv2d, matrix: Tensor, size: int, bias: Tensor | None = None) -> None:
+    """Let the first outputs of a 3x3 convolution be `matrix` times the first inputs, averaged over size x size places, plus `bias`."""
     outputs, inputs = matrix.shape
     conv.weight[:outputs] = 0.0
     place = slice(1, 1 + size) if size < 3 else slice(0, 3)
     conv.weight[:outputs, :inputs, place, place] = matrix[:, :, None, None] / size**2
     if conv.bias is not None:
-        conv.bias[:outputs] = 0.0
+        conv.bias[:outputs] = 0.0 if bias is None else bias
 
 
 def whole(trained: dict[str, Tensor]) -> dict[str, Tensor]:
