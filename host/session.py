@@ -108,6 +108,7 @@ class Session:
                 stack.enter_context(settled(self.clip.cond_stage_model, self.clip.patcher.load_device))
             stack.enter_context(self._main_memory.open())
             stack.enter_context(attributes(self._changes()))
+            attention.settle(self.device)
             stack.enter_context(attention.pinned())
             stack.enter_context(kernels.differentiable())
             stack.enter_context(in_place.harmless(_storages(self._models())))

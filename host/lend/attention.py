@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from comfy.ldm.modules import attention
 
 _NAMES = ("optimized_attention", "optimized_attention_masked")
@@ -44,6 +45,14 @@ def pinned() -> Iterator[None]:
     finally:
         for table, name, value in reversed(before):
             table[name] = value
+
+
+def settle(device: torch.device) -> None:
+    """PyTorch decides at its first attention in a process which of its kernels comes first on this card, whatever order ComfyUI (0.33) has
+    just asked for: without this the first block would be recomputed by another kernel than its forward's."""
+    if device.type == "cuda":
+        one = torch.zeros(1, 1, 8, 64, dtype=torch.float16, device=device)
+        torch.nn.functional.scaled_dot_product_attention(one, one, one)
 
 
 def _pin(names: dict, *, ours: bool) -> list[tuple[dict, str, object]]:
