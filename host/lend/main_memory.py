@@ -28,8 +28,8 @@ from .. import compat
 from .stored import moved, parts_of
 from .weights import PAGE, replace
 
-#: Copies have room for the largest block and this many of the largest weights: one computes while the next is on its way. But for
-#: no more than this share of the device, which is better used by weights that stay.
+#: Copies have room for the largest block and this many of the largest weights: one computes while the next is on its way. But they
+#: get no more than this share of the device, which is better used by weights that stay.
 BESIDE, SHARE = 2, 1 / 8
 
 Copied = dict[str, torch.Tensor]
@@ -77,7 +77,12 @@ class _Ring:
         self._ahead: Ahead | None = None
 
     def bytes_needed(self) -> int:
-        return _budget(self._model, [layer for layer in self._model.modules() if can_be_fetched(layer)], self._device)
+        """Room for the layers of a whole block, so that what recomputing it has fetched is still there for its backward, and BESIDE."""
+        sizes = {layer: _bytes_of(layer) for layer in self._model.modules() if can_be_fetched(layer)}
+        block = max((sum(sizes.get(layer, 0) for layer in unit.modules()) for _, unit in units(self._model)), default=0)
+        beside = BESIDE * max(sizes.values(), default=0)
+        most = round(SHARE * model_management.get_total_memory(self._device))
+        return min(block + beside, max(beside, most), sum(sizes.values()))
 
     def in_main_memory(self) -> list[nn.Module]:
         if compat.streams(self._device) is None:
@@ -91,7 +96,7 @@ class _Ring:
             yield
             return
         mover = StreamMover(streams, partial(_copied, device=self._device), _bytes_of, (model_management.OOM_EXCEPTION,))
-        self._ahead = Ahead(mover, _budget(self._model, layers, self._device), self._foresight)
+        self._ahead = Ahead(mover, min(self.bytes_needed(), sum(map(_bytes_of, layers))), self._foresight)
         with _pinned(layers):
             self.layers = frozenset(layers)
             try:
@@ -139,15 +144,6 @@ def _tensors_of(layer: nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 def _bytes_of(layer: nn.Module) -> int:
     return sum(part.nbytes for _, tensor in _tensors_of(layer) for part in parts_of(tensor))
-
-
-def _budget(model: nn.Module, layers: Collection[nn.Module], device: torch.device) -> int:
-    """Bytes for copies of `layers`. With those of a whole block, what recomputing it has fetched is still there for its backward."""
-    sizes = {layer: _bytes_of(layer) for layer in layers}
-    largest = BESIDE * max(sizes.values(), default=0)
-    block = max((sum(sizes.get(layer, 0) for layer in unit.modules()) for _, unit in units(model)), default=0)
-    most = round(SHARE * model_management.get_total_memory(device))
-    return min(largest + block, max(largest, most), sum(sizes.values()))
 
 
 @contextmanager
