@@ -1,0 +1,99 @@
+"""Choosing, on a step of four blocks with round numbers: every way is reckoned by hand.
+
+The blocks keep 100 bytes each for backward, the last one 200, and take 10 FLOPs each; 50 bytes are there in any case, 40 of the
+optimizer's state, 300 of the model. The device makes 10 FLOPs a second, and 100 bytes a second come from main memory, 70 % of that
+while it computes. So a step without recomputing takes 8 seconds, one more for every block that is computed twice, 0.8 more when
+the state comes and goes, and 0.6 for every 100 bytes that are moved behind the computing.
+"""
+
+import pytest
+
+from pack.training.memory.choice import ALL, DEVICE, MAIN_MEMORY, NONE, PAGED, MemoryChoice
+from pack.training.memory.choose import AUTO, LEAST, Costs, Speeds, Way, cheaper, choices, choose, way_of
+
+SAVES = {"a": 100, "b": 100, "c": 100, "d": 200}
+FLOPS = dict.fromkeys(SAVES, 10)
+SPEEDS = Speeds(flops=10, link=100, hidden=0.7)
+
+
+def beside(choice: MemoryChoice) -> int:
+    """In main memory a tenth of what is kept is there at any time."""
+    kept = sum(size for block, size in SAVES.items() if not choice.recomputes(block))
+    return 50 + (kept if choice.activations == DEVICE else kept // 10) + (40 if choice.state == DEVICE else 0)
+
+
+COSTS = Costs(beside=beside, weights=300, state=40, saves=SAVES, flops=FLOPS, speeds=SPEEDS)
+APART = Costs(beside=beside, state=40, saves=SAVES, flops=FLOPS, speeds=SPEEDS, main_memory=False)
+
+
+def of(recompute, activations=DEVICE, state=DEVICE) -> MemoryChoice:
+    return MemoryChoice(recompute=recompute, activations=activations, state=state)
+
+
+@pytest.mark.parametrize(("budget", "choice", "on_device", "seconds"), [
+    (890, of(NONE), 300, 8.0),  # all of it fits: 590 + 300
+    (850, of(NONE), 260, 8 + 2 * 40 / 100 * 0.3),  # 40 of the model away, there and back in both passes
+    (690, of(("d",)), 300, 9.0),  # 190 of the model away would take 8 + 1.14
+    (650, of(("d",)), 260, 9 + 2.25 * 40 / 100 * 0.3),
+    (490, of(("d",)), 100, 9 + 2.25 * 200 / 100 * 0.3),  # two blocks more instead would be 11
+])
+def test_the_fastest_that_fits(budget, choice, on_device, seconds):
+    way = choose(COSTS, budget)
+    assert (way.choice, way.on_device) == (choice, on_device)
+    assert way.seconds == pytest.approx(seconds) and way.total <= budget
+
+
+def test_it_is_the_best_of_all_sets_too():
+    """Against every subset of the blocks, with the whole model on the device and nothing moved."""
+    from itertools import combinations
+
+    for budget in range(50, 600, 10):
+        costs = Costs(beside=beside, saves=SAVES, flops=FLOPS, speeds=SPEEDS, main_memory=False)
+        sets = [chosen for size in range(5) for chosen in combinations(SAVES, size)]
+        fitting = [8 + len(chosen) for chosen in sets if beside(of(chosen)) <= budget]
+        way = choose(costs, budget)
+        assert not fitting or way.seconds == pytest.approx(min(fitting))
+
+
+def test_what_takes_least():
+    way = choose(COSTS, 10_000, LEAST)
+    assert way == Way(choice=of(ALL, DEVICE, MAIN_MEMORY), beside=50, on_device=0, seconds=pytest.approx(12 + 9 - 0.7 * 9 + 0.8))
+
+
+def test_where_nothing_fits_it_is_what_takes_least():
+    assert choose(COSTS, 10) == choose(COSTS, 10_000, LEAST)
+    assert choose(APART, 10).choice == of(ALL)
+
+
+def test_on_a_cpu_nothing_is_moved():
+    assert {(choice.activations, choice.state) for choice in choices(APART)} == {(DEVICE, DEVICE)}
+    assert choose(APART, 390).choice == of(("d",))
+
+
+def test_a_state_that_can_be_paged_is():
+    assert {choice.state for choice in choices(Costs(beside=beside, can_page=True))} == {DEVICE, PAGED}
+
+
+def test_without_knowing_the_blocks_it_is_all_or_none():
+    """The times are those of a usual model then: what fits without computing twice is faster."""
+    costs = Costs(beside=lambda choice: 100 if choice.recompute == NONE else 40, main_memory=False)
+    assert [choose(costs, budget).choice.recompute for budget in (100, 99, 10)] == [NONE, ALL, ALL]
+
+
+def test_the_next_cheaper_way_takes_a_tenth_less_until_nothing_does():
+    way, seen = choose(COSTS, 890, AUTO), []
+    while way is not None:
+        seen.append((way.total, way.seconds))
+        way = cheaper(COSTS, way)
+    assert seen[1][0] <= 801 and all(later[0] <= 0.9 * earlier[0] for earlier, later in zip(seen, seen[1:-1], strict=False))
+    assert seen[-1][0] == 50 and [seconds for _, seconds in seen] == sorted(seconds for _, seconds in seen)
+
+
+def test_after_the_last_tenth_whatever_takes_less():
+    costs = Costs(beside=lambda choice: 100 if choice.recompute == NONE else 95, main_memory=False)
+    way = cheaper(costs, way_of(costs, of(NONE), 0))
+    assert way is not None and way.choice == of(ALL) and cheaper(costs, way) is None
+
+
+def test_a_choice_made_by_hand_leaves_as_much_of_the_model_as_fits():
+    assert [way_of(COSTS, of(ALL), budget).on_device for budget in (1000, 300, 90, 10)] == [300, 210, 0, 0]

@@ -1,0 +1,44 @@
+"""What was chosen, what it takes and what more would take, in a sentence for the log and for the node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .choice import ALL, CHEAP, DEVICE, NONE, PAGED, MemoryChoice
+from .choose import Costs, Way
+
+_RECOMPUTED = {
+    ALL: "every block is computed twice", CHEAP: "norms and activation functions are computed twice", NONE: "no block is computed twice",
+}
+
+
+def told(way: Way, costs: Costs, budget: int, larger: Mapping[str, int]) -> str:
+    """'13.2 GiB of the 15.1 that are free: the model (4.8) and 8.4 beside it; no block is computed twice. Resolution 1280 would take
+    18.0, batch_size 2 21.5.' `larger` names settings, each with the bytes that it would take in the same way."""
+    model = f"{_share(way, costs)} and {gib(way.beside)} beside it" if costs.weights else f"{gib(way.beside)} beside the model"
+    fits = "" if way.total <= budget else " That is more than is free: it may not fit."
+    more = ", ".join(f"{setting} {'would take ' if not number else ''}{gib(size)}" for number, (setting, size) in enumerate(larger.items()))
+    return f"{gib(way.total)} GiB of the {gib(budget)} that are free: {model}; {in_words(way.choice)}.{fits}{f' {more}.' if more else ''}"
+
+
+def _share(way: Way, costs: Costs) -> str:
+    if way.on_device == costs.weights:
+        return f"the model ({gib(costs.weights)})"
+    if not way.on_device:
+        return "nothing of the model, which waits in main memory,"
+    return f"{gib(way.on_device)} of the model's {gib(costs.weights)}"
+
+
+def in_words(choice: MemoryChoice) -> str:
+    """'every block is computed twice, what is kept for backward waits in main memory'."""
+    named = choice.recompute
+    said = [_RECOMPUTED[named] if isinstance(named, str) else f"{len(named)} of the blocks are computed twice"]
+    if choice.activations != DEVICE:
+        said.append("what is kept for backward waits in main memory")
+    if choice.state != DEVICE:
+        said.append("the optimizer's state is paged" if choice.state == PAGED else "the optimizer's state waits in main memory")
+    return ", ".join(said)
+
+
+def gib(size: float) -> str:
+    return f"{size / 2**30:.1f}"
