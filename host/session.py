@@ -84,6 +84,14 @@ class Session:
         """Keep `size` bytes free beside the weights from the next load on: ComfyUI loads as much of the model as then fits."""
         self._reserved = size
 
+    def free(self) -> int:
+        """Bytes that the run may take on its device, its models included: ComfyUI moves away what it holds there."""
+        free = model_management.get_free_memory(self.device)
+        if self.device.type == "cpu":
+            return free
+        held = [loaded.model_loaded_memory() for loaded in model_management.current_loaded_models if loaded.device == self.device]
+        return free + sum(held) - model_management.extra_reserved_memory()
+
     def make_room(self) -> None:
         """Outside of `training`: whatever ComfyUI has on the device goes away, the run's models too; the next load takes what fits then."""
         model_management.free_memory(1e30, self.device)

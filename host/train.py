@@ -156,7 +156,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         text_encoder=IllustratedTextEncoder(wiring.clip, shown) if shown and shown.looks else ComfyTextEncoder(wiring.clip),
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae, partial(conditioning, way) if way else None),
         training=session.training, returned=session.returned, reserve=session.reserve, restored=session.restored,
-        make_room=session.make_room,
+        make_room=session.make_room, free=session.free,
         trial=None if is_proven(wiring.model) else _trial(wiring, session),
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
         model_facts=model_facts(wiring.nodes, wiring.node_id, wiring.model, wiring.clip),

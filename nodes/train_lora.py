@@ -9,9 +9,9 @@ from ..host.wired import Wired
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.recipe import Recipe
-from ..training.specs import CONTINUE, PRECISIONS, RESUME_SCHEDULES, RunSpec
+from ..training.specs import AUTO, CONTINUE, MEMORY, PRECISIONS, RESUME_SCHEDULES, RunSpec
 from . import sockets
-from .widgets import CATEGORY, advanced
+from .widgets import CATEGORY, advanced, extra
 
 _WIRED = Wired(file_stamp)
 
@@ -57,8 +57,8 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="What the model computes in while training. 'auto' takes what your card does best. "
                             "bf16 is fast and safe on RTX 30 and newer; fp16 for older cards; fp32 is exact but slow and large."),
                 io.Boolean.Input("gradient_checkpointing", default=True,
-                    tooltip="Saves most of the memory for about a third more time, with the same result. "
-                            "Switch it off when memory is plentiful."),
+                    tooltip="Only read when memory is 'by hand'. Saves most of the memory for about a third more time, with the same "
+                            "result. Switch it off when memory is plentiful."),
                 io.Int.Input("save_every_n_steps", default=500, min=0, max=10000000,
                     tooltip="Writes a complete LoRA every so many steps, so that you can pick the best. "
                             "0: only at the end. They can be loaded while training goes on."),
@@ -106,6 +106,11 @@ class TrainLoRA(io.ComfyNode):
                             "the run had been so long from the start; it may jump up. 'hold': it stays where it was; after a run that "
                             "has faded out that is nearly nothing. 'restart': the schedule anew over the steps that are left, which "
                             "suits a finished run that should learn more.")),
+                extra(io.Combo.Input("memory", options=list(MEMORY), default=AUTO,
+                    tooltip="How the run lives with your card's memory; the result is the same. 'auto': the fastest way that fits into "
+                            "what is free now; right for most. 'least': takes as little as can be, slowly, and leaves the card to others. "
+                            "'by hand': gradient_checkpointing decides, as in workflows of before. The log says what was chosen, and what "
+                            "a larger batch or resolution would take. Out of memory all the same: the step is made again with less.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),

@@ -32,7 +32,8 @@ class Order:
     then text encoders to train.
 
     `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `make_room`,
-    outside of both, has the host put away all that it holds on the device. `restored` says, and mends, that somebody has taken the models
+    outside of both, has the host put away all that it holds on the device; `free` says what the run may take there then, its models
+    included. `restored` says, and mends, that somebody has taken the models
     away meanwhile: what was computed since is not to be trusted.
     `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
     `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
@@ -56,6 +57,7 @@ class Order:
     reserve: Callable[[int], None]
     model_identity: str
     restored: Callable[[], bool] = lambda: False
+    free: Callable[[], int] | None = None
     make_room: Callable[[], None] = lambda: None
     model_name: str = ""
     starts: Starts | None = None

@@ -18,6 +18,8 @@ from .settings import free, stands_for
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("fp32", "bf16", "fp16")
+AUTO, LEAST, BY_HAND = MEMORY = ("auto", "least", "by hand")
+"""The fastest way that fits into what is free, the one that takes least, what `gradient_checkpointing` says."""
 CONTINUE, HOLD, RESTART = RESUME_SCHEDULES = ("continue", "hold", "restart")
 
 
@@ -44,7 +46,8 @@ class RunSpec:
     One update sees batch_size x gradient_accumulation pictures. `precision` is the compute dtype
     (None: what the model is loaded in); adapters stay fp32. `resume` is '' (a new run), 'latest', or a run's folder.
     `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
-    `assistant` lies under the LoRA while training. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning rate does from
+    `memory`, one of MEMORY, is how the run lives with the memory that there is: `gradient_checkpointing` is read with BY_HAND alone.
+    `resume_schedule`, one of RESUME_SCHEDULES, is what the learning rate does from
     where a run is resumed with another length or schedule.
     """
 
@@ -68,6 +71,7 @@ class RunSpec:
     assistant: Assistant | None = None
     quantized_backward: bool = False
     resume_schedule: str = free(CONTINUE, quiet=True)
+    memory: str = free(BY_HAND, quiet=True)
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),
@@ -84,6 +88,8 @@ class RunSpec:
         problems += text_problems("run_name", self.run_name, SHORT)
         if self.resume_schedule not in RESUME_SCHEDULES:
             problems.append(f"resume_schedule is '{self.resume_schedule}' but must be one of {', '.join(RESUME_SCHEDULES)}.")
+        if self.memory not in MEMORY:
+            problems.append(f"memory is '{self.memory}' but must be one of {', '.join(MEMORY)}.")
         if not self.run_name.strip():
             problems.append("run_name is empty. Give the run a name on the Train LoRA node; it names the folder and files.")
         raise_problems(SettingsError, "Train LoRA", problems)

@@ -6,6 +6,7 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
+import { openAsByHand } from "./saved_before.mjs";
 import { mountPanel } from "./panel.mjs";
 import { makeServer } from "./server.mjs";
 import { Session } from "./session.mjs";
@@ -73,6 +74,8 @@ app.registerExtension({
     await refresh();
   },
   nodeCreated(/** @type {any} */ node) {
-    if (node.comfyClass === TRAIN_NODE) attachNodeDisplay(node, context);
+    if (node.comfyClass !== TRAIN_NODE) return;
+    attachNodeDisplay(node, context);
+    openAsByHand(node);
   },
 });

@@ -15,6 +15,10 @@ AFTER_GENERATE = {"fixed", "increment", "decrement", "randomize"}
 SEEDS = {"seed", "noise_seed"}
 
 
+#: What the canvas gives widgets that a file does not know yet, where that is not their default (web/saved_before.mjs).
+AS_BEFORE = {("LoRACanvasTrainLoRA", "memory"): "by hand"}
+
+
 class WorkflowError(Exception):
     """The workflow cannot be run as it is; the text names the node."""
 
@@ -50,7 +54,8 @@ def to_api(workflow: dict, object_info: dict[str, dict]) -> dict[str, dict]:
 
 
 def widget_values(node: dict, info: dict) -> dict[str, Any]:
-    """A node's widget values by name. Widgets that the file does not know yet (newer nodes) get their defaults."""
+    """A node's widget values by name. Widgets that the file does not know yet (newer nodes) get their defaults, or
+    what was done before they were there."""
     saved = node.get("widgets_values") or []
     if isinstance(saved, dict):
         return {name: saved[name] for name, _, _ in _widgets(info) if name in saved}
@@ -58,7 +63,7 @@ def widget_values(node: dict, info: dict) -> dict[str, Any]:
     for name, kind, options in _widgets(info):
         if position >= len(saved):
             if "default" in options:
-                values[name] = options["default"]
+                values[name] = AS_BEFORE.get((node["type"], name), options["default"])
             continue
         values[name] = saved[position]
         position += 1

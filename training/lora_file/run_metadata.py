@@ -7,7 +7,7 @@ from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from ..seeds import mix_seed
-from ..specs import Assistant
+from ..specs import BY_HAND, Assistant
 from ..version import VERSION
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def run_entries(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], 
         "ss_num_epochs": -(-total // plan.steps_per_epoch),
         "ss_num_batches_per_epoch": plan.batches_per_epoch,
         "ss_gradient_accumulation_steps": run.gradient_accumulation,
-        "ss_gradient_checkpointing": run.gradient_checkpointing,
+        # What is chosen depends on what is free; the file does not.
+        "ss_gradient_checkpointing": run.gradient_checkpointing if run.memory == BY_HAND else None,
         "ss_mixed_precision": _PRECISIONS.get(settings.get("precision", ""), "no"),
         "ss_full_fp16": False,
         "ss_lowram": False,

@@ -5,6 +5,7 @@
     lane         copies between the device and main memory, beside what the device computes
     activations  what autograd keeps, in main memory until backward
     states       where the state of the optimizer lies between updates
+    told         what was chosen, in a sentence
     plan         what a run will need, before it starts
     meter        what the run holds now, and held at most, and what could still be had
     missing      what a run must do without on its device, in words

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
+from ..specs import AUTO, LEAST
 from .choice import ALL, DEVICE, MAIN_MEMORY, NONE, PAGED, MemoryChoice
 
-AUTO, LEAST, BY_HAND = RULES = ("auto", "least", "by hand")
-"""What the Train LoRA node calls the rules: the fastest way that fits, the one that takes least, and what the user set."""
 LESS = 0.9
 """What the next way takes at most, of one that did not fit."""
 _FORWARD = 5e12

@@ -13,7 +13,7 @@ _RECOMPUTED = {
 
 
 def told(way: Way, costs: Costs, budget: int, larger: Mapping[str, int]) -> str:
-    """'13.2 GiB of the 15.1 that are free: the model (4.8) and 8.4 beside it; no block is computed twice. Resolution 1280 would take
+    """'13.2 GiB of the 15.1 that are free: the model (4.8) and 8.4 beside it; no block is computed twice. resolution 1280 would take
     18.0, batch_size 2 21.5.' `larger` names settings, each with the bytes that it would take in the same way."""
     model = f"{_share(way, costs)} and {gib(way.beside)} beside it" if costs.weights else f"{gib(way.beside)} beside the model"
     fits = "" if way.total <= budget else " That is more than is free: it may not fit."
@@ -27,6 +27,23 @@ def _share(way: Way, costs: Costs) -> str:
     if not way.on_device:
         return "nothing of the model, which waits in main memory,"
     return f"{gib(way.on_device)} of the model's {gib(costs.weights)}"
+
+
+SIDES = (256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048)
+
+
+def larger(way: Way, activations: int, side: int, batch_size: int) -> dict[str, int]:
+    """What the next larger setting would take in the same way, of which `activations` grow with the pixels: `side` is that of the
+    pictures."""
+    found = {f"batch_size {batch_size + 1}": way.total + round(activations / batch_size)}
+    beyond = next((larger for larger in SIDES if larger > 1.05 * side), None)
+    return found if beyond is None else {f"resolution {beyond}": way.total + round(activations * ((beyond / side) ** 2 - 1)), **found}
+
+
+def now_in_words(way: Way, costs: Costs) -> str:
+    """The same of what is changed in the middle of a run."""
+    away = f", {gib(way.on_device)} of the model's {gib(costs.weights)} GiB stay on the device" if way.on_device < costs.weights else ""
+    return in_words(way.choice) + away
 
 
 def in_words(choice: MemoryChoice) -> str:

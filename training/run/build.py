@@ -19,12 +19,9 @@ from ..devices.card import Card
 from ..errors import DatasetError, ModelError, SettingsError
 from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
-from ..memory.choice import MemoryChoice, by_hand
-from ..memory.lane import lane_of
+from ..memory.lane import Lane, lane_of
 from ..memory.meter import MemoryMeter
 from ..memory.missing import missing_on
-from ..memory.plan import MemoryPlan, memory_plan
-from ..memory.savings import savings
 from ..memory.spilling import SpillWatch
 from ..network.assistant import build_assistant, require_additive
 from ..network.build import Network, build_network, prepare
@@ -50,6 +47,7 @@ from .previews import Previews
 from .resume.identity import identity
 from .resume.notices import about_the_rate, notices
 from .resume.saved import as_data
+from .room import Room, ask_for, room_for
 from .state import require_same_run, saved_identity, saved_schedule
 from .stepper import Stepper
 from .trainer import Trainer
@@ -59,15 +57,15 @@ from .validation import Validation
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A Trainer and what the end of the run needs. `items` are the pictures that are trained, then those held out; `memory` is the
-    choice that the run begins with."""
+    """A Trainer and what the end of the run needs. `items` are the pictures that are trained, then those held out; `room` is
+    how it lives with the memory that there is."""
 
     trainer: Trainer
     checkpoints: Checkpoints
     network: Network
     items: Sequence[Item]
     settings: Mapping[str, Any]
-    memory: MemoryChoice
+    room: Room
 
 
 def build(order: Order, control: Control, emit: Emitter, state: Path | None = None) -> Built:
@@ -101,21 +99,24 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     text_of = _text_source(order, network, _prompts(order, items, references), control, emit)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
-    saves = _reserve_memory(order, network, latents, training_items, references, emit)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     for text in recipe.warnings(order.denoiser.parametrisation):
         emit(Message(level="warning", topic="settings", text=text))
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
-    meter, card = MemoryMeter(order.denoiser.device), Card(order.denoiser.device)
+    meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
+    free = order.free() if order.free is not None else meter.in_hand()
+    room, said = _room(order, network, latents, training_items, references, free, lane)
+    ask_for(order, room.costs, room.way, free)
+    emit(said)
     if missing := missing_on(order.denoiser.device, meter, card):
         emit(Message(level="info", topic="device", text=missing))
     updater = _updater(order, network, _course(order, total_steps, state, emit), meter.in_hand)
     network.rest_all_but(_trained_names(updater))
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
-        memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, saves), total_steps=total_steps,
-        divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane_of(order.denoiser.device),
+        memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, room.saves), total_steps=total_steps,
+        divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane,
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(
@@ -129,7 +130,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     watch = LossWatch(trainer, checkpoints.state_path)
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation, watch, checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings,
-                 memory=order.memory or by_hand(run.gradient_checkpointing))
+                 room=room)
 
 
 def _trained_first(items: Sequence[Item]) -> list[Item]:
@@ -266,25 +267,17 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     )
 
 
-def _reserve_memory(
-    order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, emit: Emitter
-) -> Callable[[], Mapping[str, int]]:
-    """What tells the settings that would take less, with the bytes of each."""
+def _room(
+    order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, free: int,
+    lane: Lane | None,
+) -> tuple[Room, Message]:
     largest = max(items, key=lambda item: math.prod(item.shape))
     shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
     if references is not None:  # a model lays the places of the references beside its own
         places = max(references.places(item) for item in items)
         shape = (*shape[:2], 1, math.prod(shape[2:]) + places)
-    run, optimizer, parameters = order.recipe.run, order.recipe.optimizer, network.parameter_count()
-
-    def plan_with(checkpointing: bool) -> MemoryPlan:
-        sampling_bytes = order.denoiser.sampling_bytes(shape)
-        return memory_plan(parameters, optimizer.kind.state_bytes, sampling_bytes, checkpointing, network.assistant_bytes())
-
-    plan = plan_with(run.gradient_checkpointing)
-    order.reserve(plan.total)
-    emit(Message(level="info", topic="memory", text=plan.sentence()))
-    return lambda: savings(run, optimizer, parameters, lambda checkpointing: plan_with(checkpointing).activations)
+    side = round(math.sqrt(math.prod(largest.bucket)))
+    return room_for(order, network, shape, side, free, main_memory=lane is not None)
 
 
 def _below(folder: Path | None, name: str) -> Path | None:

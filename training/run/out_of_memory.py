@@ -7,25 +7,28 @@ from __future__ import annotations
 
 from ..errors import OutOfMemory, is_out_of_memory
 from ..events import Message
-from ..memory.choice import MemoryChoice
-from ..memory.choose import cheaper, in_words
+from ..memory.choice import NONE, MemoryChoice
+from ..memory.choose import Way, cheaper
 from ..memory.lack import empty_caches, let_go
+from ..memory.told import now_in_words
 from ..network.attach import attached
 from ..order import Order
+from ..specs import BY_HAND
 from .build import Built
 from .loop import train
+from .room import ask_for
 from .trainer import Trainer
 
 
 def train_in_memory(order: Order, built: Built) -> str:
-    """`train`, begun with the run's MemoryChoice. Raises OutOfMemory when nothing cheaper is left: the step is undone then."""
-    choice = built.memory
+    """`train`, begun in the run's own way. Raises OutOfMemory when nothing cheaper is left: the step is undone then."""
+    way = built.room.way
     while True:
-        ended, lack = _tried(order, built, choice)
+        ended, lack = _tried(order, built, way.choice)
         if lack is None:
             return ended
         _undo(order, built.trainer, lack)
-        choice = _cheaper(order, built.trainer, choice, lack)
+        way = _cheaper(order, built, way, lack)
 
 
 def as_told(error: BaseException, built: Built | None) -> BaseException:
@@ -62,16 +65,24 @@ def _undo(order: Order, trainer: Trainer, lack: str) -> None:
         raise OutOfMemory(f"{_ran_out(trainer, lack)} It struck in the middle of an update, which cannot be undone. {_help(trainer)}")
 
 
-def _cheaper(order: Order, trainer: Trainer, choice: MemoryChoice, lack: str) -> MemoryChoice:
-    found = cheaper(choice)
+def _cheaper(order: Order, built: Built, way: Way, lack: str) -> Way:
+    trainer, costs = built.trainer, built.room.costs
+    found = cheaper(costs, way)
     if found is None:
         raise OutOfMemory(f"{_ran_out(trainer, lack)} Nothing that takes less memory is left to try. {_help(trainer)}")
-    against = " though gradient_checkpointing is off on Train LoRA" if order.memory is None else ""
+    ask_for(order, costs, found, order.free() if order.free is not None else found.total)
     trainer.emit(Message(level="warning", topic="memory", step=trainer.step, text=(
-        f"{_ran_out(trainer, lack)} The step is undone and made again with less: from here on {in_words(found)}{against}. The run "
-        "goes on; its result is the same, and its steps take longer."
+        f"{_ran_out(trainer, lack)} The step is undone and made again with less: from here on {now_in_words(found, costs)}"
+        f"{_against(order, found.choice)}. The run goes on; its result is the same, and its steps take longer."
     )))
     return found
+
+
+def _against(order: Order, choice: MemoryChoice) -> str:
+    """What of the user's own settings it does not keep to."""
+    run = order.recipe.run
+    off = run.memory == BY_HAND and not run.gradient_checkpointing and choice.recompute != NONE
+    return ", though gradient_checkpointing is off on Train LoRA" if off else ""
 
 
 def _ran_out(trainer: Trainer, lack: str) -> str:

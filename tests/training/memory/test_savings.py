@@ -4,12 +4,10 @@ from pack.training.memory.savings import savings
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.specs import RunSpec
 
-ACTIVATIONS = {False: 4000, True: 1000}.__getitem__
-
 
 def test_each_setting_with_what_it_saves():
     run = RunSpec(batch_size=4, gradient_accumulation=2, gradient_checkpointing=False)
-    assert savings(run, OptimizerSpec(optimizer="AdamW"), 100, ACTIVATIONS) == {
+    assert savings(run, OptimizerSpec(optimizer="AdamW"), 100, now=4000, recomputed=1000) == {
         "gradient_checkpointing on Train LoRA": 3000,
         "batch_size 1 with gradient_accumulation 8 on Train LoRA": 3000,  # three of four pictures
         "AdamW8bit on Optimizer": 596,  # 8 bytes a parameter instead of 2.04
@@ -19,4 +17,5 @@ def test_each_setting_with_what_it_saves():
 
 def test_what_is_set_already_saves_nothing():
     run = RunSpec(batch_size=1, gradient_checkpointing=True)
-    assert set(savings(run, OptimizerSpec(optimizer="Lion8bit"), 100, ACTIVATIONS)) == {"75% of the resolution on Bucket Config"}
+    found = savings(run, OptimizerSpec(optimizer="Lion8bit"), 100, now=1000, recomputed=1000)
+    assert set(found) == {"75% of the resolution on Bucket Config"}

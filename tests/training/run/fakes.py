@@ -199,6 +199,8 @@ class Bench:
     may_fall_apart: bool = False
     memory: MemoryChoice | None = None
     scale_gradients: bool = False
+    free: int | None = None
+    reserved: list[int] = field(default_factory=list)
 
     def __post_init__(self):
         self.model, self.text_encoder = TinyModel(), TinyTextEncoder()
@@ -227,9 +229,9 @@ class Bench:
         return Order(
             recipe=recipe, folder=self.folder, cache_folder=self.cache_folder, denoiser=self.denoiser, parts=parts,
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
-            training=nothing, returned=nothing, reserve=lambda size: None, model_identity="tiny model",
+            training=nothing, returned=nothing, reserve=self.reserved.append, model_identity="tiny model",
             extra_settings={"precision": self.precision}, made_with=self.made_with,
-            memory=self.memory, scale_gradients=self.scale_gradients,
+            memory=self.memory, free=None if self.free is None else lambda: self.free, scale_gradients=self.scale_gradients,
         )
 
     def losses_with_and_without(self, built: Built) -> tuple[float, float]:

@@ -127,7 +127,7 @@ def test_every_form_of_it_in_a_forward(tmp_path, plain, error):
     assert ground.run().reason == "finished"
     assert_same(ground, plain)
     assert len(told(ground)) == 1 and told(ground)[0].startswith("Memory ran out at step 2 (")
-    assert "every block is computed twice though gradient_checkpointing is off" in told(ground)[0]
+    assert "every block is computed twice, though gradient_checkpointing is off" in told(ground)[0]
 
 
 @pytest.mark.parametrize("call", [1, 2, 5])

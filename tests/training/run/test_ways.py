@@ -133,5 +133,5 @@ def test_pages_are_bitsandbytes_alone(tmp_path):
 
 
 def test_without_a_choice_the_switch_of_before_decides(tmp_path):
-    chosen = [bench(tmp_path / str(on), None, gradient_checkpointing=on).run().built.memory for on in (True, False)]
+    chosen = [bench(tmp_path / str(on), None, gradient_checkpointing=on).run().built.room.way.choice for on in (True, False)]
     assert chosen == [MemoryChoice(recompute="all"), MemoryChoice(recompute="none")]

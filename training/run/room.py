@@ -1,0 +1,68 @@
+"""The memory of a run: what a step takes in any way, the way that the run begins with, and what is asked of the host for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from ..events import Message
+from ..memory.choice import ALL, DEVICE, MemoryChoice, by_hand
+from ..memory.choose import Costs, Way, choose, way_of
+from ..memory.plan import MemoryPlan, memory_plan
+from ..memory.savings import savings
+from ..memory.told import larger, told
+from ..network.network import Network
+from ..order import Order
+from ..specs import BY_HAND
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """`way` is what the run begins with, `saves()` names the settings that would take less, with the bytes of each."""
+
+    costs: Costs
+    way: Way
+    saves: Callable[[], Mapping[str, int]]
+
+
+def room_for(order: Order, network: Network, shape: tuple[int, ...], side: int, free: int, *, main_memory: bool) -> tuple[Room, Message]:
+    """For micro-batches of `shape`, pictures of about `side` pixels, where `free` bytes may be taken, the model's included; and what is
+    said of it. `main_memory`: it is another memory than the device's."""
+    run, optimizer, parameters = order.recipe.run, order.recipe.optimizer, network.parameter_count()
+
+    @cache
+    def plan_for(choice: MemoryChoice) -> MemoryPlan:
+        state = optimizer.kind.state_bytes if choice.state == DEVICE else 0
+        return memory_plan(parameters, state, order.denoiser.sampling_bytes(shape), choice.recompute == ALL, network.assistant_bytes())
+
+    costs = Costs(
+        beside=lambda choice: plan_for(choice).total, weights=_weights(order) if main_memory else 0,
+        state=round(parameters * optimizer.kind.state_bytes), main_memory=main_memory,
+    )
+    way = _way(order, costs, free)
+    now = plan_for(way.choice)
+    text = now.sentence()
+    if order.memory is None and run.memory != BY_HAND:
+        more = larger(way, now.activations, side, run.batch_size)
+        text = f"Memory '{run.memory}': {told(way, costs, free, more)} gradient_checkpointing is not read."
+    room = Room(costs=costs, way=way, saves=lambda: savings(
+        run, optimizer, parameters, now=now.activations, recomputed=plan_for(MemoryChoice(recompute=ALL)).activations))
+    return room, Message(level="info" if way.total <= free else "warning", topic="memory", text=text)
+
+
+def ask_for(order: Order, costs: Costs, way: Way, free: int) -> None:
+    """Have the host keep free what the way takes beside the model, and as much of the model away as it says."""
+    order.reserve(way.beside if way.on_device >= costs.weights else max(way.beside, free - way.on_device))
+
+
+def _way(order: Order, costs: Costs, free: int) -> Way:
+    run = order.recipe.run
+    if order.memory is not None or run.memory == BY_HAND:
+        return way_of(costs, order.memory or by_hand(run.gradient_checkpointing), free)
+    return choose(costs, free, run.memory)
+
+
+def _weights(order: Order) -> int:
+    """Of the models that are trained on."""
+    return sum(parameter.nbytes for part in order.parts for parameter in part.module.parameters())
