@@ -30,7 +30,7 @@ TRAINING = (
     "drawing",
     "lora_file",
     "record",
-    "run/resume run",
+    "run/resume run/room run",
 )
 #: Rooms of one line where one of the two may not know the other: (importer, imported).
 NEVER = {("data", "data/clips"), ("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network"), ("run/resume", "run")}

@@ -3,7 +3,7 @@
     build           the only composition root: order -> Trainer
     trainer         the parts of a run, wired
     loop            step by step to the end
-    room            what the run's steps take of the memory that there is, and in which way
+    room/           what the run's steps take of the memory that there is, and in which way
     out_of_memory   a step that found no memory, undone and made again with less
     feed            draws -> latents, conditions, masks, weights
     stepper         a batch of draws -> its losses

@@ -47,7 +47,7 @@ from .previews import Previews
 from .resume.identity import identity
 from .resume.notices import about_the_rate, notices
 from .resume.saved import as_data
-from .room import Room, ask_for, room_for
+from .room.way import Room, ask_for, room_for
 from .state import require_same_run, saved_identity, saved_schedule
 from .stepper import Stepper
 from .trainer import Trainer
@@ -105,10 +105,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
-    free = order.free() if order.free is not None else meter.in_hand()
-    room, said = _room(order, network, latents, training_items, references, free, lane)
-    ask_for(order, room.costs, room.way, free)
-    emit(said)
+    room = _room(order, network, latents, training_items, references, meter, lane, emit)
     if missing := missing_on(order.denoiser.device, meter, card):
         emit(Message(level="info", topic="device", text=missing))
     updater = _updater(order, network, _course(order, total_steps, state, emit), meter.in_hand)
@@ -268,16 +265,20 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
 
 
 def _room(
-    order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, free: int,
-    lane: Lane | None,
-) -> tuple[Room, Message]:
+    order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, meter: MemoryMeter,
+    lane: Lane | None, emit: Emitter,
+) -> Room:
     largest = max(items, key=lambda item: math.prod(item.shape))
     shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
     if references is not None:  # a model lays the places of the references beside its own
         places = max(references.places(item) for item in items)
         shape = (*shape[:2], 1, math.prod(shape[2:]) + places)
     side = round(math.sqrt(math.prod(largest.bucket)))
-    return room_for(order, network, shape, side, free, main_memory=lane is not None)
+    free = order.free() if order.free is not None else meter.in_hand()
+    room, said = room_for(order, network, shape, side, free, main_memory=lane is not None)
+    ask_for(order, room.costs, room.way, free)
+    emit(said)
+    return room
 
 
 def _below(folder: Path | None, name: str) -> Path | None:

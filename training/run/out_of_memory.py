@@ -16,7 +16,7 @@ from ..order import Order
 from ..specs import BY_HAND
 from .build import Built
 from .loop import train
-from .room import ask_for
+from .room.way import ask_for
 from .trainer import Trainer
 
 

@@ -1,4 +1,4 @@
-"""The memory of a run: what a step takes in any way, the way that the run begins with, and what is asked of the host for it."""
+"""What a step of the run takes in any way, the way that it begins with, and what is asked of the host for it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from ..events import Message
-from ..memory.choice import ALL, DEVICE, MemoryChoice, by_hand
-from ..memory.choose import Costs, Way, choose, way_of
-from ..memory.plan import MemoryPlan, memory_plan
-from ..memory.savings import savings
-from ..memory.told import larger, told
-from ..network.network import Network
-from ..order import Order
-from ..specs import BY_HAND
+from ...events import Message
+from ...memory.choice import ALL, DEVICE, MemoryChoice, by_hand
+from ...memory.choose import Costs, Way, choose, way_of
+from ...memory.plan import MemoryPlan, memory_plan
+from ...memory.savings import savings
+from ...memory.told import larger, told
+from ...network.network import Network
+from ...order import Order
+from ...specs import BY_HAND
 
 
 @dataclass(frozen=True, kw_only=True)
