@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import comfy.model_management as model_management
@@ -31,6 +32,9 @@ from .weights import PAGE, replace
 #: Copies have room for the largest block and this many of the largest weights: one computes while the next is on its way. But they
 #: get no more than this share of the device, which is better used by weights that stay.
 BESIDE, SHARE = 2, 1 / 8
+
+#: Bytes from which on pinning pays: smaller copies from any memory return at once.
+WORTH_PINNING = 1 << 16
 
 Copied = dict[str, torch.Tensor]
 
@@ -149,14 +153,13 @@ def _bytes_of(layer: nn.Module) -> int:
 @contextmanager
 def _pinned(layers: Collection[nn.Module]) -> Iterator[None]:
     """While open, their memory is pinned, as far as ComfyUI pins memory here. It has done most itself: what is left are the numbers
-    inside of quantised and packed weights."""
+    inside of quantised and packed weights. It is asked until it says no, as it does when there is too much."""
+    # ComfyUI's function pins parameters only.
+    parts = (nn.Parameter(part, requires_grad=False) for layer in layers for _, tensor in _tensors_of(layer) for part in parts_of(tensor)
+             if part.device.type == "cpu" and part.nbytes >= WORTH_PINNING and not part.is_pinned())
     pinned: list[nn.Parameter] = []
     try:
-        for layer in layers:
-            for _, tensor in _tensors_of(layer):
-                # ComfyUI's function pins parameters only.
-                parts = [nn.Parameter(part, requires_grad=False) for part in parts_of(tensor) if not part.is_pinned()]
-                pinned += [part for part in parts if model_management.pin_memory(part)]
+        pinned += takewhile(model_management.pin_memory, parts)
         yield
     finally:
         for part in pinned:

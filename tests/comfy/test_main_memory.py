@@ -195,12 +195,18 @@ def test_room_for_copies_is_asked_for_where_not_all_is_loaded(comfy, sd15_checkp
 
 
 def test_what_comfyui_does_not_pin_is_pinned_and_given_back(comfy, sd15_checkpoint, elsewhere, monkeypatch):
-    """Each weight once, through ComfyUI's own function, which keeps count and says no when there is too much."""
+    """Each weight once, through ComfyUI's own function, which keeps count; it is not asked again when it has said no."""
     pinned: list[int] = []
-    monkeypatch.setattr(comfy.model_management, "pin_memory", lambda tensor: len(pinned) < 5 and not pinned.append(tensor.data_ptr()))
+    refused: list[int] = []
+
+    def pin(tensor) -> bool:
+        (pinned if len(pinned) < 5 else refused).append(tensor.data_ptr())
+        return not refused
+
+    monkeypatch.setattr(comfy.model_management, "pin_memory", pin)
     monkeypatch.setattr(comfy.model_management, "unpin_memory", lambda tensor: pinned.remove(tensor.data_ptr()))
     with session_of(load(comfy, sd15_checkpoint)).training():
-        assert len(set(pinned)) == 5
+        assert len(set(pinned)) == 5 and len(refused) == 1
     assert pinned == []
 
 
