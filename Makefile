@@ -5,6 +5,7 @@
 #   make test-browser  the tests that drive a real browser
 #   make soak          kills, full disks, damaged files and rude requests, for SECONDS, by SEED
 #   make lint          the linter
+#   make world         trains the small base anew and packs it (about two hours); world-score: how well the packed one follows prompts
 #   make bench         the figures of benchmarks/results.md, on an idle machine
 #   make clean         remove what the demo and the tests wrote; distclean: the environment and ComfyUI too
 #
@@ -48,7 +49,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test soak browser test-browser bench bench-families families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test soak browser test-browser bench world world-score bench-families families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -137,6 +138,14 @@ bench: setup-test
 
 bench-families: setup-test
 	$(RUN) benchmarks/families.py
+
+# The small base that draws: docs/world.md.
+world: setup
+	$(RUN) -m demo.world.train --out .cache/world
+	$(RUN) -m demo.world.pack .cache/world
+
+world-score: setup
+	$(RUN) -m demo.world.score
 
 # Walks every model of ComfyUI (COMFYUI_PATH: of that one), and writes what it found into docs/families.json and README's table.
 families: setup-test

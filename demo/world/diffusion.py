@@ -37,16 +37,16 @@ def weights_of(left: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sample(predict: Predict, start: Tensor, steps: int) -> Tensor:
-    """Latents of pure noise `start` [n, 4, h, w] by Euler's method on ComfyUI's "normal" sigmas; predict(x, t) knows text and guidance."""
+    """Latents of the noise `start` [n, 4, h, w], as KSampler makes them with "euler" and "normal"; predict(x, t) knows text and guidance."""
     left = alphas().to(start.device)
     sigmas = ((1 - left) / left).sqrt()
-    times = torch.linspace(STEPS - 1, 0, steps + 1, device=start.device, dtype=torch.float64)[:-1]
+    times = torch.linspace(STEPS - 1, 0, steps, device=start.device, dtype=torch.float64)
     low = times.floor().long()
     logs = sigmas.log()
     part = times - low
     path = ((1 - part) * logs[low] + part * logs[(low + 1).clamp(max=STEPS - 1)]).exp().float().tolist() + [0.0]
-    x = start * path[0]
-    for sigma, after, time in zip(path, path[1:], times.tolist()):
+    x = start * (path[0] ** 2 + 1) ** 0.5
+    for sigma, after, time in zip(path, path[1:], times.round().tolist()):
         t = torch.full((len(x),), time, device=x.device)
         noise = predict(x / (sigma**2 + 1) ** 0.5, t)
         x = x + noise * (after - sigma)

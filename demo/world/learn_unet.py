@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from .album import CAPTIONS, Page
 from .budget import Budget, rate_at
@@ -26,7 +27,6 @@ class Config:
 
 CONFIGS = {
     "small": Config(Shape()),
-    "quick": Config(Shape(), rate=1e-3),
     "middle": Config(Shape(middle=1)),
 }
 LONGEST_MEMORY = 0.9995  # of the running mean
@@ -84,9 +84,7 @@ class Learner:
         nn.utils.clip_grad_norm_(self.world.parameters(), 1.0)
         self.optimizer.step()
         memory = min(LONGEST_MEMORY, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, weight in zip(self.mean.parameters(), self.world.parameters()):
-                mean.lerp_(weight, 1 - memory)
+        get_ema_multi_avg_fn(memory)(list(self.mean.parameters()), list(self.world.parameters()), None)
         return loss.detach()
 
     def _loss(self, page: Page) -> Tensor:

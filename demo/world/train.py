@@ -36,8 +36,8 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--configs", default="small", help=f"of {', '.join(CONFIGS)}; several, separated by commas, share the time")
     parser.add_argument("--seconds", type=float, help="end everything after so many seconds (default: after the steps)")
-    parser.add_argument("--steps", type=int, default=4000, help="steps of the UNet")
-    parser.add_argument("--vae-steps", type=int, default=1500, help="steps of the autoencoder")
+    parser.add_argument("--steps", type=int, default=6000, help="steps of the UNet")
+    parser.add_argument("--vae-steps", type=int, default=1200, help="steps of the autoencoder")
     parser.add_argument("--pictures", type=int, default=6000, help="how many are drawn")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
@@ -58,7 +58,7 @@ def autoencoder(chosen: argparse.Namespace, device: torch.device, bf16: bool) ->
     if chosen.save_every and path.exists():
         vae.load_state_dict(torch.load(path, weights_only=True))
         return vae
-    every = pictures(min(chosen.pictures, 8000), chosen.seed, chosen.workers).to(device)
+    every = pictures(min(chosen.pictures, 4000), chosen.seed, chosen.workers).to(device)
     budget = Budget(seconds=chosen.seconds * VAE_SHARE) if chosen.seconds else Budget(steps=chosen.vae_steps)
     vae = learn_vae(every, budget, max(8, chosen.batch // 4), chosen.seed, device, bf16)
     test = torch.from_numpy(draw_all(cards(24, 99, taught()), workers=1)).permute(0, 3, 1, 2).to(device)

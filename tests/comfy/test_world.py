@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pack.demo.world import score, scoring
 from pack.demo.world.diffusion import alphas
 from pack.demo.world.drawn.captions import WORDS, tokens
 from pack.demo.world.files import checkpoint
@@ -31,11 +32,18 @@ def world(request):
 
 
 @pytest.fixture(scope="module")
-def loaded(comfy, world, tmp_path_factory):
-    """MODEL, CLIP, VAE as ComfyUI's own loader gives them."""
+def path(comfy, world):
+    """The checkpoint, where ComfyUI looks for it."""
     model, vae = world
-    path = tmp_path_factory.mktemp("world") / "world.safetensors"
+    path = comfy.base / "models" / "checkpoints" / f"world-{len(model.state_dict())}.safetensors"
     save_file(checkpoint(model.state_dict() | {f"vae.{key}": weight for key, weight in vae.state_dict().items()}), path)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def loaded(comfy, path):
+    """MODEL, CLIP, VAE as ComfyUI's own loader gives them."""
     found = comfy.module("comfy.sd").load_checkpoint_guess_config(str(path), output_vae=True, output_clip=True)
     assert type(found[0].model.model_config).__name__ == "SD15"
     return found[:3]
@@ -75,6 +83,15 @@ def test_a_picture_is_what_it_was_in_training(world, loaded):
         torch.testing.assert_close(theirs.float(), ours, atol=1e-2 * ours.abs().max().item(), rtol=0)
         back = loaded[2].decode(loaded[0].model.process_latent_out(ours)).permute(0, 3, 1, 2)
         torch.testing.assert_close(back.float(), world[1].decode(ours).clamp(0, 1), atol=1e-2, rtol=0)
+
+
+def test_a_sample_while_training_is_what_ksampler_makes(world, path, run_prompt, monkeypatch):
+    monkeypatch.setattr(scoring, "STEPS", 3)
+    monkeypatch.setattr(score, "STEPS", 3)
+    result = run_prompt(score.graph(path.name, ["a red cat", "at night"], seed=7))
+    theirs = torch.cat([result.value(f"picture{number}") for number in (0, 1)]).permute(0, 3, 1, 2)
+    ours = torch.cat([scoring.pictures(*world, [text], 7 + number, bf16=False) for number, text in enumerate(("a red cat", "at night"))])
+    torch.testing.assert_close(theirs.float(), ours, atol=0.02, rtol=0)
 
 
 def test_every_word_is_one_token_of_clip(loaded):
