@@ -37,7 +37,7 @@ def weights_of(left: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sample(predict: Predict, start: Tensor, steps: int) -> Tensor:
-    """Latents of the noise `start` [n, 4, h, w], as KSampler makes them with "euler" and "normal"; predict(x, t) knows text and guidance."""
+    """Latents of the noise `start` [n, 4, h, w], as KSampler makes them by "euler" and "normal"; predict(x, t) knows text and cfg."""
     left = alphas().to(start.device)
     sigmas = ((1 - left) / left).sqrt()
     times = torch.linspace(STEPS - 1, 0, steps, device=start.device, dtype=torch.float64)
