@@ -6,7 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 HERE, ELSEWHERE = torch.device("cpu"), torch.device("maia:0")
-_MAY_MOVE = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default}
+_MAY_MOVE = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default, torch.ops.aten._foreach_copy_.default}
 
 
 class Elsewhere(torch.Tensor):
@@ -53,9 +53,8 @@ class SecondDevice(TorchDispatchMode):
 def _computed(func, args, kwargs):
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if torch.is_tensor(leaf)]
     away = [tensor for tensor in tensors if isinstance(tensor, Elsewhere)]
-    met = [tensor for tensor in tensors if not isinstance(tensor, Elsewhere) and tensor.ndim]
-    if away and met and func not in _MAY_MOVE:  # a number alone may come from the CPU, as on a real card
-        raise RuntimeError(f"{func}: expected all tensors to be on the same device, but found {HERE} and {ELSEWHERE}")
+    for met in _meeting(func, args, tensors):
+        _require_one_device(func, met)
     goes_away = bool(away)
     if kwargs.get("device") is not None:
         goes_away = torch.device(kwargs["device"]).type in (ELSEWHERE.type, "meta")  # meta: of a tensor that is like another one
@@ -63,6 +62,19 @@ def _computed(func, args, kwargs):
     args, kwargs = tree_map(lambda leaf: leaf.held if isinstance(leaf, Elsewhere) else leaf, (args, kwargs))
     known = {id(tensor.held): tensor for tensor in away} | {id(tensor): tensor for tensor in tensors if not isinstance(tensor, Elsewhere)}
     return tree_map(lambda out: _there(out, known, goes_away), func(*args, **kwargs))
+
+
+def _meeting(func, args, tensors) -> list[list[torch.Tensor]]:
+    """The tensors that are computed with together: of lists, one of each, as torch does it where they lie on several devices."""
+    lists = [arg for arg in args if isinstance(arg, (list, tuple))]
+    return [list(met) for met in zip(*lists, strict=True)] if "_foreach_" in str(func) else [tensors]
+
+
+def _require_one_device(func, tensors) -> None:
+    away = [tensor for tensor in tensors if isinstance(tensor, Elsewhere)]
+    met = [tensor for tensor in tensors if not isinstance(tensor, Elsewhere) and torch.is_tensor(tensor) and tensor.ndim]
+    if away and met and func not in _MAY_MOVE:  # a number alone may come from the CPU, as on a real card
+        raise RuntimeError(f"{func}: expected all tensors to be on the same device, but found {HERE} and {ELSEWHERE}")
 
 
 def _there(out, known, goes_away: bool):

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..devices.backend import backend
+
 
 class Copy(Protocol):
     """A copy that was begun."""
@@ -37,8 +39,8 @@ def lane_of(device: torch.device) -> Lane | None:
     """None where the device has no memory but main memory, or no way to copy beside what it computes."""
     if device.type in ("cpu", "mps", "meta"):
         return None
-    module = torch.get_device_module(device)
-    return StreamLane(device, module) if hasattr(module, "Stream") else None
+    module = backend(device)
+    return StreamLane(device, module) if module is not None and hasattr(module, "Stream") else None
 
 
 class StreamLane:

@@ -17,6 +17,7 @@ from pack.training.network.spec import NetworkSpec, StartFrom, TargetSpec
 from pack.training.network.start_from import ModuleStart
 from pack.training.objective.preservation import BlankCaption
 from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim import kinds
 from pack.training.optim.kinds import optimizers
 from pack.training.optim.optimizers import build_optimizer
 from pack.training.optim.spec import OptimizerSpec
@@ -29,6 +30,12 @@ CASES = {
     **{name: {"algorithm": name} for name in adapters if name not in ("oft", "boft")},  # no blocks in a text encoder three wide
     "pissa": {"init": "pissa"}, "norms": {"scale_weight_norms": 0.2}, "biases": {"train_biases": True},
 }
+
+
+@pytest.fixture(autouse=True)
+def no_fused_kernels(monkeypatch):
+    """The second device has none, and they round otherwise than the plain ones."""
+    monkeypatch.setattr(kinds, "_can_fuse", lambda groups: False)
 
 
 def bench(folder, away: bool, steps: int = 4, **settings) -> Bench:
