@@ -10,6 +10,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ...training.devices.upload import uploaded
 from ...training.families import Family
 from ...training.protocols import Condition
 from ..lend import attention
@@ -118,7 +119,7 @@ def _can_share_a_batch(first: dict, other: dict) -> bool:
 def _to_device(value, device: torch.device):
     """A copy: HunyuanDiT writes its padding into the caption that it is given, which may be the cached one."""
     if torch.is_tensor(value):
-        return value.to(device, copy=True)
+        return value.clone() if value.device == device else uploaded(value, device)
     if isinstance(value, list):
         return [_to_device(entry, device) for entry in value]
     return value

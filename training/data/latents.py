@@ -100,22 +100,26 @@ class LatentCache:
         return tuple(item for item in items if item.sample not in bad)
 
     def get(self, item: Item) -> torch.Tensor:
-        """(C, H, W), with a time axis (C, T, H, W), float32 on the CPU. An entry that has vanished from the disk is encoded again."""
-        return self._entry(item)["latent"]
+        """The latent of `entry`."""
+        return self.entry(item)["latent"]
 
     def mask(self, item: Item) -> torch.Tensor | None:
-        """(H, W) float32 in 0..1 at latent size, area-averaged; None where everything counts fully."""
-        return self._entry(item).get("mask")
+        """The mask of `entry`; None where everything counts fully."""
+        return self.entry(item).get("mask")
 
     def _key(self, item: Item) -> str:
         if item not in self._keys:
             self._keys[item] = latent_key(item, self._encoder.identity)
         return self._keys[item]
 
-    def _entry(self, item: Item) -> Mapping[str, torch.Tensor]:
-        if item.sample.picture.encoded is not None:
-            return item.sample.picture.encoded
-        entry = self._kept(self._key(item))
+    def there(self, item: Item) -> Mapping[str, torch.Tensor] | None:
+        """`entry` where it need not be encoded; may be asked by another thread."""
+        return item.sample.picture.encoded or self._kept(self._key(item))
+
+    def entry(self, item: Item) -> Mapping[str, torch.Tensor]:
+        """'latent' (C, H, W), with a time axis (C, T, H, W), and where not everything counts fully 'mask' (H, W) in 0..1 at latent
+        size, area-averaged; float32 on the CPU. What has vanished from the disk is encoded again."""
+        entry = self.there(item)
         if entry is None:
             self._encode([(item, loaded) for loaded in self._load([item])])
             entry = self._kept(self._key(item))

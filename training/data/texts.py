@@ -53,11 +53,15 @@ class TextCache:
 
     def get(self, text: Prompt) -> TextCondition:
         """The condition of `text`, tensors on the CPU; encoded now where it is not cached."""
+        return self.there(text) or self._encode(text)
+
+    def there(self, text: Prompt) -> TextCondition | None:
+        """`get` where it need not be encoded; may be asked by another thread."""
         key = self._key(text)
         if key in self._memory:
             return self._memory[key]
         tensors = self._store.get(key) if self._store else None
-        return unpacked(tensors) if tensors else self._encode(text)
+        return unpacked(tensors) if tensors else None
 
     def _key(self, text: Prompt) -> str:
         if text not in self._keys:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from ..devices.upload import uploaded
 from ..errors import SettingsError
 from ..protocols import Denoiser
 from ..seeds import mix_seed
@@ -94,17 +95,18 @@ class Objective:
         if len(generators) != len(x0):
             raise ValueError(f"{len(x0)} samples need as many seeds, got {len(generators)}")
         position, sigma = snap(position, self._parametrisation, self._sigmas)
-        sigma = sigma.to(x0.device, torch.float32)
+        device = x0.device
+        sigma = uploaded(sigma.float(), device)
         drawn = [draw_noise(item, spec, generator) for item, generator in zip(x0, generators, strict=True)]
-        noise = torch.stack([noise for noise, _ in drawn]).to(x0)
+        noise = uploaded(torch.stack([noise for noise, _ in drawn]), device).to(x0)
         extra = [perturbation for _, perturbation in drawn if perturbation is not None]
-        perturbation = torch.stack(extra).to(x0) if extra else None
+        perturbation = uploaded(torch.stack(extra), device).to(x0) if extra else None
         seen = noise if perturbation is None else noise + perturbation
         chance = self.spec.masked_loss.unmasked_probability
-        unmasked = torch.tensor([uniform(generator) < chance for generator in generators]) if chance else None
+        unmasked = uploaded(torch.tensor([uniform(generator) < chance for generator in generators]), device) if chance else None
         return Noising(
             sigma=sigma,
-            position=position.to(x0.device, torch.float32),
+            position=uploaded(position.float(), device),
             noise=noise,
             x_t=self._denoiser.add_noise(x0, seen, sigma),
             perturbation=perturbation,

@@ -36,12 +36,11 @@ from ..optim.optimizers import build_optimizer, require_device
 from ..optim.rules import ModuleNames
 from ..order import Order
 from ..parts import Trainable
-from ..protocols import TextCondition
 from ..settings import describe
 from ..specs import RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
-from .feed import Feed
+from .feed import Encode, Feed
 from .loss_watch import LossWatch
 from .previews import Previews
 from .resume.identity import identity
@@ -96,13 +95,14 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network.assistant = _assistant(order)
     network.place(order.parts)
-    text_of = _text_source(order, network, _prompts(order, items, references), control, emit)
+    texts, encode = _text_source(order, network, _prompts(order, items, references), control, emit)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     for text in recipe.warnings(order.denoiser.parametrisation):
         emit(Message(level="warning", topic="settings", text=text))
-    feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, text_of=text_of, references=references)
+    feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, texts=texts, encode=encode,
+                references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
     room = _room(order, network, latents, training_items, references, meter, lane, emit)
@@ -223,16 +223,17 @@ def _references(order: Order) -> ReferenceCache | None:
 
 def _text_source(
     order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter
-) -> Callable[[Prompt], TextCondition]:
-    """Caption -> condition: from the cache. Where encoders are trained, the cache holds what the others make of it."""
+) -> tuple[TextCache | None, Encode | None]:
+    """Where captions' conditions come from: the cache. Where encoders are trained it holds what the others make of a caption, and the
+    trained ones go on from there."""
     encoder, cached = order.text_encoder, order.text_encoder
     if order.trains_text_encoders:
         cached = encoder.frozen({part.name for part in order.parts if network.adapters_of(part.name)})
-    if cached is None:
-        return lambda prompt: encoder.encode_trainable(_spoken(prompt))
-    texts = TextCache(cached, _below(order.cache_folder, "texts"))
-    texts.encode_missing(prompts, emit, control.check)
-    return (lambda prompt: encoder.encode_trainable(_spoken(prompt), texts.get(prompt))) if order.trains_text_encoders else texts.get
+    texts = TextCache(cached, _below(order.cache_folder, "texts")) if cached is not None else None
+    if texts is not None:
+        texts.encode_missing(prompts, emit, control.check)
+    trained: Encode = lambda prompt, known: encoder.encode_trainable(_spoken(prompt), known)  # noqa: E731
+    return texts, trained if order.trains_text_encoders else None
 
 
 def _spoken(prompt: Prompt) -> str:

@@ -64,13 +64,21 @@ def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> torch.Tensor:
     the losses, the plain ones, and the noise levels."""
     total = sum(len(batch) for batch in group)
     seen: list[torch.Tensor] = []
-    for batch in group:
+    for batch, following in zip(group, _following(trainer, group), strict=True):
         trainer.control.check()
+        if following is not None:
+            trainer.stepper.feed.prepare(following)
         done = sum(rows.shape[1] for rows in seen)
         losses = trainer.stepper.look(batch, [(done + i, total) for i in range(len(batch))])
         trainer.updater.backward(losses.trained.sum() / total)
         seen.append(torch.stack([losses.trained.detach(), losses.plain, losses.position]))
     return torch.cat(seen, dim=1)
+
+
+def _following(trainer: Trainer, group: list[list[Draw]]) -> list[list[Draw] | None]:
+    """Of each micro-batch the one that comes after it; None after the last of the run."""
+    is_last = trainer.step + 1 >= trainer.total_steps
+    return [*group[1:], None if is_last else trainer.plan.group(trainer.step + 1)[0]]
 
 
 def _require_finite(trainer: Trainer, group: list[list[Draw]], losses: list[float]) -> None:

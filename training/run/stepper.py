@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from ..data.batches import Draw
+from ..devices.upload import uploaded
 from ..network.network import Network
 from ..objective.objective import Noising, Objective
 from ..objective.preservation import FewSteps, OnRegularisation, OutsideMask, Preservation
 from ..protocols import Condition, Denoiser
 from ..seeds import mix_seed
-from .feed import Feed
+from .feed import Fed, Feed
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,9 @@ class _Seen:
     """What a micro-step has already computed."""
 
     draws: Sequence[Draw]
+    fed: Fed
     denoised: Tensor
     noising: Noising
-    conditions: list[Condition]
-    masks: Tensor | None
-    weights: Tensor
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,14 @@ class Stepper:
 
     def _look(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]] | None) -> Losses:
         self._network.begin(mix_seed("adapters", *(draw.seed for draw in draws)))
-        x0 = self.feed.latents(draws)
-        conditions = self.feed.conditions(draws)
-        noising = self._objective.noise(x0, [draw.seed for draw in draws], strata)
-        denoised = self._denoiser.denoise(noising.x_t, noising.sigma, conditions)
-        masks, weights = self.feed.masks(draws), self.feed.weights(draws)
-        losses = self._objective.losses(denoised, x0, noising, masks, weights)
-        plain = losses.detach() / weights.to(losses)  # a weight of 0 leaves nothing to be said: NaN
+        fed = self.feed.batch(draws)
+        noising = self._objective.noise(fed.latents, [draw.seed for draw in draws], strata)
+        denoised = self._denoiser.denoise(noising.x_t, noising.sigma, fed.conditions)
+        losses = self._objective.losses(denoised, fed.latents, noising, fed.masks, fed.weights)
+        plain = losses.detach() / fed.weights.to(losses)  # a weight of 0 leaves nothing to be said: NaN
         preservation = self._objective.spec.preservation
         if preservation is not None:
-            losses = self._preserved(losses, _Seen(draws, denoised, noising, conditions, masks, weights), preservation)
+            losses = self._preserved(losses, _Seen(draws, fed, denoised, noising), preservation)
         return Losses(losses, plain, noising.position)
 
     def _preserved(self, losses: Tensor, seen: _Seen, preservation: Preservation) -> Tensor:
@@ -88,26 +85,26 @@ class Stepper:
         texts = [preservation.caption(self.feed.caption(draw)) for draw in seen.draws]
         if isinstance(preservation, FewSteps):
             seeds = [mix_seed("few steps", draw.seed) for draw in seen.draws]
-            seen = replace(seen, noising=self._objective.noise_at_steps(self.feed.latents(seen.draws), seeds))
+            seen = replace(seen, noising=self._objective.noise_at_steps(seen.fed.latents, seeds))
         return losses + self._with_other_captions(seen, texts)
 
     def _on_regularisation(self, losses: Tensor, seen: _Seen) -> Tensor:
         kind = [self.feed.is_regularisation(draw) for draw in seen.draws]
         if not any(kind):
             return losses
-        chosen = torch.tensor(kind, device=losses.device)
-        base = self._base_denoised(seen.noising, seen.conditions)
-        kept = self._objective.preservation_losses(seen.denoised, base, seen.noising, weights=seen.weights)
+        chosen = uploaded(torch.tensor(kind), losses.device)
+        base = self._base_denoised(seen.noising, seen.fed.conditions)
+        kept = self._objective.preservation_losses(seen.denoised, base, seen.noising, weights=seen.fed.weights)
         return torch.where(chosen, kept, losses)
 
     def _outside_mask(self, losses: Tensor, seen: _Seen) -> Tensor:
-        if seen.masks is None:
+        if seen.fed.masks is None:
             return losses
-        base = self._base_denoised(seen.noising, seen.conditions)
-        return losses + self._objective.preservation_losses(seen.denoised, base, seen.noising, mask=seen.masks)
+        base = self._base_denoised(seen.noising, seen.fed.conditions)
+        return losses + self._objective.preservation_losses(seen.denoised, base, seen.noising, mask=seen.fed.masks)
 
     def _with_other_captions(self, seen: _Seen, texts: Sequence[str]) -> Tensor:
-        conditions = self.feed.with_text(seen.draws, seen.conditions, texts)
+        conditions = self.feed.with_text(seen.draws, seen.fed.conditions, texts)
         denoised = self._denoiser.denoise(seen.noising.x_t, seen.noising.sigma, conditions)
         base = self._base_denoised(seen.noising, conditions)
         return self._objective.preservation_losses(denoised, base, seen.noising)

@@ -119,12 +119,11 @@ class Validation(Companion):
             trainer.control.check()
             trainer.emit(Progress(phase="validation", done=done, total=len(items)))
             draw = Draw(item, 0, 0, mix_seed("validation", item))
-            x0 = self._feed.latents([draw])
-            conditions = self._feed.conditions([draw])
+            fed = self._feed.batch([draw])
             for position in POSITIONS:
-                noising = self._objective.noise_at(x0, [position], [mix_seed(draw.seed, position)])
-                denoised = self._denoiser.denoise(noising.x_t, noising.sigma, conditions)
-                sums[position] += float(self._objective.validation_losses(denoised, x0, noising)[0])
+                noising = self._objective.noise_at(fed.latents, [position], [mix_seed(draw.seed, position)])
+                denoised = self._denoiser.denoise(noising.x_t, noising.sigma, fed.conditions)
+                sums[position] += float(self._objective.validation_losses(denoised, fed.latents, noising)[0])
         return {position: total / len(items) for position, total in sums.items()}
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
+from pack.training.devices.upload import uploaded
 from pack.training.events import Emitter, Event, Message
 from pack.training.memory.choice import MemoryChoice
 from pack.training.network.attach import attached
@@ -75,7 +76,7 @@ class TinyDenoiser:
         return x0 + noise * sigma[:, None, None, None]
 
     def denoise(self, x_t, sigma, conditions):
-        text = torch.cat([condition.text.tensors["cond"] for condition in conditions]).to(x_t.device)
+        text = uploaded(torch.cat([condition.text.tensors["cond"] for condition in conditions]), x_t.device)
         scaled = x_t / (1 + sigma[:, None, None, None] ** 2).sqrt()
         return self.spoil(x_t - sigma[:, None, None, None] * self.model(scaled, sigma, text))
 

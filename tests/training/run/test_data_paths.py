@@ -38,8 +38,8 @@ def feed(dataset: Dataset, objective: ObjectiveSpec | None = None) -> Feed:
     latents, texts = LatentCache(TinyImageEncoder()), TextCache(TinyTextEncoder())
     latents.encode_missing(items)
     texts.encode_missing(texts_needed(dataset.samples))
-    chosen = SimpleNamespace(spec=objective or ObjectiveSpec())
-    return Feed(denoiser=Identity(), objective=chosen, items=items, latents=latents, text_of=texts.get)
+    chosen = SimpleNamespace(spec=objective or ObjectiveSpec(), sample_weight=lambda weight, is_regularisation: weight)
+    return Feed(denoiser=Identity(), objective=chosen, items=items, latents=latents, texts=texts)
 
 
 def draw(item, seed=0):
@@ -55,17 +55,17 @@ def test_encoded_samples_beside_pictures():
     plain = Dataset(samples=pictures(1)).with_buckets(SPEC).with_captions(CaptionSpec(trigger="ohwx"))
     run = feed(merge_datasets([plain, encoded]))
     both = [draw(0), draw(1)]
-    assert torch.equal(run.latents(both)[1], latent[0])
-    first, second = run.conditions(both)
+    fed = run.batch(both)
+    assert torch.equal(fed.latents[1], latent[0]) and fed.masks is None
+    first, second = fed.conditions
     assert torch.equal(first.text.tensors["cond"], TinyTextEncoder().encode("ohwx, a cat number 0").tensors["cond"])
     assert second.text.tensors["cond"].tolist() == [[7, 7, 7]] and second.geometry.target == (64, 64)
-    assert run.masks(both) is None
 
 
 def test_guidance_of_the_objective_conditions_every_draw():
     dataset = Dataset(samples=pictures(1)).with_buckets(SPEC)
-    assert feed(dataset).conditions([draw(0)])[0].extras == {}
-    told = feed(dataset, ObjectiveSpec(guidance=3.5)).conditions([draw(0)])
+    assert feed(dataset).batch([draw(0)]).conditions[0].extras == {}
+    told = feed(dataset, ObjectiveSpec(guidance=3.5)).batch([draw(0)]).conditions
     assert [condition.extras for condition in told] == [{"guidance": 3.5}]
 
 
@@ -79,8 +79,9 @@ def test_a_draw_is_mirrored_with_its_geometry():
     for seed in range(10):
         one = draw(0, seed)
         variant = item.variant(one.seed)
-        assert torch.equal(run.latents([one])[0], TinyImageEncoder().encode(item_pixels(variant)[None])[0])
-        assert run.conditions([one])[0].geometry == variant.geometry
+        fed = run.batch([one])
+        assert torch.equal(fed.latents[0], TinyImageEncoder().encode(item_pixels(variant)[None])[0])
+        assert fed.conditions[0].geometry == variant.geometry
         lefts.add(variant.geometry.crop[0])
     assert lefts == {18, 19}
 
@@ -90,7 +91,7 @@ def test_masks_stand_beside_unmasked_pictures():
     mask[:, :16] = 1
     first, second = pictures(2)
     run = feed(Dataset(samples=(replace(first, mask=TensorPicture(mask, "m")), second)).with_buckets(SPEC))
-    masks = run.masks([draw(0), draw(1)])
+    masks = run.batch([draw(0), draw(1)]).masks
     assert masks.shape == (2, 1, 8, 8)
     assert masks[0, 0, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0] and masks[1].min() == 1
 

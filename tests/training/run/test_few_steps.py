@@ -52,8 +52,8 @@ def test_it_holds(tmp_path):
         built = made.run().built
         stepper, draws = built.trainer.stepper, built.trainer.plan.group(0)[0]
         with torch.no_grad(), attached(built.network, list(made.order().parts), checkpointing=False):
-            x0 = stepper.feed.latents(draws)
-            conditions = stepper.feed.with_text(draws, stepper.feed.conditions(draws), [""] * len(draws))
+            fed = stepper.feed.batch(draws)
+            x0, conditions = fed.latents, stepper.feed.with_text(draws, fed.conditions, [""] * len(draws))
             sigma = torch.full((len(draws),), 3.0)
             tuned = made.denoiser.denoise(x0, sigma, conditions)
             with built.network.disabled():
