@@ -18,7 +18,7 @@ from ..ops import Op, named_ops
 from ..parts import Trainable
 from ..protocols import WeightAccess
 from .checkpointing import checkpointed, recomputed
-from .frozen import frozen_op
+from .frozen import frozen_op, gradient_of_input
 from .kinds.adapter import Adapter, Base
 from .network import Network
 from .offsets import Offset, bias_path
@@ -50,14 +50,15 @@ def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
     targets = network.adapters_of(part.name)
     under = network.assistant.adapters_of(part.name) if network.assistant is not None else {}
     for name, module, op in named_ops(part.module):
-        run = module.forward
+        run, gradient = module.forward, None
         weight = partial(part.weights.weight, module)
         if part.weights.can_recast(module):
-            run = _frozen_forward(op, run, weight, module, part.weights)
+            run, gradient = _frozen(op, run, weight, module, part.weights)
             forwards.replace(module, run)
         for adapter in (under.get(name), targets.get(name)):
             if isinstance(adapter, Adapter):
-                run = _adapted_forward(adapter, Base(run, weight, partial(part.weights.bias, module)))
+                run = _adapted_forward(adapter, Base(run, weight, partial(part.weights.bias, module), gradient))
+                gradient = None  # of an op with an adapter only autograd knows it
                 forwards.replace(module, run)
         offset = targets.get(bias_path(name))
         if isinstance(offset, Offset):
@@ -100,14 +101,16 @@ def _with_norms(forward: Callable, norms: Sequence[tuple[nn.Module, Offset]], we
     return run
 
 
-def _frozen_forward(op: Op, run: Callable, weight: Callable, module: nn.Module, weights: WeightAccess) -> Callable:
+def _frozen(op: Op, run: Callable, weight: Callable, module: nn.Module, weights: WeightAccess) -> tuple[Callable, Callable]:
+    """Its forward, and the gradient of its input."""
     in_fp8, at_hand = partial(weights.in_fp8, module), partial(weights.at_hand, module)
     # Asked in every forward: after a preview the host may have loaded more of the model, or less.
-    return lambda x: frozen_op(x, op, run, weight, in_fp8, at_hand) if weights.recasts(module) else run(x)
+    forward = lambda x: frozen_op(x, op, run, weight, in_fp8, at_hand) if weights.recasts(module) else run(x)  # noqa: E731
+    return forward, partial(gradient_of_input, op=op, weight=weight, in_fp8=in_fp8, at_hand=at_hand)
 
 
 def _adapted_forward(adapter: Adapter, base: Base) -> Callable:
-    return lambda x: adapter(x, base)
+    return lambda x: adapter.forward(x, base)
 
 
 def _shifted_forward(offset: Offset, op: Op, run: Callable) -> Callable:

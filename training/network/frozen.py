@@ -28,7 +28,7 @@ class _Frozen(torch.autograd.Function):
     def forward(
         ctx, x: Tensor, op: Op, run: Callable[[Tensor], Tensor], weight: Callable[[torch.dtype], Tensor], in_fp8: Fp8, at_hand: AtHand
     ) -> Tensor:
-        ctx.op, ctx.weight, ctx.in_fp8, ctx.at_hand = op, weight, in_fp8, at_hand
+        ctx.fetching = op, weight, in_fp8, at_hand
         ctx.shape, ctx.dtype = x.shape, x.dtype
         # The host's own forward may write into its input (fp8 matmuls clamp it), which others hold too; and what it gives may
         # be a view, which autograd lets nobody write into.
@@ -38,18 +38,21 @@ class _Frozen(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        with ctx.at_hand():
-            return _gradient(ctx, grad).to(ctx.dtype), None, None, None, None, None
+        return gradient_of_input(grad, ctx.shape, *ctx.fetching).to(ctx.dtype), None, None, None, None, None
 
 
-def _gradient(ctx, grad: Tensor) -> Tensor:
-    held = ctx.in_fp8()
-    if held is not None:
-        return fp8.product(grad, *held)
-    # The input's values are not needed for its own gradient; only its shape is looked at.
-    shape_only = torch.empty((), dtype=grad.dtype, device=grad.device).expand(ctx.shape)
-    grad_x, _ = ctx.op.gradients(grad, shape_only, ctx.weight(grad.dtype), of_x=True, of_weight=False)
-    return grad_x
+def gradient_of_input(
+    grad: Tensor, shape: torch.Size, op: Op, weight: Callable[[torch.dtype], Tensor], in_fp8: Fp8, at_hand: AtHand
+) -> Tensor:
+    """That of x (`shape`) in `frozen_op(x, op, ...)`, from that of what came out, in its dtype."""
+    with at_hand():
+        held = in_fp8()
+        if held is not None:
+            return fp8.product(grad, *held)
+        # The input's values are not needed for its own gradient; only its shape is looked at.
+        shape_only = torch.empty((), dtype=grad.dtype, device=grad.device).expand(shape)
+        grad_x, _ = op.gradients(grad, shape_only, weight(grad.dtype), of_x=True, of_weight=False)
+        return grad_x
 
 
 def frozen_op(

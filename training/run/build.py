@@ -13,10 +13,10 @@ from ..data.batches import BatchPlan
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items
 from ..data.latents import LatentCache
-from ..data.references import Illustrated, Prompt, ReferenceCache
+from ..data.references import Prompt, ReferenceCache
 from ..data.texts import TextCache
 from ..devices.card import Card
-from ..errors import DatasetError, ModelError, SettingsError
+from ..errors import DatasetError, SettingsError
 from ..events import Emitter, Message
 from ..lora_file.metadata import lora_metadata
 from ..memory.lane import Lane, lane_of
@@ -40,7 +40,7 @@ from ..settings import describe
 from ..specs import RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
-from .feed import Encode, Feed
+from .feed import Feed
 from .loss_watch import LossWatch
 from .previews import Previews
 from .resume.identity import identity
@@ -95,14 +95,14 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network.assistant = _assistant(order)
     network.place(order.parts)
-    texts, encode = _text_source(order, network, _prompts(order, items, references), control, emit)
+    texts = _texts(order, network, _prompts(order, items, references), control, emit)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
     for text in recipe.warnings(order.denoiser.parametrisation):
         emit(Message(level="warning", topic="settings", text=text))
-    feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, texts=texts, encode=encode,
-                references=references)
+    feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, texts=texts,
+                trained=order.text_encoder if order.trains_text_encoders else None, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
     meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
     room = _room(order, network, latents, training_items, references, meter, lane, emit)
@@ -124,10 +124,9 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best,
     )
     shown = [sample for sample in recipe.dataset.samples if sample.references]
-    watch = LossWatch(trainer, checkpoints.state_path)
-    trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation, watch, checkpoints)
-    return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings,
-                 room=room)
+    trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation,
+                          LossWatch(trainer, checkpoints.state_path), checkpoints)
+    return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings, room=room)
 
 
 def _trained_first(items: Sequence[Item]) -> list[Item]:
@@ -221,26 +220,16 @@ def _references(order: Order) -> ReferenceCache | None:
     return ReferenceCache(encoder, _below(order.cache_folder, "references")) if encoder is not None else None
 
 
-def _text_source(
-    order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter
-) -> tuple[TextCache | None, Encode | None]:
-    """Where captions' conditions come from: the cache. Where encoders are trained it holds what the others make of a caption, and the
-    trained ones go on from there."""
-    encoder, cached = order.text_encoder, order.text_encoder
+def _texts(order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter) -> TextCache | None:
+    """Every caption, encoded. Where encoders are trained it holds what the others make of them; None where there are no others."""
+    cached = order.text_encoder
     if order.trains_text_encoders:
-        cached = encoder.frozen({part.name for part in order.parts if network.adapters_of(part.name)})
-    texts = TextCache(cached, _below(order.cache_folder, "texts")) if cached is not None else None
-    if texts is not None:
-        texts.encode_missing(prompts, emit, control.check)
-    trained: Encode = lambda prompt, known: encoder.encode_trainable(_spoken(prompt), known)  # noqa: E731
-    return texts, trained if order.trains_text_encoders else None
-
-
-def _spoken(prompt: Prompt) -> str:
-    """Text encoders that see pictures have no place in a LoRA file: they are never trained."""
-    if isinstance(prompt, Illustrated):
-        raise ModelError("Train LoRA", ["this text encoder sees references, and cannot be trained. Set text_encoder_lr on Optimizer to 0."])
-    return prompt
+        cached = cached.frozen({part.name for part in order.parts if network.adapters_of(part.name)})
+    if cached is None:
+        return None
+    texts = TextCache(cached, _below(order.cache_folder, "texts"))
+    texts.encode_missing(prompts, emit, control.check)
+    return texts
 
 
 def _prompts(order: Order, items: Sequence[Item], references: ReferenceCache | None) -> list[Prompt]:

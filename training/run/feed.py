@@ -5,7 +5,7 @@ What the next micro-batch needs is read from the disk, and put where the card ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -18,14 +18,12 @@ from ..data.conditions import text_condition
 from ..data.dataset import REGULARISATION
 from ..data.items import Item
 from ..data.latents import LatentCache
-from ..data.references import Prompt, ReferenceCache
+from ..data.references import Illustrated, Prompt, ReferenceCache
 from ..data.texts import TextCache
 from ..devices.upload import pinned, uploaded
+from ..errors import ModelError
 from ..objective.objective import Objective
-from ..protocols import Condition, Denoiser, TextCondition
-
-#: A caption, and what the cache knows of it -> its condition, with gradient.
-Encode = Callable[[Prompt, TextCondition | None], TextCondition]
+from ..protocols import Condition, Denoiser, TextCondition, TextEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +47,8 @@ class _Read:
 
 
 class Feed:
-    """`items` are counted as draws count them. Conditions come from `texts`, the cache; where encoders are trained, `encode` makes them,
-    and `texts` holds what encoders give that are not. `references`: those of the items, where the dataset has any."""
+    """`items` are counted as draws count them. Conditions come from `texts`, the cache; where encoders are `trained`, those make them, and
+    `texts` holds what the others give. `references`: those of the items, where the dataset has any."""
 
     def __init__(
         self,
@@ -60,7 +58,7 @@ class Feed:
         items: Sequence[Item],
         latents: LatentCache,
         texts: TextCache | None,
-        encode: Encode | None = None,
+        trained: TextEncoder | None = None,
         references: ReferenceCache | None = None,
     ):
         self._denoiser = denoiser
@@ -68,7 +66,7 @@ class Feed:
         self._items = items
         self._latents = latents
         self._texts = texts
-        self._encode = encode
+        self._trained = trained
         self._references = references
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lora-canvas-feed")
         self._coming: dict[tuple[Draw, ...], Future[_Read | None]] = {}
@@ -147,8 +145,8 @@ class Feed:
     def _text(self, prompt: Prompt, known: TextCondition | None = None) -> TextCondition:
         if known is None and self._texts is not None:
             known = self._texts.get(prompt)
-        if self._encode is not None:
-            return self._encode(prompt, known)
+        if self._trained is not None:
+            return self._trained.encode_trainable(_spoken(prompt), known)
         assert known is not None, "without a cache the encoders are trained"
         return known
 
@@ -158,3 +156,10 @@ class Feed:
     def _item(self, draw: Draw) -> Item:
         """The item as this draw sees it: mirrored or cropped elsewhere where the dataset asks for it."""
         return self._items[draw.item].variant(draw.seed)
+
+
+def _spoken(prompt: Prompt) -> str:
+    """Text encoders that see pictures have no place in a LoRA file: they are never trained."""
+    if isinstance(prompt, Illustrated):
+        raise ModelError("Train LoRA", ["this text encoder sees references, and cannot be trained. Set text_encoder_lr on Optimizer to 0."])
+    return prompt

@@ -168,6 +168,26 @@ def test_frozen_ops_give_the_same_gradients_and_keep_no_cast_weight(make, layers
     assert kept_weights(model, part, network, x) == 0
 
 
+@pytest.mark.parametrize("kind", [
+    {"algorithm": "lora"}, {"algorithm": "lora", "init": "orthogonal"}, {"algorithm": "lora", "init": "pissa"}, {"algorithm": "lora_fa"},
+    {"algorithm": "rslora"}, {"algorithm": "lora", "dropout": 0.2},
+], ids=str)
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_the_gradient_that_is_written_out_is_that_of_autograd(kind, checkpointing):
+    """Of op and branch together, and of what comes in: weights of ComfyUI's kind against torch's own, which autograd goes through."""
+    model = Tower(linear=Cast)
+    x = torch.randn(2, 5, 4, requires_grad=True)
+    found = []
+    for weights in (PlainWeights(), CastWeights()):
+        part, network = wired(model, weights, **kind)
+        prepare(network, [part])
+        network.begin(1)
+        x.grad = None
+        found.append([*gradients(model, part, network, x, checkpointing=checkpointing), x.grad])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-7, rtol=1e-5) if one is not None else other is None
+
+
 def kept_weights(model, part, network, x) -> int:
     """How many of the tensors that autograd keeps for backward are weights cast to fp32."""
     cast = [p.float().flatten().sort().values for p in model.parameters() if p.ndim > 1]

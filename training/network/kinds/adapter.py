@@ -21,12 +21,13 @@ class Base:
     """The frozen op under an adapter, for the kinds that need more than its output.
 
     `run(x)` is op(x); `weight(dtype)` fetches the weight, dequantised, with everything applied upstream; `bias(dtype)`
-    the bias (out,), or None.
+    the bias (out,), or None. `gradient(grad, shape of x)` is that of x from that of op(x), where it is known without autograd.
     """
 
     run: Callable[[Tensor], Tensor]
     weight: Callable[[torch.dtype], Tensor]
     bias: Callable[[torch.dtype], Tensor | None] = lambda dtype: None
+    gradient: Callable[[Tensor, torch.Size], Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)

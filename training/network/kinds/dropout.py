@@ -63,6 +63,11 @@ class Dropout:
     hidden: float = 0.0
     rank: float = 0.0
 
+    @property
+    def acts(self) -> bool:
+        """Whether `apply` does anything."""
+        return bool(self.hidden or self.rank)
+
     def skips(self) -> bool:
         """Whether this module's change is left out of this micro-batch."""
         return self.key in self.draws.skipped and torch.is_grad_enabled()

@@ -77,7 +77,9 @@ class LoRA(Adapter):
                 holder.copy_(value.view(holder.shape))
 
     def adapted(self, x: Tensor, base: Base) -> Tensor:
-        return self.add_branch(base.run(x), x)
+        if base.gradient is None or not self.op.is_linear or self.dropout.acts or not torch.is_grad_enabled():
+            return self.add_branch(base.run(x), x)
+        return _Adapted.apply(x, *self.pair(x.dtype), self.scale * self.strength, base)
 
     def add_branch(self, y: Tensor, x: Tensor) -> Tensor:
         """y + scale * strength * up(down(x)), dropout included."""
@@ -143,6 +145,33 @@ class LoRA(Adapter):
         if init == ORTHOGONAL and rank % 2:
             return f"init 'orthogonal' needs an even rank, but it is {rank}. Set it to {rank + 1}."
         return None
+
+
+class _Adapted(torch.autograd.Function):
+    """`add_branch(base.run(x), x)` of a linear as one node of the graph, where autograd makes a dozen: a step is mostly Python and
+    launches, not sums. The two gradients of x are one sum, and less is kept for backward."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, down: Tensor, up: Tensor, scale: float, base: Base) -> Tensor:
+        hidden = x.reshape(-1, x.shape[-1]) @ down.t()
+        y = base.run(x)
+        ctx.save_for_backward(x, hidden)
+        ctx.down, ctx.up, ctx.scale, ctx.base = down, up, scale, base
+        return torch.addmm(y.reshape(-1, y.shape[-1]), hidden, up.t(), alpha=scale).view(y.shape)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        x, hidden = ctx.saved_tensors
+        of_x, of_down, of_up, *_ = ctx.needs_input_grad
+        rows, out = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
+        inner = out @ ctx.up
+        if ctx.scale != 1:
+            inner, hidden = inner * ctx.scale, hidden * ctx.scale
+        grad_x = None
+        if of_x:
+            own = ctx.base.gradient(grad, x.shape).to(x.dtype)
+            grad_x = own.reshape(-1, x.shape[-1]).addmm_(inner, ctx.down).view(x.shape)
+        return grad_x, inner.t() @ rows if of_down else None, out.t() @ hidden if of_up else None, None, None
 
 
 @algorithm("rslora")
