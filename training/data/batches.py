@@ -67,18 +67,18 @@ class BatchPlan:
         """The micro-batches of the update with index `step` (from 0)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         start = position * self.accumulation
-        return self._epoch(epoch)[start : start + self.accumulation]
-
-    def _make_epoch(self, epoch: int) -> list[list[Draw]]:
-        draws = [
-            Draw(item, repeat, epoch, draw_seed(self.seed, epoch, item, repeat))
-            for item, repeats in enumerate(self._repeats)
-            for repeat in range(repeats)
+        return [
+            [Draw(item, repeat, epoch, draw_seed(self.seed, epoch, item, repeat)) for item, repeat in batch]
+            for batch in self._epoch(epoch)[start : start + self.accumulation]
         ]
+
+    def _make_epoch(self, epoch: int) -> list[list[tuple[int, int]]]:
+        """Batches of (item, repeat)."""
+        draws = [(item, repeat) for item, repeats in enumerate(self._repeats) for repeat in range(repeats)]
         generator = torch.Generator().manual_seed(mix_seed("order", self.seed, epoch))
-        by_bucket: dict[tuple[int, ...], list[Draw]] = {}
+        by_bucket: dict[tuple[int, ...], list[tuple[int, int]]] = {}
         for index in torch.randperm(len(draws), generator=generator).tolist():
-            by_bucket.setdefault(self._buckets[draws[index].item], []).append(draws[index])
+            by_bucket.setdefault(self._buckets[draws[index][0]], []).append(draws[index])
         batches = [
             members[start : start + self.batch_size]
             for _, members in sorted(by_bucket.items(), key=lambda entry: str(entry[0]))

@@ -24,6 +24,7 @@ from .specs import CaptionSpec
 TRIGGER = "[trigger]"
 #: Thai to Burmese, Khmer, Chinese, Japanese and Korean: words, or a word and its particles, stand there without a space between.
 _SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
+_PIECES = re.compile(r"[{}|]|[^{}|]+")
 DEEPEST_WILDCARD = 100
 """How deep wildcards may stand in one another."""
 
@@ -160,6 +161,8 @@ def expand_wildcards(caption: str, rng: random.Random) -> str:
 
     Raises DatasetError for wildcards that are more than DEEPEST_WILDCARD deep.
     """
+    if "{" not in caption and "}" not in caption:
+        return caption
     whole, wildcards = _read(caption)
     raise_problems(DatasetError, CaptionSpec.WHERE, [problem for problem in [_too_deep(wildcards)] if problem])
     for wildcard in sorted(wildcards, key=lambda wildcard: (wildcard.height, wildcard.start)):
@@ -182,18 +185,18 @@ def _read(caption: str) -> "tuple[list[str | _Wildcard], list[_Wildcard]]":
     text = caption.replace("{{", "\0").replace("}}", "\1")
     closed: list[_Wildcard] = []
     stack = [_Wildcard(-1)]
-    for at, char in enumerate(text):
-        if char == "{":
-            stack.append(_Wildcard(at))
-        elif char == "}" and len(stack) > 1:
+    for piece in _PIECES.finditer(text):
+        if piece[0] == "{":
+            stack.append(_Wildcard(piece.start()))
+        elif piece[0] == "}" and len(stack) > 1:
             inner = stack.pop()
             closed.append(inner)
             stack[-1].options[-1].append(inner)
             stack[-1].height = max(stack[-1].height, inner.height + 1)
-        elif char == "|" and len(stack) > 1:
+        elif piece[0] == "|" and len(stack) > 1:
             stack[-1].options.append([])
         else:
-            stack[-1].options[-1].append(char)
+            stack[-1].options[-1].append(piece[0])
     return _unclosed(stack), closed
 
 

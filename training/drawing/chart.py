@@ -83,7 +83,7 @@ class Chart:
 
     def line(self, xs: np.ndarray, ys: np.ndarray, colour: str, thick: int = 3) -> None:
         """A curve through the points; those that are not finite are passed over."""
-        points = self.frame.points(xs, ys)
+        points = thinned(self.frame.points(xs, ys))
         if len(points) > 1:
             self._draw.line(points, fill=colour, width=thick * SCALE, joint="curve")
 
@@ -106,6 +106,20 @@ class Chart:
 
     def picture(self) -> Image.Image:
         return self._image.resize(self._size, Image.Resampling.LANCZOS)
+
+
+def thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """What is seen of a curve from left to right: of each column of pixels the first and the last point, the lowest and the highest."""
+    columns = np.array([int(x) for x, _ in points])
+    if len(points) <= 4 * len(np.unique(columns)):
+        return points
+    bounds = [0, *(np.flatnonzero(np.diff(columns)) + 1).tolist(), len(points)]
+    ys = np.array([y for _, y in points])
+    kept = [
+        index for first, end in zip(bounds, bounds[1:], strict=False)
+        for index in sorted({first, first + int(ys[first:end].argmin()), first + int(ys[first:end].argmax()), end - 1})
+    ]
+    return [points[index] for index in kept]
 
 
 def _y_range(raw: np.ndarray, must_show: np.ndarray) -> tuple[float, float]:

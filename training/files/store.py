@@ -38,6 +38,7 @@ class TensorStore:
         self.size_limit = size_limit
         self._refused: dict[str, Mapping[str, torch.Tensor]] = {}
         self._refusal: DiskError | None = None
+        self._has_grown = False
 
     def path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.safetensors"
@@ -71,6 +72,7 @@ class TensorStore:
 
         try:
             write_tensors(self.path(key), tensors, {}, precious=False)
+            self._has_grown = True
         except DiskError as refusal:
             if self.path(key).is_file():
                 return  # Windows: another run has the same entry open, and it has the same content
@@ -78,8 +80,10 @@ class TensorStore:
             self._refusal = self._refusal or refusal
 
     def settle(self, keep: Collection[str], emit: Callable[[Event], None]) -> None:
-        """Once a run's entries, at `keep`, are there: old ones make room, and what the disk refused is said."""
-        self.trim(keep)
+        """Once a run's entries, at `keep`, are there: old ones make room for new ones, and what the disk refused is said."""
+        if self._has_grown:
+            self.trim(keep)
+            self._has_grown = False
         if self._refusal is not None:
             text = f"the cache on disk takes no more, so what is encoded stays in memory. {self._refusal}"
             emit(Message(level="warning", topic="cache", text=text))

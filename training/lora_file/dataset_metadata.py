@@ -23,7 +23,7 @@ UNNAMED = "pictures"
 def dataset_entries(dataset: "Dataset", plan: "BatchPlan", batch_size: int) -> dict[str, Any]:
     trained = [sample for sample in dataset.samples if sample.is_trained]
     pictures, regularisation = _in_role(TRAINING, trained), _in_role(REGULARISATION, trained)
-    captions, buckets = dataset.captions, dataset.buckets
+    captions, buckets, frequency = dataset.captions, dataset.buckets, tag_frequency(trained)
     return {
         "ss_num_train_images": _draws(pictures),
         "ss_num_reg_images": _draws(regularisation),
@@ -32,9 +32,9 @@ def dataset_entries(dataset: "Dataset", plan: "BatchPlan", batch_size: int) -> d
         "ss_total_batch_size": batch_size,
         "ss_dataset_dirs": json.dumps(_folders(pictures)),
         "ss_reg_dataset_dirs": json.dumps(_folders(regularisation)),
-        "ss_tag_frequency": json.dumps(tag_frequency(trained)),
+        "ss_tag_frequency": json.dumps(frequency),
         "ss_bucket_info": json.dumps(_bucket_info(plan)),
-        "ss_datasets": json.dumps([_dataset(area, dataset, trained, plan, batch_size) for area in buckets.areas()]),
+        "ss_datasets": json.dumps([_dataset(area, dataset, trained, frequency, plan, batch_size) for area in buckets.areas()]),
         **_rules(buckets, captions),
     }
 
@@ -91,7 +91,8 @@ def _rules(buckets: "BucketSpec", captions: "CaptionSpec") -> dict[str, Any]:
 
 
 def _dataset(
-    area: "Size", dataset: "Dataset", samples: Sequence["Sample"], plan: "BatchPlan", batch_size: int
+    area: "Size", dataset: "Dataset", samples: Sequence["Sample"], frequency: Mapping[str, Mapping[str, int]], plan: "BatchPlan",
+    batch_size: int,
 ) -> Mapping[str, Any]:
     """One of kohya's datasets: a resolution with all folders as its subsets."""
     buckets = dataset.buckets
@@ -105,7 +106,7 @@ def _dataset(
         "bucket_no_upscale": buckets.no_upscale,
         "min_bucket_reso": buckets.min_bucket,
         "max_bucket_reso": buckets.max_bucket,
-        "tag_frequency": tag_frequency(samples),
+        "tag_frequency": frequency,
         "bucket_info": _bucket_info(plan),
         "subsets": [_subset(name, own, dataset) for name, own in _by_folder(samples).items()],
     }

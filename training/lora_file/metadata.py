@@ -7,8 +7,9 @@ are (`privacy` leaves them out).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .dataset_metadata import dataset_entries
@@ -22,17 +23,20 @@ if TYPE_CHECKING:
     from ..order import Order
 
 
-def lora_metadata(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], step: int) -> dict[str, str]:
-    """The metadata of the file saved after `step` updates. No dates: the same run gives the same file, byte for byte;
-    Save LoRA adds them (`dated`)."""
-    entries = {
-        **run_entries(order, plan, settings, step),
-        **network_entries(order.recipe.network),
-        **objective_entries(order.recipe.objective, order.denoiser.parametrisation, order.family, order.denoiser.own_shift),
-        **dataset_entries(order.recipe.dataset, plan, order.recipe.run.batch_size),
-        **modelspec_entries(order),
-    }
-    return as_strings(entries)
+def metadata_at(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any]) -> Callable[[int], dict[str, str]]:
+    """The metadata of the file saved after so many updates. No dates: the same run gives the same file, byte for byte; Save LoRA adds
+    them (`dated`). What is the same after every update is reckoned once, when it is first asked for."""
+
+    @cache
+    def of_any_step() -> Mapping[str, Any]:
+        return {
+            **network_entries(order.recipe.network),
+            **objective_entries(order.recipe.objective, order.denoiser.parametrisation, order.family, order.denoiser.own_shift),
+            **dataset_entries(order.recipe.dataset, plan, order.recipe.run.batch_size),
+            **modelspec_entries(order),
+        }
+
+    return lambda step: as_strings({**run_entries(order, plan, settings, step), **of_any_step()})
 
 
 def as_strings(entries: Mapping[str, Any]) -> dict[str, str]:

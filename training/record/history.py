@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..files.strangers import parse, read_inside
-from .log import LOG_NAME, parse_line
+from ..files.strangers import leads_inside, parse, read_inside
+from ..files.tail import backwards
+from .log import LOG_NAME, is_step_until, parse_line
 from .records import is_record, number
 
 _WHOLE_STEPS = 50  # the last steps stay whole records: speed and time left are estimated from them
@@ -15,9 +17,23 @@ _WHOLE_STEPS = 50  # the last steps stay whole records: speed and time left are 
 
 def read_records(folder: Path, after: int = 0) -> list[dict[str, Any]]:
     """The log's records that concern steps later than `after` (0: all), in the order they were written."""
-    lines = (read_inside(folder, LOG_NAME) or b"").splitlines(keepends=True)
-    found = _parse(lines)
-    return [entry for entry in found if not after or (entry.get("step") or 0) > after]
+    if not after:
+        return _parse((read_inside(folder, LOG_NAME) or b"").splitlines(keepends=True))
+    found = _parse(_lines_after(folder / LOG_NAME, after))
+    return [entry for entry in found if (entry.get("step") or 0) > after]
+
+
+def _lines_after(path: Path, step: int) -> list[bytes]:
+    """The end of the log from its last record of a step up to `step` on; nothing else is read."""
+    lines: list[bytes] = []
+    with suppress(OSError):
+        if path.is_file() and leads_inside(path, path.parent):
+            with path.open("rb") as file:
+                for _, line in backwards(file):
+                    if is_step_until(parse_line(line), step):
+                        break
+                    lines.append(line)
+    return lines[::-1]
 
 
 def _parse(lines: list[bytes]) -> list[dict[str, Any]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..events import Event, Progress, RunEnded, RunStarted
 from ..files.atomic import append
 from ..files.strangers import leads_inside, parse
+from ..files.tail import backwards
 from .records import is_record, record
 
 LOG_NAME = "log.jsonl"
@@ -29,20 +32,26 @@ def keep_until(path: Path, step: int) -> None:
     """Cut the log before its first record of a later step, or before a line that a kill left unfinished; a line that is damaged
     stays. A link that leads out of the run's folder is taken away: what it leads to is not ours to cut.
 
-    A resumed run goes on from `step`; what came after it will happen, and be logged, again.
+    A resumed run goes on from `step`; what came after it will happen, and be logged, again. Only that is read.
     """
     if path.is_symlink() and not leads_inside(path, path.parent):
         path.unlink()
     if not path.is_file():
         return
     with path.open("rb+") as file:
-        end = 0
-        for line in file:
+        end = file.seek(0, os.SEEK_END)
+        for begin, line in backwards(file):
             entry = parse_line(line)
             if not line.endswith(b"\n") or (entry is not None and (entry.get("step") or 0) > step):
+                end = begin
+            elif is_step_until(entry, step):
                 break
-            end += len(line)
         file.truncate(end if step else 0)
+
+
+def is_step_until(entry: Mapping[str, Any] | None, step: int) -> bool:
+    """Whether it is the record of a step up to `step`: what stands before it in a log is of no later one."""
+    return entry is not None and entry["event"] == "step" and entry["step"] <= step
 
 
 class JsonlLog:

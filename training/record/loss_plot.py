@@ -17,7 +17,8 @@ PLOT_NAME = "loss.png"
 
 
 class LossPlot:
-    """Collects the curve (a resumed run's from its log on); writes loss.png when the run ends, if it has taken a step.
+    """Collects the curve; writes loss.png when the run ends, if it has taken a step. What a resumed run did before stands in its
+    log, and is read when the curve is drawn.
 
     `image()` is the plot as the node's IMAGE output.
     """
@@ -30,11 +31,12 @@ class LossPlot:
         self._steps: list[int] = []
         self._losses: list[float] = []
         self._validation: list[tuple[int, float]] = []
+        self._earlier = 0
         self._has_stepped = False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RunStarted) and event.start_step:
-            self._read_earlier(event.start_step)
+        if isinstance(event, RunStarted):
+            self._earlier = event.start_step
         elif isinstance(event, StepDone):
             self._has_stepped = True
             self._steps.append(event.step)
@@ -44,18 +46,16 @@ class LossPlot:
         elif isinstance(event, RunEnded) and (self._has_stepped or event.reason == "finished" and not self._path.exists()):
             write_picture(self._path, self.picture(), format="PNG")
 
-    def _read_earlier(self, start_step: int) -> None:
-        for entry in read_records(self._path.parent):
-            if entry["event"] in ("step", "validated") and entry["step"] <= start_step:
-                loss = math.nan if entry["loss"] is None else entry["loss"]
-                if entry["event"] == "validated":
-                    self._validation.append((entry["step"], loss))
-                else:
-                    self._steps.append(entry["step"])
-                    self._losses.append(loss)
-
     def picture(self) -> Image.Image:
-        return loss_plot(self._steps, self._losses, self._validation)
+        steps, losses, validation = self._earlier_curve()
+        return loss_plot(steps + self._steps, losses + self._losses, validation + self._validation)
+
+    def _earlier_curve(self) -> tuple[list[int], list[float], list[tuple[int, float]]]:
+        points: dict[str, list[tuple[int, float]]] = {"step": [], "validated": []}
+        for entry in read_records(self._path.parent) if self._earlier else []:
+            if entry["event"] in points and entry["step"] <= self._earlier:
+                points[entry["event"]].append((entry["step"], math.nan if entry["loss"] is None else entry["loss"]))
+        return [step for step, _ in points["step"]], [loss for _, loss in points["step"]], points["validated"]
 
     def image(self) -> torch.Tensor:
         return to_tensor(self.picture())

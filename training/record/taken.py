@@ -89,8 +89,9 @@ def _comes_before_steps(folder: Path, file: Path) -> bool:
     return file.name.startswith(_FIRST_SAMPLES) and file.parent in (folder / SAMPLES_FOLDER, folder / THUMBNAILS_FOLDER)
 
 
-def _files(folder: Path) -> list[Path]:
-    return [Path(where) / name for where, _, names in os.walk(folder) for name in names]
+def _files(folder: Path) -> Iterator[Path]:
+    """Those that lie in the folder itself come first."""
+    return (Path(where) / name for where, _, names in os.walk(folder) for name in names)
 
 
 def _clear_when_never_begun(folder: Path) -> None:

@@ -18,7 +18,7 @@ from ..data.texts import TextCache
 from ..devices.card import Card
 from ..errors import DatasetError, SettingsError
 from ..events import Emitter, Message
-from ..lora_file.metadata import lora_metadata
+from ..lora_file.metadata import metadata_at
 from ..memory.lane import Lane, lane_of
 from ..memory.meter import MemoryMeter
 from ..memory.missing import missing_on
@@ -117,7 +117,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     )
     settings = run_settings(order, plan, total_steps, network)
     checkpoints = Checkpoints(
-        order.folder, run, lambda step: lora_metadata(order, plan, settings, step), identity(order, items), order.read_back,
+        order.folder, run, metadata_at(order, plan, settings), identity(order, items), order.read_back,
     )
     validation = Validation(
         feed, order.denoiser, objective, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),

@@ -14,7 +14,7 @@ from pack.training.data.dataset import REGULARISATION, VALIDATION, Dataset
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.families import FAMILIES
 from pack.training.lora_file.dataset_metadata import tag_frequency
-from pack.training.lora_file.metadata import dated, lora_metadata, with_trigger_words
+from pack.training.lora_file.metadata import dated, metadata_at, with_trigger_words
 from pack.training.lora_file.modelspec import thumbnail
 from pack.training.lora_file.network_metadata import network_entries
 from pack.training.lora_file.objective_metadata import objective_entries
@@ -79,7 +79,7 @@ def _metadata(made):
     plan = make_plan(made.recipe.run, items)
     network = build_network(replace(made.recipe.network, targets=TargetSpec(preset="all linear")), made.parts[:1], seed=0)
     settings = run_settings(made, plan, 40, network) | {"precision": "bfloat16"}
-    return lora_metadata(made, plan, settings, 20)
+    return metadata_at(made, plan, settings)(20)
 
 
 def test_all_strings_and_all_that_is_read(metadata):

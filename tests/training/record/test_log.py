@@ -6,7 +6,7 @@ import pytest
 
 from pack.training.events import Message, Progress, RunEnded, Saved
 from pack.training.record.history import pack_steps, read_log, read_records
-from pack.training.record.log import LOG_NAME, JsonlLog
+from pack.training.record.log import LOG_NAME, JsonlLog, keep_until
 
 
 @pytest.fixture
@@ -118,3 +118,23 @@ def test_a_message_after_the_end_is_kept(tmp_path, write_run):
     log = write_run(tmp_path, steps=2)
     log(Message(level="info", topic="saved", text="read back: 0 unmapped keys"))
     assert kinds(tmp_path)[-2:] == ["ended", "message"]
+
+
+@pytest.mark.parametrize("what", ["a resume", "the panel"])
+def test_what_is_read_to_go_on_does_not_grow_with_the_run(tmp_path, write_run, monkeypatch, what):
+    read = []
+    monkeypatch.setattr("pack.training.record.log.parse", lambda line: read.append(line) or json.loads(line))
+    monkeypatch.setattr("pack.training.record.history.parse", lambda text: read.append(text) or json.loads(text))
+    counts = []
+    for steps in (500, 2000):
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        write_run(folder, steps=steps, ended=False)
+        read.clear()
+        if what == "a resume":
+            keep_until(folder / LOG_NAME, steps - 10)
+            assert len((folder / LOG_NAME).read_bytes().splitlines()) == 1 + steps - 10
+        else:
+            assert [entry["step"] for entry in read_log(folder, after=steps - 3)] == [steps - 2, steps - 1, steps]
+        counts.append(len(read))
+    assert counts[0] == counts[1] < 20

@@ -48,7 +48,9 @@ def test_any_curve_can_be_drawn(losses):
     assert to_tensor(image).shape == (1, 160, 320, 3)
 
 
-def test_a_resumed_plot_holds_the_earlier_curve(tmp_path, started, step):
+def test_a_resumed_plot_holds_the_earlier_curve(tmp_path, started, step, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("pack.training.record.loss_plot.loss_plot", lambda *curves: drawn.append(curves) or loss_plot(*curves))
     log = JsonlLog(tmp_path)
     validated = Validated(step=2, loss=0.4, relative=1, bands={}, is_best=True)
     for event in (started(tmp_path), step(1), step(2), validated, step(3)):
@@ -56,7 +58,6 @@ def test_a_resumed_plot_holds_the_earlier_curve(tmp_path, started, step):
     plot = LossPlot(tmp_path)
     plot(started(tmp_path, start_step=2))
     plot(step(3))
-    assert plot._steps == [1, 2, 3]
-    assert plot._validation == [(2, 0.4)]
     plot(RunEnded(reason="finished", step=3, total_steps=3, lora_path=None, seconds=1.0))
+    assert drawn == [([1, 2, 3], [0.5, 0.5, 0.5], [(2, 0.4)])]
     assert Image.open(tmp_path / "loss.png").size == (1024, 512)
