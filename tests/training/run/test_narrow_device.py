@@ -17,6 +17,7 @@ from pack.training.network.kinds.menu import adapters
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.sampled import SampledSigmas
 from pack.training.objective.spec import ObjectiveSpec
+from pack.training.optim import kinds
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.specs import PreviewSpec, RunSpec, SamplingSpec
 
@@ -29,6 +30,12 @@ class NarrowDevice(SecondDevice):
         if any(isinstance(leaf, Elsewhere) and leaf.dtype is torch.float64 for leaf in tree_leaves(made)):
             raise TypeError(f"{func}: this device has no float64")
         return made
+
+
+@pytest.fixture(autouse=True)
+def no_fused_kernels(monkeypatch):
+    """The second device has none, and they round otherwise than the plain ones."""
+    monkeypatch.setattr(kinds, "_can_fuse", lambda groups: False)
 
 
 @pytest.fixture
