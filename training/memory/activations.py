@@ -7,18 +7,17 @@ lazy clones of it they hold (see `network.in_place`). What was lent or is traine
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import ref
 
 import torch
 from torch import Tensor
-from torch._C._autograd import _top_saved_tensors_default_hooks
 from torch.autograd.graph import saved_tensors_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from ..network.in_place import lazy_clone
+from ..network.in_place import hooks_so_far
 from .lane import Copy, Lane
 
 LEAST = 2**18
@@ -73,7 +72,7 @@ class _Trip:
 
     def __init__(self, lane: Lane, stay: set[int], least: int, window: int):
         self._lane, self._stay, self._least, self._window = lane, stay, least, window
-        self._pack, self._unpack = _hooks_so_far()
+        self._pack, self._unpack = hooks_so_far()
         self._in_use: dict[int, _Bytes] = {}  # somebody else still holds them: by address, which a write would change
         self._left: deque[_Bytes] = deque()  # nobody else does; their `near` is given up when the window is full
         self._left_bytes = 0
@@ -144,7 +143,3 @@ class _Trip:
 def _place(tensor: Tensor) -> int:
     """Where its storage begins: for lazy clones of one tensor the same, until one is written to."""
     return torch._C._data_address(tensor) - tensor.storage_offset() * tensor.element_size()  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _hooks_so_far() -> tuple[Callable[[Tensor], Any], Callable[[Any], Tensor]]:
-    return _top_saved_tensors_default_hooks(False) or (lazy_clone, lambda kept: kept)

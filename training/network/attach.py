@@ -104,8 +104,10 @@ def _with_norms(forward: Callable, norms: Sequence[tuple[nn.Module, Offset]], we
 def _frozen(op: Op, run: Callable, weight: Callable, module: nn.Module, weights: WeightAccess) -> tuple[Callable, Callable]:
     """Its forward, and the gradient of its input."""
     in_fp8, at_hand = partial(weights.in_fp8, module), partial(weights.at_hand, module)
-    # Asked in every forward: after a preview the host may have loaded more of the model, or less.
-    forward = lambda x: frozen_op(x, op, run, weight, in_fp8, at_hand) if weights.recasts(module) else run(x)  # noqa: E731
+    # Asked in every forward: after a preview the host may have loaded more of the model, or less. Of a convolution autograd would
+    # keep the input too, for a gradient of its weight that nobody asks for.
+    is_frozen = (lambda: True) if not op.is_linear else partial(weights.recasts, module)
+    forward = lambda x: frozen_op(x, op, run, weight, in_fp8, at_hand) if is_frozen() else run(x)  # noqa: E731
     return forward, partial(gradient_of_input, op=op, weight=weight, in_fp8=in_fp8, at_hand=at_hand)
 
 

@@ -88,6 +88,11 @@ def recomputable(forward: Callable) -> Callable:
     return run
 
 
+def hooks_so_far() -> tuple[Callable[[Tensor], Any], Callable[[Any], Tensor]]:
+    """How autograd packs and unpacks what it keeps, for hooks that go on from there. Without `harmless` around, as it would."""
+    return _top_saved_tensors_default_hooks(False) or (lazy_clone, _as_it_is)
+
+
 def lazy_clone(tensor: Tensor) -> Tensor:
     """A clone that shares the memory of `tensor` until one of the two is written to. What has no storage to share (ComfyUI's
     quantised tensors) is given back as it is."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from ..data.batches import BatchPlan
 from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
 from ..memory.activations import in_main_memory
-from ..memory.choice import MAIN_MEMORY, MemoryChoice
+from ..memory.cheaply import cheaply
+from ..memory.choice import CHEAP, MAIN_MEMORY, MemoryChoice
 from ..memory.lack import twice
 from ..memory.lane import Lane
 from ..memory.meter import MemoryMeter
@@ -61,9 +63,14 @@ class Trainer:
     def keep_to(self, choice: MemoryChoice) -> None:
         """Between steps: from now on activations and the optimizer's state lie where `choice` says. What is recomputed, `attached`
         decides. Raises SettingsError for pages, where the optimizer has none."""
-        away, network = choice.activations == MAIN_MEMORY, self.updater.network
-        self.stepper.keeping = (lambda: in_main_memory(self.lane, network.tensors())) if away else nullcontext
+        self.stepper.keeping = partial(self._keeping, choice)
         self.updater.lay_state(choice.state, self.lane)
+
+    @contextmanager
+    def _keeping(self, choice: MemoryChoice) -> Iterator[None]:
+        lane = self.lane if choice.activations == MAIN_MEMORY else None
+        with in_main_memory(lane, self.updater.network.tensors()), cheaply() if choice.recompute == CHEAP else nullcontext():
+            yield
 
     def aside(self, name: str, work: Callable[[], Made]) -> Made | None:
         """What `work` makes, which must not end the run: whatever fails in it, but a Cancel, is a warning about `name`. Out of memory, it

@@ -9,7 +9,7 @@ from pack.tests.training.network.models import Tower
 from pack.tests.training.run.fakes import Bench, TinyDenoiser
 from pack.training.errors import SettingsError
 from pack.training.events import StepDone
-from pack.training.memory import activations, states
+from pack.training.memory import activations, cheaply, states
 from pack.training.memory.choice import MemoryChoice
 from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
@@ -43,7 +43,8 @@ ALL, NONE = MemoryChoice(recompute="all"), MemoryChoice(recompute="none")
 SOME = MemoryChoice(recompute=("diffusion_model/tower.layers.0", "diffusion_model/tower.layers.2"))
 AWAY = MemoryChoice(recompute="none", activations="main memory")
 CHOICES = [ALL, SOME, AWAY, MemoryChoice(recompute="all", activations="main memory", state="main memory"),
-           MemoryChoice(recompute="none", state="main memory")]
+           MemoryChoice(recompute="none", state="main memory"), MemoryChoice(recompute="cheap"),
+           MemoryChoice(recompute="cheap", activations="main memory")]
 RUNS = {
     "plain": {},
     "batch and accumulation": {"batch_size": 2, "gradient_accumulation": 2},
@@ -60,6 +61,7 @@ def lanes(monkeypatch):
     made = []
     monkeypatch.setattr(build, "lane_of", lambda device: made.append(LateLane()) or made[-1])
     monkeypatch.setattr(activations, "LEAST", 1)
+    monkeypatch.setattr(cheaply, "LEAST", 1)
     monkeypatch.setattr(activations, "WINDOW", 1000)
     monkeypatch.setattr(states, "LEAST", 1)
     monkeypatch.setattr(states, "AT_ONCE", 100)
