@@ -1,5 +1,6 @@
 """One tiny model through everything a run does: three steps, a file, ComfyUI's loader, ComfyUI's sampler."""
 
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from pack.tests.comfy import tiny_models
 from pack.tests.comfy.central_differences import everything_in, worst_difference
 from pack.tests.comfy.test_borrow import snapshot
 from pack.tests.comfy.tiny_models import Tiny
+from pack.tests.training.memory.fakes import LateLane
 from pack.training.lora_file.file import write_lora
+from pack.training.memory.activations import in_main_memory
+from pack.training.memory.cheaply import cheaply
 from pack.training.network.attach import attached
 from pack.training.network.build import Network, build_network
 from pack.training.network.checkpointing import units
@@ -35,6 +39,7 @@ class Walked:
     recomputed_blocks: int
     losses: tuple[float, ...]
     checkpointing_error: float
+    ways_error: float
     least_cosine: float
     gradient_error: float
     forward_error: float
@@ -55,6 +60,7 @@ def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
     forward = bench.forward_error()
     before = snapshot(patcher.model)  # after the first forward: some models note things on themselves
     plain, recomputed = bench.gradients(checkpointing=False), bench.gradients(checkpointing=True)
+    elsewhere = bench.gradients(checkpointing=False, keeping=away_and_cheaply)
     batch_error = bench.batch_error()
     losses = bench.train()
     is_as_before = snapshot(patcher.model) == before
@@ -66,7 +72,8 @@ def walk(comfy, tiny: Tiny, folder: Path) -> Walked:
         text_encoders=tuple(name for name, _ in session.family.text_encoder_prefixes),
         default_targets=len(build_network(NetworkSpec(rank=2), session.parts(), seed=3)),
         recomputed_blocks=sum(1 for _ in units(patcher.model.diffusion_model)), losses=losses,
-        checkpointing_error=_largest(recomputed, plain), least_cosine=_least_cosine(recomputed, plain),
+        checkpointing_error=_largest(recomputed, plain), ways_error=_largest(elsewhere, plain),
+        least_cosine=_least_cosine(recomputed, plain),
         gradient_error=gradient_error(comfy, tiny), forward_error=forward, batch_error=batch_error,
         file_error=bench.file_error(trained), unmapped=len(unmapped), sampled=_sampled(comfy, trained, tiny),
         is_as_before=is_as_before,
@@ -100,6 +107,13 @@ def _gradient_error(comfy, tiny: Tiny, precision: str, step: float) -> float:
         return worst_difference(lambda: bench.losses().mean(), parameters, step=step)
 
 
+@contextmanager
+def away_and_cheaply():
+    """All that autograd keeps leaves, and comes back; what norms and activation functions make is not kept at all."""
+    with in_main_memory(LateLane(), least=1, window=0), cheaply(least=1):
+        yield
+
+
 class _Bench:
     """A session with two samples of fixed noise."""
 
@@ -117,12 +131,14 @@ class _Bench:
     def losses(self) -> torch.Tensor:
         return self.objective.losses(self.denoised(), self.x0, self.noising)
 
-    def gradients(self, *, checkpointing: bool) -> dict[str, torch.Tensor]:
-        """Of the adapters that the forward passes through."""
+    def gradients(self, *, checkpointing: bool, keeping=nullcontext) -> dict[str, torch.Tensor]:
+        """Of the adapters that the forward passes through; `keeping` is open while it runs."""
         for _, parameter in self.network.named_parameters():
             parameter.grad = None
         with self.session.training(), attached(self.network, self.session.parts(), checkpointing=checkpointing):
-            self.losses().mean().backward()
+            with keeping():
+                loss = self.losses().mean()
+            loss.backward()
         return {name: p.grad.clone() for name, p in self.network.named_parameters() if p.grad is not None}
 
     def batch_error(self) -> float:

@@ -4,6 +4,7 @@
     choose       the choice that a run takes, and the next cheaper one
     lane         copies between the device and main memory, beside what the device computes
     activations  what autograd keeps, in main memory until backward
+    cheaply      norms and activation functions computed again, the rest kept
     states       where the state of the optimizer lies between updates
     told         what was chosen, in a sentence
     plan         what a run will need, before it starts

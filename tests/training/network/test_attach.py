@@ -1,5 +1,7 @@
 """The side branch on a module's forward, with and without recomputation, and that it comes off again."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -197,6 +199,35 @@ def kept_weights(model, part, network, x) -> int:
             model(x).square().mean()
     values = [t.detach().flatten().sort().values for t in kept if t.dtype is torch.float32]  # a linear's is kept transposed
     return sum(any(torch.equal(value, weight) for weight in cast) for value in values)
+
+
+class CastsNothing(CastWeights):
+    """Layers that could cast their weights, and need not."""
+
+    def recasts(self, module):
+        return False
+
+
+def _seen(kept, tensor):
+    kept.append(tensor)
+    return tensor
+
+
+def test_a_convolution_keeps_no_input_that_only_its_weight_would_need():
+    model = Convolutions(linear=Cast, conv=CastConv)
+    spec = {"targets": TargetSpec(preset="all linear")}  # its 3x3 has no adapter
+    x = torch.randn(2, 3, 9, 8, requires_grad=True)
+    sizes, found = [], []
+    for weights in (PlainWeights(), CastsNothing()):
+        part, network = wired(model, weights, **spec)
+        kept = []
+        with attached(network, [part], checkpointing=False):
+            with torch.autograd.graph.saved_tensors_hooks(partial(_seen, kept), lambda t: t):
+                loss = model(x * 1).square().mean()
+            found.append(torch.autograd.grad(loss, [x, *(p for _, p in network.named_parameters())]))
+        sizes.append(sum(tensor.shape == x.shape for tensor in kept))
+    assert sizes == [1, 0]
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_an_exception_takes_everything_off():
