@@ -46,7 +46,7 @@ from .model.sampler import ComfySampler
 from .model.text import ComfyTextEncoder
 from .panel.listeners import panel_listeners
 from .runs.listeners import ComfyLog, Kept, file_listeners
-from .runs.paths import cache_folder
+from .runs.paths import cache_folder, overflow_folder
 from .runs.registry import RUNS
 from .runs.run_folders import run_folder
 from .session import Session
@@ -150,6 +150,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
     shown = way if any(sample.references for sample in wiring.recipe.dataset.samples) else None
     return Order(
         recipe=wiring.recipe, folder=folder, cache_folder=cache_folder() if wiring.recipe.run.cache_to_disk else None,
+        overflow_folder=overflow_folder(),
         denoiser=session.denoiser, parts=parts, starts=module_starts(start, wiring.model, wiring.clip, parts) if start else None,
         assistant=assistant_starts(assistant, wiring.model, parts) if assistant else None,
         image_encoder=images, reference_encoder=ComfyReferenceEncoder(shown, wiring.vae, images) if shown else None,

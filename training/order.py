@@ -36,9 +36,10 @@ class Order:
     included. `restored` says, and mends, that somebody has taken the models
     away meanwhile: what was computed since is not to be trusted.
     `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
-    `model_identity` names the base model in the state, to notice another one. `starts` is what the file of
-    `recipe.network.start_from` holds, module by module, `assistant` what that of `recipe.run.assistant` does. `model_facts` are
-    for the LoRA file's metadata, where the host knows them: hash, vae_name, clip_skip, architecture. `trial` is asked for on a
+    `overflow_folder` takes what is encoded and has no room in main memory, until the run ends. `model_identity` names the base model in
+    the state, to notice another one. `starts` is what the file of `recipe.network.start_from` holds, module by module, `assistant` what
+    that of `recipe.run.assistant` does. `model_facts` are for the LoRA file's metadata, where the host knows them: hash, vae_name,
+    clip_skip, architecture. `trial` is asked for on a
     kind of model that was never proven. `reference_encoder` is there where the dataset has references. `extra_settings` are for the
     run's settings, 'precision' among them: the dtype that is computed in. `made_with` is program -> version. `memory` is the choice
     that the run keeps to; None: what its `gradient_checkpointing` means.
@@ -56,6 +57,7 @@ class Order:
     returned: Callable[[], AbstractContextManager[None]]
     reserve: Callable[[int], None]
     model_identity: str
+    overflow_folder: Path | None = None
     restored: Callable[[], bool] = lambda: False
     free: Callable[[], int] | None = None
     make_room: Callable[[], None] = lambda: None

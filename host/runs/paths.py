@@ -33,6 +33,11 @@ def cache_folder() -> Path:
     return private_folder() / "cache"
 
 
+def overflow_folder() -> Path:
+    """What a run has encoded and main memory has no room for, until the run ends."""
+    return private_folder() / "overflow"
+
+
 def picture_index_file() -> Path:
     """What was learnt of picture files: sizes and content digests."""
     return private_folder() / "pictures.sqlite"

@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from ..errors import DatasetError
 from ..events import Event, Message, Progress
+from ..files.overflow import Overflow
 from ..files.store import GIGABYTE, TensorStore, content_key
 from .colour import full_mask
 from .encoded import plain
@@ -49,7 +50,8 @@ def latent_key(item: Item, identity: str) -> str:
 
 
 class LatentCache:
-    """Latents and masks of items. With a `folder` they live there and are read when asked for; else in memory."""
+    """Latents and masks of items. With a `folder` they live there and are read when asked for; else in memory,
+    or as `overflow` has room for them."""
 
     def __init__(
         self,
@@ -57,10 +59,11 @@ class LatentCache:
         folder: Path | None = None,
         *,
         size_limit: int = 50 * GIGABYTE,
+        overflow: Overflow | None = None,
         pixels_per_batch: int = PIXELS_PER_BATCH,
     ):
         self._encoder = encoder
-        self._store = TensorStore(folder, size_limit) if folder else None
+        self._store = TensorStore(folder, size_limit) if folder else overflow.of("latents") if overflow else None
         self._pixels_per_batch = pixels_per_batch
         self._memory: dict[str, Tensors] = {}
         self._keys: dict[Item, str] = {}

@@ -17,6 +17,7 @@ import torch
 
 from ..errors import DatasetError
 from ..events import Event, Message, Progress
+from ..files.overflow import Overflow
 from ..files.store import GIGABYTE, TensorStore, content_key
 from .colour import colour_of
 from .dataset import Picture, Sample
@@ -92,11 +93,13 @@ def _box(item: Item, size: Size) -> Box:
 
 
 class ReferenceCache:
-    """Latents of references, each encoded once. With a `folder` they live there and are read when asked for; else in memory."""
+    """Latents of references, each encoded once. With a `folder` they live there and are read when asked for; else in memory,
+    or as `overflow` has room for them."""
 
-    def __init__(self, encoder: "ReferenceEncoder", folder: Path | None = None, *, size_limit: int = 50 * GIGABYTE):
+    def __init__(self, encoder: "ReferenceEncoder", folder: Path | None = None, *, size_limit: int = 50 * GIGABYTE,
+                 overflow: Overflow | None = None):
         self._encoder = encoder
-        self._store = TensorStore(folder, size_limit) if folder else None
+        self._store = TensorStore(folder, size_limit) if folder else overflow.of("references") if overflow else None
         self._memory: dict[str, torch.Tensor] = {}
         self._keys: dict[View, str] = {}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
 from ..events import Event, Progress
+from ..files.overflow import Overflow
 from ..files.store import GIGABYTE, TensorStore, content_key
 from ..protocols import TextCondition
 from .conditions import packed, text_condition, unpacked
@@ -24,11 +25,13 @@ FORMAT = 1
 
 
 class TextCache:
-    """Conditions by text. With a `folder` they live there and are read when asked for; else in memory."""
+    """Conditions by text. With a `folder` they live there and are read when asked for; else in memory,
+    or as `overflow` has room for them."""
 
-    def __init__(self, encoder: "CaptionEncoder", folder: Path | None = None, *, size_limit: int = 20 * GIGABYTE):
+    def __init__(self, encoder: "CaptionEncoder", folder: Path | None = None, *, size_limit: int = 20 * GIGABYTE,
+                 overflow: Overflow | None = None):
         self._encoder = encoder
-        self._store = TensorStore(folder, size_limit) if folder else None
+        self._store = TensorStore(folder, size_limit) if folder else overflow.of("texts") if overflow else None
         self._memory: dict[str, TextCondition] = {}
         self._keys: dict[Prompt, str] = {}
 

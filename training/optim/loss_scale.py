@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .numerics import by_device
+
 FIRST = 2.0**14
 GROWS_AFTER = 2000
 """Updates in a row without an overflow, after which the scale is doubled."""
@@ -38,9 +40,9 @@ class LossScale:
     @torch.no_grad()
     def unscale(self, parameters: Iterable[Tensor]) -> None:
         """The gradients as if the loss had not been multiplied; where they overflowed they stay infinite."""
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if self._enabled and gradients:
-            torch._foreach_mul_(gradients, 1 / self._scale)
+        if self._enabled:
+            for near in by_device(parameter.grad for parameter in parameters if parameter.grad is not None):
+                torch._foreach_mul_(near, 1 / self._scale)  # pyright: ignore[reportPrivateImportUsage]
 
     def update(self, *, overflowed: bool) -> None:
         """After every update that was made or could not be."""

@@ -18,6 +18,7 @@ from ..data.texts import TextCache
 from ..devices.card import Card
 from ..errors import DatasetError, SettingsError
 from ..events import Emitter, Message
+from ..files.overflow import Overflow
 from ..lora_file.metadata import metadata_at
 from ..memory.lane import Lane, lane_of
 from ..memory.meter import MemoryMeter
@@ -73,7 +74,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     recipe, run = order.recipe, order.recipe.run
     require_device(recipe.optimizer, order.denoiser.device)
     objective = Objective(recipe.objective, order.denoiser)
-    latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"))
+    overflow = Overflow(order.overflow_folder) if order.overflow_folder else None
+    latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"), overflow=overflow)
     items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     if state is not None:
         require_same_run(state, order, _trained_first(items), network, are_readable=not run.skip_bad_pictures)
@@ -82,7 +84,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         for message in said:
             emit(message)
     items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
-    references = _references(order)
+    references = _references(order, overflow)
     if references is not None:
         items = references.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     if state is not None and run.skip_bad_pictures:  # only now it is known which can be read
@@ -95,7 +97,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network.assistant = _assistant(order)
     network.place(order.parts)
-    texts = _texts(order, network, _prompts(order, items, references), control, emit)
+    texts = _texts(order, network, _prompts(order, items, references), control, emit, overflow)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
@@ -215,19 +217,21 @@ def module_names(parts: Sequence[Trainable], network: Network) -> ModuleNames:
     return ModuleNames(by_key, names.sections)
 
 
-def _references(order: Order) -> ReferenceCache | None:
+def _references(order: Order, overflow: Overflow | None) -> ReferenceCache | None:
     encoder = order.reference_encoder
-    return ReferenceCache(encoder, _below(order.cache_folder, "references")) if encoder is not None else None
+    return ReferenceCache(encoder, _below(order.cache_folder, "references"), overflow=overflow) if encoder is not None else None
 
 
-def _texts(order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter) -> TextCache | None:
+def _texts(
+    order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter, overflow: Overflow | None
+) -> TextCache | None:
     """Every caption, encoded. Where encoders are trained it holds what the others make of them; None where there are no others."""
     cached = order.text_encoder
     if order.trains_text_encoders:
         cached = cached.frozen({part.name for part in order.parts if network.adapters_of(part.name)})
     if cached is None:
         return None
-    texts = TextCache(cached, _below(order.cache_folder, "texts"))
+    texts = TextCache(cached, _below(order.cache_folder, "texts"), overflow=overflow)
     texts.encode_missing(prompts, emit, control.check)
     return texts
 

@@ -193,6 +193,7 @@ class Bench:
     on_event: Callable[[Event], None] = lambda event: None
     train_text: bool = False
     cache_folder: Path | None = None
+    overflow_folder: Path | None = None
     precision: str = "float32"
     made_with: Mapping[str, str] = field(default_factory=dict)
     vae: str = "tiny vae"
@@ -228,7 +229,8 @@ class Bench:
             network=self.network, optimizer=self.optimizer, objective=self.objective, preview=self.preview, run=self.run_spec,
         )
         return Order(
-            recipe=recipe, folder=self.folder, cache_folder=self.cache_folder, denoiser=self.denoiser, parts=parts,
+            recipe=recipe, folder=self.folder, cache_folder=self.cache_folder,
+            overflow_folder=self.overflow_folder, denoiser=self.denoiser, parts=parts,
             image_encoder=self.image_encoder, text_encoder=self.text_encoder, sampler=self.sampler,
             training=nothing, returned=nothing, reserve=self.reserved.append, model_identity="tiny model",
             extra_settings={"precision": self.precision}, made_with=self.made_with,
