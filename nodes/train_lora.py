@@ -81,8 +81,8 @@ class TrainLoRA(io.ComfyNode):
                 advanced(io.Boolean.Input("skip_bad_pictures", default=False,
                     tooltip="Trains on the rest when some pictures cannot be read. Off: the run does not start, and names them.")),
                 advanced(io.Boolean.Input("cache_to_disk", default=False,
-                    tooltip="Keeps encoded pictures and captions on disk between runs: the "
-                            "next run on the same data starts at once. Off: they stay in memory.")),
+                    tooltip="Keeps encoded pictures and captions on disk between runs: the next run on the same data starts at once. "
+                            "Off: they stay in memory, or on disk where they fill it, until the run ends.")),
                 advanced(io.Boolean.Input("tensorboard", default=False,
                     tooltip="Also writes a TensorBoard log into the run's folder, for those who compare runs there. "
                             "The panel needs none.")),

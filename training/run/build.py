@@ -118,9 +118,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane,
     )
     settings = run_settings(order, plan, total_steps, network)
-    checkpoints = Checkpoints(
-        order.folder, run, metadata_at(order, plan, settings), identity(order, items), order.read_back,
-    )
+    checkpoints = Checkpoints(order.folder, run, metadata_at(order, plan, settings), identity(order, items), order.read_back)
     validation = Validation(
         feed, order.denoiser, objective, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),
         every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best,
