@@ -23,6 +23,8 @@ from .borrow import attributes, is_comfyui_s
 _TORCH_S_OWN = frozenset(vars(nn.Module()))
 _NOTES = (torch.Tensor, list, dict, tuple)
 _EMPTY = "clear_kv_cache"
+#: ComfyUI's lists of patches, two on every layer: functions, in which no forward writes.
+_PATCHES = frozenset(("weight_function", "bias_function"))
 
 
 @contextmanager
@@ -60,7 +62,7 @@ class _Page:
         self.names = frozenset(table)
         self.places = [
             (name, value, copy(value) if isinstance(value, (list, dict)) else None) for name, value in table.items()
-            if name not in _TORCH_S_OWN and not is_comfyui_s(name) and (value is None or isinstance(value, _NOTES))
+            if name not in _TORCH_S_OWN | _PATCHES and not is_comfyui_s(name) and (value is None or isinstance(value, _NOTES))
         ]
 
 

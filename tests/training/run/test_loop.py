@@ -1,5 +1,6 @@
 """The loop on a tiny model: order, accumulation, repeatability, and what it says and does between steps."""
 
+import gc
 from types import SimpleNamespace
 
 import pytest
@@ -243,3 +244,18 @@ def test_save_now(tmp_path):
     ground.on_event = lambda event: control.request_save() if isinstance(event, StepDone) and event.step == 3 else None
     ground.run()
     assert [e.step for e in ground.recorder.of(Saved) if e.kind == "checkpoint"] == [3]
+
+
+def test_pythons_collector_looks_at_what_was_there_once(tmp_path):
+    """Every full look is as long as the process is large; after the first in a run it sees only what came since."""
+    seen = []
+
+    def look(event):
+        if isinstance(event, StepDone):
+            gc.collect()
+            seen.append(gc.get_freeze_count())
+
+    before = len(gc.callbacks)
+    Bench(tmp_path / "run", RunSpec(steps=2), on_event=look).run()
+    assert 10_000 < seen[1] <= seen[0]  # nothing that came since; what was freed since is gone
+    assert gc.get_freeze_count() == 0 and len(gc.callbacks) == before
