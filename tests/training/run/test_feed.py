@@ -123,7 +123,7 @@ class Waits(TorchDispatchMode):
 ])
 def test_the_host_waits_for_nothing_before_it_reads_the_losses(tmp_path, monkeypatch, objective):
     """On a card, whose place meta takes: forward, backward, clipping and the average."""
-    monkeypatch.setattr("pack.training.devices.upload._WITH_PINNED_MEMORY", ("meta",))
+    monkeypatch.setattr("pack.training.devices.upload.reads_main_memory", lambda device: device.type == "meta")
     samples = tuple(replace(sample, role=REGULARISATION) if n == 1 else sample for n, sample in enumerate(masked(4)))
     bench = Bench(tmp_path / "run", RunSpec(run_name="run", steps=2, batch_size=4, seed=1), samples=samples, objective=objective)
     bench.model.to("meta")
