@@ -4,6 +4,7 @@ import { COLOURS } from "./chart.mjs";
 import { h, oncePerFrame, setShown, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { openLightbox } from "./lightbox.mjs";
+import { makeMemoryHint } from "./memory_hint.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
 import { drawSparkline } from "./sparkline.mjs";
 import { secondsLeft } from "./store.mjs";
@@ -17,7 +18,8 @@ const HEIGHT = 136;
 function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
   /** @type {Run|null} */
   let run = null;
-  const idle = h("div.node-idle", {}, t("idle"));
+  const hint = h("div.node-hint");
+  const idle = h("div.node-idle", {}, h("div", {}, t("idle")), hint);
   const fill = h("div.bar-fill");
   const bar = h("div.bar", {}, fill);
   const steps = h("span");
@@ -33,6 +35,7 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
 
   return {
     element: h("div.node", {}, idle, active),
+    hint: (/** @type {string} */ text) => setText(hint, text),
     /** @param {Run|null} shown @param {boolean} live */
     update(shown, live) {
       run = shown;
@@ -89,6 +92,17 @@ export function attachNodeDisplay(node, context) {
     view.update(run, name !== null && session.live.has(name));
   });
   session.addEventListener("change", draw);
+  const ask = makeMemoryHint(node, context.server, view.hint);
+  // Where the loader's file was changed meanwhile, this is the first that is heard of it.
+  view.element.addEventListener("pointerenter", () => ask());
+  for (const name of ["onConnectionsChange", "onConfigure"]) {
+    const before = node[name];
+    node[name] = function (/** @type {any[]} */ ...args) {
+      setTimeout(ask, 0); // links are joined after the nodes are made
+      return before?.apply(this, args);
+    };
+  }
+  ask();
   const removed = node.onRemoved;
   node.onRemoved = function (/** @type {any[]} */ ...args) {
     session.removeEventListener("change", draw);

@@ -18,6 +18,8 @@ export function makeServer(api) {
   return {
     /** @returns {Promise<{runs: {run: string, node: string, latest: any}[], device: {name: string, total_memory: number}}>} */
     live: () => json("/live"),
+    /** What the last run of a model's file took, or null. @param {string} model @returns {Promise<any>} */
+    memory: async (model) => (await json(`/memory?model=${encodeURIComponent(model)}`)).last,
     /** @returns {Promise<any[]>} run.json of every run, without settings, newest first */
     runs: async () => (await json("/runs")).runs,
     /** @param {string} name */

@@ -97,6 +97,8 @@ export const STRINGS = {
     "group.diffusion_model": "diffusion model",
     "group.text_encoder": "text encoder",
     idle: "The live curve appears here",
+    memoryLast: "Memory, last run of this model: {takes} of the {free} that were free ({pixels} px, batch {batch}; {how}).",
+    memoryUnknown: "Memory: known once the model is loaded.",
   },
   zh: {
     title: "LoRA Canvas",
@@ -192,6 +194,8 @@ export const STRINGS = {
     "group.diffusion_model": "扩散模型",
     "group.text_encoder": "文本编码器",
     idle: "训练时曲线会显示在这里",
+    memoryLast: "显存，此模型上次训练：空闲 {free} 中占用 {takes}（{pixels} 像素，批次 {batch}；{how}）。",
+    memoryUnknown: "显存：模型加载后才能知道。",
   },
 };
 

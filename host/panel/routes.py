@@ -1,6 +1,7 @@
 """The panel's door into the server: runs on disk, their logs and pictures, and the commands for a live one.
 
     GET  /lora_canvas/live                       what trains now, and the device's memory
+    GET  /lora_canvas/memory                     {"last": what the last run of ?model=its file took, or null}
     GET  /lora_canvas/runs                       every run's run.json without its settings, newest first
     GET  /lora_canvas/runs/{name}                run.json
     GET  /lora_canvas/runs/{name}/log            {"records": [...]}, ?after=step &points=most columns
@@ -30,6 +31,7 @@ from ...training.record.run_json import GRAPH_NAME, read_run
 from ...training.record.taken import LOCK_NAME
 from ..runs.registry import RUNS, RunControl
 from ..runs.run_folders import find_picture, find_run, list_runs
+from .memory import last_memory
 from .request_guard import Handler, Refused, guarded, read_json
 
 PREFIX = "/lora_canvas"
@@ -101,6 +103,13 @@ async def get_live(request: web.Request) -> web.Response:
     return _json({"runs": RUNS.snapshot(), "device": _device()})
 
 
+async def get_memory(request: web.Request) -> web.Response:
+    model = request.query.get("model", "")
+    if not 0 < len(model) <= 300:
+        raise Refused(400, "model must be the name of a model's file, of at most 300 letters")
+    return _json({"last": await asyncio.to_thread(last_memory, model)})
+
+
 async def get_runs(request: web.Request) -> web.Response:
     return _json({"runs": await asyncio.to_thread(_describe_all)})
 
@@ -142,6 +151,7 @@ async def post_control(request: web.Request) -> web.Response:
 
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/live", get_live),
+    ("GET", "/memory", get_memory),
     ("GET", "/runs", get_runs),
     ("GET", "/runs/{name}", get_run),
     ("GET", "/runs/{name}/log", get_log),

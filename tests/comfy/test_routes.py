@@ -116,6 +116,23 @@ def test_runs_newest_first_without_their_settings(ask, fox, root):
     assert runs[0]["summary"]["steps"] == 80
 
 
+def test_what_the_last_run_of_a_model_took(ask, root):
+    from pack.training.events import RunStarted
+
+    memory = {"pixels": 512, "batch_size": 1, "takes": 100, "free": 200, "how": "no block is computed twice"}
+    odd = {**memory, "takes": "much"}
+    runs = (("old", "sd", {**memory, "takes": 1}), ("new", "sd", memory), ("odd", "sd", odd), ("other", "xl", memory))
+    for number, (name, model, kept) in enumerate(runs):
+        write = RunJson(root / name, clock=lambda number=number: 1000.0 + number)
+        write(RunStarted(run_name=name, folder=root / name, start_step=0, total_steps=1, steps_per_epoch=1.0,
+                         settings={"model": {"name": f"{model}.safetensors"}, "memory": kept}))
+    for model in ("sd.safetensors", "below/sd.safetensors", "below\\sd.safetensors"):
+        assert ask("GET", "/lora_canvas/memory", params={"model": model}).json == {"last": memory}
+    assert ask("GET", "/lora_canvas/memory", params={"model": "flux.safetensors"}).json == {"last": None}
+    for wrong in ({}, {"model": ""}, {"model": "x" * 301}):
+        assert ask("GET", "/lora_canvas/memory", params=wrong).status == 400
+
+
 def test_no_runs_folder_is_no_runs(ask, root):
     assert ask("GET", "/lora_canvas/runs").json == {"runs": []}
 

@@ -117,7 +117,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, room.saves), total_steps=total_steps,
         divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane,
     )
-    settings = run_settings(order, plan, total_steps, network)
+    settings = {**run_settings(order, plan, total_steps, network), "memory": room.record}
     checkpoints = Checkpoints(order.folder, run, metadata_at(order, plan, settings), identity(order, items), order.read_back)
     validation = Validation(
         feed, order.denoiser, objective, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from ...events import Message
 from ...memory.choice import ALL, DEVICE, MemoryChoice, by_hand
 from ...memory.choose import Costs, Way, choose, way_of
 from ...memory.plan import MemoryPlan, memory_plan
 from ...memory.savings import savings
-from ...memory.told import larger, told
+from ...memory.told import in_words, larger, told
 from ...network.network import Network
 from ...order import Order
 from ...specs import BY_HAND
@@ -19,11 +20,13 @@ from ...specs import BY_HAND
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """`way` is what the run begins with, `saves()` names the settings that would take less, with the bytes of each."""
+    """`way` is what the run begins with, `saves()` names the settings that would take less, with the bytes of each. `record` is what
+    run.json keeps of it, for the next run of the model."""
 
     costs: Costs
     way: Way
     saves: Callable[[], Mapping[str, int]]
+    record: Mapping[str, Any]
 
 
 def room_for(order: Order, network: Network, shape: tuple[int, ...], side: int, free: int, *, main_memory: bool) -> tuple[Room, Message]:
@@ -46,7 +49,8 @@ def room_for(order: Order, network: Network, shape: tuple[int, ...], side: int, 
     if order.memory is None and run.memory != BY_HAND:
         more = larger(way, now.activations, side, run.batch_size)
         text = f"Memory '{run.memory}': {told(way, costs, free, more)} gradient_checkpointing is not read."
-    room = Room(costs=costs, way=way, saves=lambda: savings(
+    record = {"pixels": side, "batch_size": run.batch_size, "takes": way.total, "free": free, "how": in_words(way.choice)}
+    room = Room(costs=costs, way=way, record=record, saves=lambda: savings(
         run, optimizer, parameters, now=now.activations, recomputed=plan_for(MemoryChoice(recompute=ALL)).activations))
     return room, Message(level="info" if way.total <= free else "warning", topic="memory", text=text)
 
