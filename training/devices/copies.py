@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch._utils import _unflatten_dense_tensors
 
 
 class Copies:
@@ -57,6 +58,6 @@ def _cast(tensors: Sequence[Tensor], dtype: torch.dtype) -> tuple[Tensor, ...]:
     if not tensors:
         return ()
     block = tensors[0].new_empty(sum(tensor.numel() for tensor in tensors), dtype=dtype)
-    pieces = torch._C._nn.unflatten_dense_tensors(block, list(tensors))
-    torch._foreach_copy_(pieces, list(tensors))
+    pieces = _unflatten_dense_tensors(block, list(tensors))
+    torch._foreach_copy_(pieces, list(tensors))  # pyright: ignore[reportPrivateImportUsage]
     return tuple(pieces)

@@ -52,6 +52,7 @@ def gradient_of_input(
         # The input's values are not needed for its own gradient; only its shape is looked at.
         shape_only = torch.empty((), dtype=grad.dtype, device=grad.device).expand(shape)
         grad_x, _ = op.gradients(grad, shape_only, weight(grad.dtype), of_x=True, of_weight=False)
+        assert grad_x is not None
         return grad_x
 
 

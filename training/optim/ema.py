@@ -37,7 +37,7 @@ class EMA:
     def update(self) -> None:
         """Take in the parameters as they are now."""
         weights = [parameter.detach().float() for parameter in self._parameters.values()]
-        torch._foreach_lerp_(list(self._average.values()), weights, 1 - self.decay_at(self.updates))
+        torch._foreach_lerp_(list(self._average.values()), weights, 1 - self.decay_at(self.updates))  # pyright: ignore[reportPrivateImportUsage]
         self.updates += 1
 
     @contextmanager
@@ -68,4 +68,4 @@ class EMA:
 
     @torch.no_grad()
     def _fill(self, tensors: Mapping[str, Tensor]) -> None:
-        torch._foreach_copy_(list(self._parameters.values()), [tensors[name] for name in self._parameters])
+        torch._foreach_copy_(list(self._parameters.values()), [tensors[name] for name in self._parameters])  # pyright: ignore[reportPrivateImportUsage]

@@ -15,7 +15,7 @@ from ..errors import NonFiniteError
 @torch.no_grad()
 def total_norm(tensors: Iterable[Tensor]) -> Tensor:
     """The Euclidean norm of all of them together, fp32 (): finite if, and only if, they are (below 1e19)."""
-    norms = [norm for near in by_device(tensors) for norm in torch._foreach_norm([tensor.float() for tensor in near])]
+    norms = [norm for near in by_device(tensors) for norm in torch._foreach_norm([tensor.float() for tensor in near])]  # pyright: ignore[reportPrivateImportUsage]
     if not norms:
         return torch.zeros(())
     return torch.linalg.vector_norm(torch.stack([norm.to(norms[0].device) for norm in norms]))
@@ -44,7 +44,7 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     if max_norm > 0:
         factor = torch.where((norm > max_norm) & norm.isfinite(), max_norm / norm, 1.0)
         for near in by_device(p.grad for p in parameters if p.grad is not None):
-            torch._foreach_mul_(near, factor.to(near[0].device))
+            torch._foreach_mul_(near, factor.to(near[0].device))  # pyright: ignore[reportPrivateImportUsage]
     return norm
 
 
