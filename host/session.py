@@ -10,6 +10,7 @@ import comfy.model_management as model_management
 import torch
 from torch import nn
 
+from ..training.devices.arithmetic import full_products
 from ..training.families import Family
 from ..training.network import in_place
 from ..training.parts import Trainable
@@ -118,6 +119,8 @@ class Session:
             stack.enter_context(attributes(self._changes()))
             attention.settle(self.device)
             stack.enter_context(attention.pinned())
+            if self.dtype is torch.float32:
+                stack.enter_context(full_products())
             stack.enter_context(kernels.differentiable())
             stack.enter_context(in_place.harmless(_storages(self._models())))
             for module, door in self._doors:

@@ -25,7 +25,7 @@ from ..training.run.carry_out import carry_out
 from ..training.run.control import Control
 from . import compat
 from .advice.backward import backward_notices, backward_problems
-from .advice.checks import check_parts, noise_level_warnings, warnings_about
+from .advice.checks import check_parts, noise_level_warnings, repeatability_problems, warnings_about
 from .advice.clips import clip_notices, clip_problems
 from .advice.few_steps import few_steps_warning
 from .advice.known import is_proven
@@ -140,7 +140,8 @@ def _check(wiring: Wiring) -> None:
     raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.recipe.dataset)])
     check_parts(wiring.model, wiring.vae, wiring.clip)
     shown = reference_problems(wiring.model.model, _model_name(wiring), wiring.recipe.dataset, wiring.recipe.preview)
-    raise_problems(ModelError, "Train LoRA", [*shown, *backward_problems(wiring.model, wiring.recipe.run)])
+    run = wiring.recipe.run
+    raise_problems(ModelError, "Train LoRA", [*shown, *backward_problems(wiring.model, run), *repeatability_problems(wiring.model, run)])
     raise_problems(DatasetError, "Train LoRA", clip_problems(wiring.model, wiring.vae, wiring.recipe.dataset))
 
 

@@ -52,10 +52,11 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="Collects this many batches before each update: the effect of a larger batch "
                             "without its memory, but each step takes as many times longer. 1 is usual."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="The same seed and settings give the same file, byte for byte. Another seed trains anew from another start."),
+                    tooltip="The same seed and settings give the same file: byte for byte on a CPU, and on a card with deterministic on; "
+                            "else up to rounding. Another seed trains anew from another start."),
                 io.Combo.Input("precision", options=["auto", *PRECISIONS], default="auto",
                     tooltip="What the model computes in while training. 'auto' takes what your card does best. "
-                            "bf16 is fast and safe on RTX 30 and newer; fp16 for older cards; fp32 is exact but slow and large."),
+                            "bf16 is fast and safe on RTX 30 and newer; fp16 for older cards; fp32 is exact (no TF32) but slow and large."),
                 io.Boolean.Input("gradient_checkpointing", default=True,
                     tooltip="Only read when memory is 'by hand'. Saves most of the memory for about a third more time, with the same "
                             "result. Switch it off when memory is plentiful."),
@@ -63,7 +64,7 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="Writes a complete LoRA every so many steps, so that you can pick the best. "
                             "0: only at the end. They can be loaded while training goes on."),
                 io.String.Input("resume", default="",
-                    tooltip="Empty: a new run. 'latest', or the name of a run: goes on exactly where it stopped. "
+                    tooltip="Empty: a new run. 'latest', or the name of a run: goes on where it stopped, as if it never had. "
                             "Steps, learning rates, saving and previews may be changed; everything else must be as it was, "
                             "and what is not is named."),
                 advanced(io.Int.Input("epochs", default=0, min=0, max=1000000,
@@ -111,6 +112,10 @@ class TrainLoRA(io.ComfyNode):
                             "what is free now; right for most. 'least': takes as little as can be, slowly, and leaves the card to others. "
                             "'by hand': gradient_checkpointing decides, as in workflows of before. The log says what was chosen, and what "
                             "a larger batch or resolution would take. Out of memory all the same: the step is made again with less.")),
+                advanced(io.Boolean.Input("deterministic", default=False,
+                    tooltip="On a card: takes kernels that give the same bits every time, so that the same seed gives the same file and a "
+                            "resumed run ends in it. Slower, mostly in attention. Off: two runs differ by rounding, which nobody sees in "
+                            "pictures. A CPU repeats itself anyway.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),

@@ -47,8 +47,8 @@ class RunSpec:
     (None: what the model is loaded in); adapters stay fp32. `resume` is '' (a new run), 'latest', or a run's folder.
     `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
     `memory`, one of MEMORY, is how the run lives with the memory that there is: `gradient_checkpointing` is read with BY_HAND alone.
-    `resume_schedule`, one of RESUME_SCHEDULES, is what the learning rate does from
-    where a run is resumed with another length or schedule.
+    `deterministic` has a card compute the same bits every time. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning
+    rate does from where a run is resumed with another length or schedule.
     """
 
     run_name: str = free("lora", quiet=True)
@@ -72,6 +72,7 @@ class RunSpec:
     quantized_backward: bool = False
     resume_schedule: str = free(CONTINUE, quiet=True)
     memory: str = free(BY_HAND, quiet=True)
+    deterministic: bool = free(False)
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),

@@ -120,7 +120,7 @@ Edit the `.txt` files by hand afterwards: a few minutes here are worth more than
 RESUME_NOTE = """## Go on with a run
 
 `resume` = `latest`, or a run's name as the panel lists it. Pictures, network and model must be as they were; steps may be raised and
-the learning rate changed. It goes on bit by bit as if it had never stopped.
+the learning rate changed. It goes on as if it had never stopped.
 """
 
 COMPARE_NOTE = """## Which checkpoint is best?

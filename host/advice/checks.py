@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from ...training.data.dataset import Dataset
+from ...training.devices.determinism import WORKSPACE, is_repeatable
 from ...training.errors import ModelError, raise_problems
 from ...training.objective.spec import ObjectiveSpec
+from ...training.specs import RunSpec
 from ..lend.smoothing import smoothed_layers
 from ..model.conditions import unused
 from ..model.family import family_of
@@ -36,6 +38,16 @@ def check_parts(model, vae, clip) -> None:
     else:
         problems += _clip_problems(model, clip)
     raise_problems(ModelError, "Train LoRA", problems)
+
+
+def repeatability_problems(model, run: RunSpec) -> list[str]:
+    """Why the card cannot be had to compute the same every time, where that is asked for."""
+    if not run.deterministic or is_repeatable(model.load_device):
+        return []
+    return [
+        f"deterministic is on, but ComfyUI has already multiplied on the card without {WORKSPACE}, which cuBLAS reads once. Start ComfyUI "
+        "with --deterministic, or queue this run as the first thing after a start, or switch deterministic off."
+    ]
 
 
 def warnings_about(model, dataset: Dataset, clip=None) -> list[str]:

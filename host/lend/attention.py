@@ -17,13 +17,19 @@ from contextlib import contextmanager
 import torch
 from comfy.ldm.modules import attention
 
+from ...training.devices.determinism import is_asked, repeatable
+from ...training.network.in_place import lazy_clone
+
 _NAMES = ("optimized_attention", "optimized_attention_masked")
 
 
 def sdpa(*args, **kwargs):
     """PyTorch's attention in place of any of ComfyUI's; an override or a layer's own wish, which that would obey, is not asked."""
     kwargs.pop("preferred_attention", None)
-    return attention.attention_pytorch(*args, **{**kwargs, "_inside_attn_wrapper": True})
+    kwargs["_inside_attn_wrapper"] = True
+    if not is_asked():
+        return attention.attention_pytorch(*args, **kwargs)
+    return lazy_clone(repeatable(attention.attention_pytorch, *args, **kwargs))  # models may write into what they are given
 
 
 def override(function, *args, **kwargs):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pack.tests.comfy.parts import condition, load, network_for, session_of
+from pack.training.devices.determinism import deterministic
 from pack.training.network.attach import attached
 from pack.training.objective.objective import Objective
 from pack.training.objective.spec import ObjectiveSpec
@@ -90,3 +91,27 @@ def test_narrow_compute_keeps_no_cast_copy(models):
     _, _, same = step(models["bf16"], "bf16")
     _, _, cast = step(models["fp32"], "bf16")
     assert cast - same < 0.1 * model_bytes
+
+
+@pytest.mark.parametrize(("precision", "inside"), [("fp32", "ieee"), ("bf16", "tf32")])
+def test_fp32_is_multiplied_in_full_while_the_model_is_lent(models, precision, inside):
+    """TF32 is PyTorch's default for convolutions; previews are made as ComfyUI makes them."""
+    convolutions = torch.backends.cudnn.conv
+    before, convolutions.fp32_precision = convolutions.fp32_precision, "tf32"
+    try:
+        session = session_of(models["fp32"], precision=precision)
+        with session.training():
+            assert convolutions.fp32_precision == inside
+            with session.returned():
+                assert convolutions.fp32_precision == "tf32"
+            assert convolutions.fp32_precision == inside
+        assert convolutions.fp32_precision == "tf32"
+    finally:
+        convolutions.fp32_precision = before
+
+
+def test_a_run_that_repeats_itself_has_the_same_gradients_on_a_cpu(models):
+    loss, gradients = step(models["fp32"], "fp32")[:2]
+    with deterministic(print):
+        again, same = step(models["fp32"], "fp32")[:2]
+    assert again == loss and torch.equal(same, gradients)

@@ -6,13 +6,15 @@ import gc
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from ..data.pictures import changed, held
+from ..devices import generators
+from ..devices.determinism import deterministic
 from ..errors import DiskError, NonFiniteError
 from ..events import Emitter, Message, RunEnded, RunStarted
 from ..files.atomic import remove_left_overs
@@ -47,8 +49,18 @@ def carry_out(order: Order, control: Control, emit: Emitter, state: Path | None 
 
     A cancel or an error is passed on to the caller, after the LoRA so far and the state are on disk.
     """
-    with torch.inference_mode(False):
+    with torch.inference_mode(False), generators.kept(), _repeatable(order, emit):
         return _carry_out(order, control, emit, state)
+
+
+def _repeatable(order: Order, emit: Emitter) -> AbstractContextManager[None]:
+    """A CPU gives the same bits anyway."""
+    def tell(name: str) -> None:
+        text = f"PyTorch has no deterministic kernel for {name} on this card: this run may not come out bit by bit when it is done again."
+        emit(Message(level="warning", topic="determinism", text=text))
+
+    is_asked = order.recipe.run.deterministic and order.denoiser.device.type != "cpu"
+    return deterministic(tell) if is_asked else nullcontext()
 
 
 def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None) -> Result:

@@ -40,19 +40,30 @@ def principal_pair(weight: Tensor, rank: int, scale: float, seed: int) -> tuple[
     """(down (rank, fan in), up (out, rank)) with scale * up @ down = the best rank-`rank` part of `weight`.
 
     PiSSA, Meng et al. 2024, eq. 2-3: W = U S V^T; up = U_r S_r^(1/2), down = S_r^(1/2) V_r^T, here divided by
-    sqrt(scale). Large weights are decomposed approximately (Halko et al. 2011): what is subtracted later is exactly
-    what was started from, so this costs no accuracy.
+    sqrt(scale). Large weights are decomposed approximately: what is subtracted later is exactly what was started from, so
+    this costs no accuracy. What is random in it is drawn on the CPU, wherever the weight lies.
     """
     matrix = weight.flatten(1).float()
     if min(matrix.shape) <= _EXACT_BELOW * rank:
         u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
         u, s, v = u[:, :rank], s[:rank], vh[:rank].t()
     else:
-        with torch.random.fork_rng([matrix.device] if matrix.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            u, s, v = torch.svd_lowrank(matrix, q=2 * rank, niter=_POWER_ITERATIONS)
-        u, s, v = u[:, :rank], s[:rank], v[:, :rank]
+        u, s, v = (part[..., :rank] for part in _largest_directions(matrix, 2 * rank, torch.Generator().manual_seed(seed)))
     root = (s / scale).sqrt()
     down, up = root[:, None] * v.t(), u * root
     missing = rank - down.shape[0]
     return torch.nn.functional.pad(down, (0, 0, 0, missing)), torch.nn.functional.pad(up, (0, missing))
+
+
+def _largest_directions(matrix: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """(u (m, count), s (count,), v (n, count)) of `matrix` (m, n), approximately: what a few random vectors become when the matrix is
+    applied again and again spans its largest directions (Halko et al. 2011, algorithms 4.4 and 5.1)."""
+    if matrix.shape[0] < matrix.shape[1]:
+        v, s, u = _largest_directions(matrix.t(), count, generator)
+        return u, s, v
+    vectors = torch.randn(matrix.shape[1], count, generator=generator).to(matrix)
+    basis = torch.linalg.qr(matrix @ vectors).Q
+    for _ in range(_POWER_ITERATIONS):
+        basis = torch.linalg.qr(matrix @ torch.linalg.qr(matrix.t() @ basis).Q).Q
+    u, s, vh = torch.linalg.svd(basis.t() @ matrix, full_matrices=False)
+    return basis @ u, s, vh.t()

@@ -33,7 +33,12 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def drawn(make: Callable[..., Any], generator: torch.Generator, *args: Any, **options: Any) -> Any:
-    """make(...) as a function of `generator`'s seed: the library draws from torch's global generator."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(generator.initial_seed())
+    """make(...) on the CPU as a function of `generator`'s seed: the library draws from torch's own generator, which is as it was
+    afterwards. Those of other devices, the user's too, are left alone (`torch.manual_seed` would seed them all)."""
+    shared = torch.default_generator
+    before = shared.get_state()
+    shared.manual_seed(generator.initial_seed())
+    try:
         return make(*args, **options)
+    finally:
+        shared.set_state(before)
