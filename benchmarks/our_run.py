@@ -80,7 +80,8 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
             recipe=recipe, folder=Path(folder) / "run", cache_folder=None, denoiser=session.denoiser,
             parts=session.parts(), image_encoder=Encoded(work.latent),
             text_encoder=Encoded(TextCondition(tensors=work.text)), sampler=None,
-            training=session.training, returned=session.returned, reserve=session.reserve, model_identity="benchmark",
+            training=session.training, rehearsal=session.rehearsal,
+            returned=session.returned, reserve=session.reserve, model_identity="benchmark",
         )
         result = carry_out(order, Control(), Emitter([Steps()]))
     return meter, result.built.network.parameter_count()

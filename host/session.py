@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import comfy.model_management as model_management
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ..training.devices.arithmetic import full_products
 from ..training.families import Family
@@ -18,6 +19,7 @@ from ..training.specs import DTYPES
 from . import compat
 from .lend import attention, kernels, notes, smoothing
 from .lend.borrow import attributes, borrowed
+from .lend.fakes import encoding_fakes, twin_on
 from .lend.main_memory import MainMemory
 from .lend.paged import settled
 from .lend.weights import exact_changes
@@ -106,28 +108,45 @@ class Session:
                 self._for_copies = self._main_memory.bytes_needed()
                 model_management.load_models_gpu(self._patchers(), memory_required=self._reserved + self._for_copies)
 
+    @contextmanager
+    def rehearsal(self, *encoders) -> Iterator[None]:
+        """As `training`, on fake tensors: nothing is loaded, moved or computed, and the models' weights may even be on `meta`. The
+        `encoders`, CLIP and VAE of the graph, can be asked too. Raises whatever a model does that cannot run so."""
+        self._doors = [(part.module, _Door(part.module)) for part in self.parts()]
+        with ExitStack() as stack:
+            stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+            stack.enter_context(encoding_fakes(encoders))
+            stack.enter_context(attributes([(module, "forward", door) for module, door in self._doors]))
+            stack.enter_context(borrowed(self._models(), twin_on(self.device)))
+            self._make_fit(stack, nullcontext())
+            yield
+
     def _lend(self) -> None:
         self.load()
         with ExitStack() as stack:
             stack.enter_context(borrowed(self._models()))
-            for model in self._models():
-                stack.enter_context(smoothing.outside(model))
-            stack.enter_context(settled(self.patcher.model, self.device))
-            if self.clip is not None:
-                stack.enter_context(settled(self.clip.cond_stage_model, self.clip.patcher.load_device))
-            stack.enter_context(self._main_memory.open())
-            stack.enter_context(attributes(self._changes()))
             attention.settle(self.device)
-            stack.enter_context(attention.pinned())
             if self.dtype is torch.float32:
                 stack.enter_context(full_products())
-            stack.enter_context(kernels.differentiable())
-            stack.enter_context(in_place.harmless(_storages(self._models())))
-            for module, door in self._doors:
-                stack.enter_context(notes.forgotten(module, door))
-                stack.enter_context(attributes([(door, "forward", in_place.followed(door.forward))]))
+            self._make_fit(stack, self._main_memory.open())
             self._stack = stack.pop_all()
         self._lent = self._loaded()
+
+    def _make_fit(self, stack: ExitStack, main_memory: AbstractContextManager) -> None:
+        """What else autograd needs, once it may save the weights. `main_memory` has fetched what of them lies there."""
+        for model in self._models():
+            stack.enter_context(smoothing.outside(model))
+        stack.enter_context(settled(self.patcher.model, self.device))
+        if self.clip is not None:
+            stack.enter_context(settled(self.clip.cond_stage_model, self.clip.patcher.load_device))
+        stack.enter_context(main_memory)
+        stack.enter_context(attributes(self._changes()))
+        stack.enter_context(attention.pinned())
+        stack.enter_context(kernels.differentiable())
+        stack.enter_context(in_place.harmless(_storages(self._models())))
+        for module, door in self._doors:
+            stack.enter_context(notes.forgotten(module, door))
+            stack.enter_context(attributes([(door, "forward", in_place.followed(door.forward))]))
 
     def _patchers(self) -> list:
         return [self.patcher, *([self.clip.patcher] if self.clip is not None else [])]

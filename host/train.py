@@ -157,8 +157,8 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         image_encoder=images, reference_encoder=ComfyReferenceEncoder(shown, wiring.vae, images) if shown else None,
         text_encoder=IllustratedTextEncoder(wiring.clip, shown) if shown and shown.looks else ComfyTextEncoder(wiring.clip),
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae, partial(conditioning, way) if way else None),
-        training=session.training, returned=session.returned, reserve=session.reserve, restored=session.restored,
-        make_room=session.make_room, free=session.free,
+        training=session.training, rehearsal=partial(session.rehearsal, wiring.clip, wiring.vae), returned=session.returned,
+        reserve=session.reserve, restored=session.restored, make_room=session.make_room, free=session.free, encoders=_encoders(wiring),
         trial=None if is_proven(wiring.model) else _trial(wiring, session),
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
         model_facts=model_facts(wiring.nodes, wiring.node_id, wiring.model, wiring.clip),
@@ -167,6 +167,11 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
         made_with={"ComfyUI": compat.version(), "torch": torch.__version__},
     )
+
+
+def _encoders(wiring: Wiring) -> dict[str, int]:
+    named = {"VAE": wiring.vae, "text encoders": wiring.clip}
+    return {name: encoder.patcher.model_size() for name, encoder in named.items() if encoder is not None}
 
 
 def _trial(wiring: Wiring, session: Session) -> Trial:

@@ -26,14 +26,16 @@ TRAINING = (
     "objective",
     "optim",
     "memory",
+    "memory/cost",
     "recipe order",
     "drawing",
     "lora_file",
     "record",
-    "run/resume run/room run",
+    "run/rehearsal run/resume run/room run",
 )
 #: Rooms of one line where one of the two may not know the other: (importer, imported).
-NEVER = {("data", "data/clips"), ("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network"), ("run/resume", "run")}
+NEVER = {("data", "data/clips"), ("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network"), ("run/resume", "run"),
+         ("run/rehearsal", "run"), ("run/rehearsal", "run/resume"), ("run/resume", "run/rehearsal")}
 TOPS = ("training", "host", "demo")
 FOLDERS = sorted({path.parent for top in TOPS for path in (ROOT / top).rglob("*.py")})
 

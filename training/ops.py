@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
+#: Tensors whose numbers are their own storage's: not the quantised ones of other libraries. Fake ones stand for any of them.
+PLAIN = (Tensor, nn.Parameter, FakeTensor)
 _CONVOLUTIONS = {"conv1d": F.conv1d, "conv2d": F.conv2d, "conv3d": F.conv3d}
 
 

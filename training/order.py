@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .families import FAMILIES, Family
-from .memory.choice import MemoryChoice
+from .memory.choice import MemoryChoice, by_hand
+from .memory.cost.plan import StepCost
 from .network.network import Network
 from .network.start_from import Starts
 from .parts import Trainable
@@ -31,10 +32,11 @@ class Order:
     """`recipe` is what the user set; the rest is what the host lends. `parts` are what gets adapters: the diffusion model,
     then text encoders to train.
 
-    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `make_room`,
-    outside of both, has the host put away all that it holds on the device; `free` says what the run may take there then, its models
-    included. `restored` says, and mends, that somebody has taken the models
-    away meanwhile: what was computed since is not to be trusted.
+    `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `rehearsal` lends
+    fakes of them, and of the encoders, before any is loaded; None: the host has none. `encoders` are the bytes of 'VAE' and 'text
+    encoders'. `cost` is what a step was found to take already. `make_room`, outside of all these, has the host put away all that it
+    holds on the device; `free` says what the run may take there then, its models included. `restored` says, and mends, that somebody has
+    taken the models away meanwhile: what was computed since is not to be trusted.
     `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
     `overflow_folder` takes what is encoded and has no room in main memory, until the run ends. `model_identity` names the base model in
     the state, to notice another one. `starts` is what the file of `recipe.network.start_from` holds, module by module, `assistant` what
@@ -61,6 +63,9 @@ class Order:
     restored: Callable[[], bool] = lambda: False
     free: Callable[[], int] | None = None
     make_room: Callable[[], None] = lambda: None
+    rehearsal: Callable[[], AbstractContextManager[None]] | None = None
+    cost: StepCost | None = None
+    encoders: Mapping[str, int] = field(default_factory=dict)
     model_name: str = ""
     starts: Starts | None = None
     trial: Trial | None = None
@@ -76,6 +81,11 @@ class Order:
     @property
     def family(self) -> Family:
         return FAMILIES[self.denoiser.family]
+
+    @property
+    def choice(self) -> MemoryChoice:
+        """What the run keeps to, or means by its `gradient_checkpointing`."""
+        return self.memory or by_hand(self.recipe.run.gradient_checkpointing)
 
     @property
     def trains_text_encoders(self) -> bool:

@@ -2,6 +2,7 @@
 
     borrow     every tensor replaced by a normal one on the same storage, and put back
     attention  an attention with a backward, whatever ComfyUI was launched with
+    fakes      tensors without numbers in the place of weights: what a step costs, before anything is loaded
     kernels    a backward for comfy_kitchen's kernels
     notes      what a forward keeps for the next one, taken away
     weights    the base weights as they act in the forward

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 #: How the attributes of a layer begin that ComfyUI itself makes, moves and drops while it runs (dynamic VRAM, pinned memory): they are
 #: left to it, since putting an old one back would bring back memory that is gone, and it does not look twice for one that it made.
@@ -24,15 +25,16 @@ _COMFYUI_S_OWN = ("_v_", "_pin", "_prefetch")
 
 
 @contextmanager
-def borrowed(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """While open: autograd works through `modules`, gradients are on, no base weight asks for one."""
+def borrowed(modules: Sequence[nn.Module], twin: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Iterator[None]:
+    """While open: autograd works through `modules`, gradients are on, no base weight asks for one. `twin` makes what stands in a
+    tensor's place, an `alias` unless told otherwise."""
     with torch.inference_mode(False), torch.enable_grad():
         undo: list[Callable[[], None]] = []
         aliases: dict[int, torch.Tensor] = {}
         try:
             for module in modules:
                 for child in module.modules():
-                    _lend(child, aliases, undo)
+                    _lend(child, twin or alias, aliases, undo)
             yield
         finally:
             while undo:
@@ -69,14 +71,14 @@ def alias(tensor: torch.Tensor) -> torch.Tensor:
     return plain.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
 
 
-def _lend(module: nn.Module, aliases: dict[int, torch.Tensor], undo: list[Callable[[], None]]) -> None:
+def _lend(module: nn.Module, twin: Callable, aliases: dict[int, torch.Tensor], undo: list[Callable[[], None]]) -> None:
     tables: list[tuple[dict[str, Any], bool]] = [(module._parameters, True), (module._buffers, False), (vars(module), False)]
     for table, wrap in tables:
         for name, tensor in list(table.items()):
             if not _is_plain(tensor) or is_comfyui_s(name):
                 continue
             if id(tensor) not in aliases:
-                made = alias(tensor)
+                made = twin(tensor)
                 aliases[id(tensor)] = nn.Parameter(made, requires_grad=False) if wrap else made
                 # ComfyUI notes things on its tensors: the dtype that a weight is meant to be loaded in.
                 vars(aliases[id(tensor)]).update(vars(tensor))
@@ -91,7 +93,7 @@ def _is_plain(value: Any) -> TypeGuard[torch.Tensor]:
 
 def _put_back(table: dict, name: str, lent: torch.Tensor, tensor: torch.Tensor) -> Callable[[], None]:
     def put_back() -> None:
-        if table.get(name) is lent and lent.device == tensor.device:
+        if table.get(name) is lent and (lent.device == tensor.device or isinstance(lent, FakeTensor)):
             table[name] = tensor
 
     return put_back

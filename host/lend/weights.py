@@ -16,7 +16,7 @@ from comfy.quant_ops import QuantizedTensor
 from torch import nn
 
 from ...training.network import fp8
-from ...training.ops import Op, named_ops, op_of
+from ...training.ops import PLAIN, Op, named_ops, op_of
 from .. import compat
 
 #: Marks a layer whose weights are pages of ComfyUI's dynamic VRAM.
@@ -210,7 +210,7 @@ def _kept(tensor: torch.Tensor, dtype: torch.dtype, lent: bool) -> torch.Tensor:
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
-    return type(tensor) in (torch.Tensor, nn.Parameter)
+    return type(tensor) in PLAIN
 
 
 def _is_lent(held: object) -> bool:

@@ -7,7 +7,7 @@
     cheaply      norms and activation functions computed again, the rest kept
     states       where the state of the optimizer lies between updates
     told         what was chosen, in a sentence
-    plan         what a run will need, before it starts
+    cost/        what a step takes, computed before it is made
     meter        what the run holds now, and held at most, and what could still be had
     missing      what a run must do without on its device, in words
     spilling     noticing that the card is full and what does not fit is moved elsewhere

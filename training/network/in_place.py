@@ -17,14 +17,14 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._C._autograd import _top_saved_tensors_default_hooks
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
 from ..devices.backend import copies_on_write
+from ..ops import PLAIN
 
-_PLAIN = (Tensor, nn.Parameter)
 _constant: Collection[int] = ()
 
 
@@ -36,7 +36,7 @@ def harmless(constant: Collection[int] = ()) -> Iterator[None]:
     owner may rely on where they lie."""
 
     def keep(tensor: Tensor) -> Tensor:  # thousands of times a step: no more than is needed
-        if type(tensor) not in _PLAIN or tensor.layout is not torch.strided or tensor.untyped_storage()._cdata in constant:
+        if type(tensor) not in PLAIN or tensor.layout is not torch.strided or tensor.untyped_storage()._cdata in constant:
             return tensor
         return _cloned(tensor)
 
@@ -96,7 +96,7 @@ def hooks_so_far() -> tuple[Callable[[Tensor], Any], Callable[[Any], Tensor]]:
 def lazy_clone(tensor: Tensor) -> Tensor:
     """A clone that shares the memory of `tensor` until one of the two is written to. What has no storage to share (ComfyUI's
     quantised tensors) is given back as it is."""
-    if type(tensor) not in _PLAIN or tensor.layout != torch.strided or tensor.is_inference():
+    if type(tensor) not in PLAIN or tensor.layout != torch.strided or tensor.is_inference():
         return tensor
     return _cloned(tensor)
 
@@ -112,7 +112,7 @@ def _cloned(tensor: Tensor) -> Tensor:
 
 def storage_of(tensor: Tensor) -> int:
     """What tells a storage from every other one that is alive; 0 where there is none."""
-    return tensor.untyped_storage()._cdata if type(tensor) in _PLAIN and tensor.layout == torch.strided else 0
+    return tensor.untyped_storage()._cdata if type(tensor) in PLAIN and tensor.layout == torch.strided else 0
 
 
 def _as_it_is(tensor: Tensor) -> Tensor:

@@ -14,6 +14,7 @@
     state           that state, as a file
     place           whether the folder takes what a run writes
     space           what a run leaves on disk, reckoned before its first step
+    rehearsal/      a step gone through ahead, for what it costs
     resume/         a run that goes on: what it was, and what has changed since
     loss_watch      what happens between steps: a run that falls apart is told so
     control         wishes from outside

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.batches import BatchPlan
+from ..data.batches import BatchPlan, Draw
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items
 from ..data.latents import LatentCache
@@ -20,6 +20,7 @@ from ..errors import DatasetError, SettingsError
 from ..events import Emitter, Message
 from ..files.overflow import Overflow
 from ..lora_file.metadata import metadata_at
+from ..memory.cost.plan import StepCost
 from ..memory.lane import Lane, lane_of
 from ..memory.meter import MemoryMeter
 from ..memory.missing import missing_on
@@ -44,6 +45,8 @@ from .control import Control
 from .feed import Feed
 from .loss_watch import LossWatch
 from .previews import Previews
+from .rehearsal.ahead import foreseen
+from .rehearsal.step import Step, measured
 from .resume.identity import identity
 from .resume.notices import about_the_rate, notices
 from .resume.saved import as_data
@@ -83,6 +86,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
             said = list(notices(saved_identity(state), order))
         for message in said:
             emit(message)
+    meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
+    room = _room(order, foreseen(order, items, _stepping(order), control.interrupts), items, meter, lane, emit)
     items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     references = _references(order, overflow)
     if references is not None:
@@ -106,8 +111,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, texts=texts,
                 trained=order.text_encoder if order.trains_text_encoders else None, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
-    meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
-    room = _room(order, network, latents, training_items, references, meter, lane, emit)
+    room = room or _room(order, _measured(order, stepper, network, training_items), training_items, meter, lane, emit)
     if missing := missing_on(order.denoiser.device, meter, card):
         emit(Message(level="info", topic="device", text=missing))
     updater = _updater(order, network, _course(order, total_steps, state, emit), meter.in_hand)
@@ -256,18 +260,26 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     )
 
 
+def _stepping(order: Order) -> Step:
+    return lambda objective, network, feed: Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed).losses
+
+
+def _measured(order: Order, stepper: Stepper, network: Network, items: Sequence[Item]) -> StepCost:
+    """On the largest item, as often as a batch is large."""
+    place = max(range(len(items)), key=lambda place: math.prod(items[place].shape))
+    draws = [Draw(item=place, repeat=repeat, epoch=0, seed=repeat) for repeat in range(order.recipe.run.batch_size)]
+    return measured(order, network, lambda: stepper.losses(draws))
+
+
 def _room(
-    order: Order, network: Network, latents: LatentCache, items: Sequence[Item], references: ReferenceCache | None, meter: MemoryMeter,
-    lane: Lane | None, emit: Emitter,
-) -> Room:
-    largest = max(items, key=lambda item: math.prod(item.shape))
-    shape = (order.recipe.run.batch_size, *latents.get(largest).shape)
-    if references is not None:  # a model lays the places of the references beside its own
-        places = max(references.places(item) for item in items)
-        shape = (*shape[:2], 1, math.prod(shape[2:]) + places)
-    side = round(math.sqrt(math.prod(largest.bucket)))
+    order: Order, cost: StepCost | None, items: Sequence[Item], meter: MemoryMeter, lane: Lane | None, emit: Emitter
+) -> Room | None:
+    """None while nothing is known of the cost."""
+    if cost is None:
+        return None
+    side = round(math.sqrt(max(math.prod(item.bucket) for item in items)))
     free = order.free() if order.free is not None else meter.in_hand()
-    room, said = room_for(order, network, shape, side, free, main_memory=lane is not None)
+    room, said = room_for(order, cost, side, free, main_memory=lane is not None)
     ask_for(order, room.costs, room.way, free)
     emit(said)
     return room

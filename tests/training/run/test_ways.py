@@ -1,12 +1,14 @@
 """A run keeps to a choice of what its memory holds; what it learns is the same, bit by bit."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from pack.tests.training.memory.fakes import LateLane
 from pack.tests.training.network.models import Tower
-from pack.tests.training.run.fakes import Bench, TinyDenoiser
+from pack.tests.training.run.fakes import COST, Bench, TinyDenoiser
 from pack.training.errors import SettingsError
 from pack.training.events import StepDone
 from pack.training.memory import activations, cheaply, states
@@ -37,6 +39,7 @@ class DeepBench(Bench):
         super().__post_init__()
         self.model = Deep()
         self.denoiser = TinyDenoiser(self.model)
+        self.cost = replace(COST, state=20_000)  # too much to come back to the device
 
 
 ALL, NONE = MemoryChoice(recompute="all"), MemoryChoice(recompute="none")

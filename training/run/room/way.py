@@ -8,12 +8,11 @@ from functools import cache
 from typing import Any
 
 from ...events import Message
-from ...memory.choice import ALL, DEVICE, MemoryChoice, by_hand
+from ...memory.choice import ALL, MemoryChoice, by_hand
 from ...memory.choose import Costs, Way, choose, way_of
-from ...memory.plan import MemoryPlan, memory_plan
+from ...memory.cost.plan import MemoryPlan, StepCost
 from ...memory.savings import savings
 from ...memory.told import in_words, larger, told
-from ...network.network import Network
 from ...order import Order
 from ...specs import BY_HAND
 
@@ -29,19 +28,18 @@ class Room:
     record: Mapping[str, Any]
 
 
-def room_for(order: Order, network: Network, shape: tuple[int, ...], side: int, free: int, *, main_memory: bool) -> tuple[Room, Message]:
-    """For micro-batches of `shape`, pictures of about `side` pixels, where `free` bytes may be taken, the model's included; and what is
+def room_for(order: Order, cost: StepCost, side: int, free: int, *, main_memory: bool) -> tuple[Room, Message]:
+    """For steps of that `cost`, pictures of about `side` pixels, where `free` bytes may be taken, the model's included; and what is
     said of it. `main_memory`: it is another memory than the device's."""
-    run, optimizer, parameters = order.recipe.run, order.recipe.optimizer, network.parameter_count()
+    run = order.recipe.run
 
     @cache
     def plan_for(choice: MemoryChoice) -> MemoryPlan:
-        state = optimizer.kind.state_bytes if choice.state == DEVICE else 0
-        return memory_plan(parameters, state, order.denoiser.sampling_bytes(shape), choice.recompute == ALL, network.assistant_bytes())
+        return cost.plan_for(choice)
 
     costs = Costs(
-        beside=lambda choice: plan_for(choice).total, weights=_weights(order) if main_memory else 0,
-        state=round(parameters * optimizer.kind.state_bytes), main_memory=main_memory,
+        beside=lambda choice: plan_for(choice).total, weights=cost.weights if main_memory else 0, state=cost.state,
+        saves=cost.trace.saved(), flops=cost.trace.flops(), main_memory=main_memory,
     )
     way = _way(order, costs, free)
     now = plan_for(way.choice)
@@ -51,7 +49,7 @@ def room_for(order: Order, network: Network, shape: tuple[int, ...], side: int, 
         text = f"Memory '{run.memory}': {told(way, costs, free, more)} gradient_checkpointing is not read."
     record = {"pixels": side, "batch_size": run.batch_size, "takes": way.total, "free": free, "how": in_words(way.choice)}
     room = Room(costs=costs, way=way, record=record, saves=lambda: savings(
-        run, optimizer, parameters, now=now.activations, recomputed=plan_for(MemoryChoice(recompute=ALL)).activations))
+        run, order.recipe.optimizer, cost.parameters, now=now.activations, recomputed=plan_for(MemoryChoice(recompute=ALL)).activations))
     return room, Message(level="info" if way.total <= free else "warning", topic="memory", text=text)
 
 
@@ -65,8 +63,3 @@ def _way(order: Order, costs: Costs, free: int) -> Way:
     if order.memory is not None or run.memory == BY_HAND:
         return way_of(costs, order.memory or by_hand(run.gradient_checkpointing), free)
     return choose(costs, free, run.memory)
-
-
-def _weights(order: Order) -> int:
-    """Of the models that are trained on."""
-    return sum(parameter.nbytes for part in order.parts for parameter in part.module.parameters())

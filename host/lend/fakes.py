@@ -1,0 +1,33 @@
+"""Fake tensors in the place of the weights: a step, an encoding are gone through for their shapes and bytes, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import comfy.model_management as model_management
+import torch
+
+from .borrow import attributes, borrowed
+
+
+def twin_on(device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What makes, inside of a FakeTensorMode, a tensor's fake twin on `device`."""
+    return lambda tensor: torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
+
+
+@contextmanager
+def encoding_fakes(encoders: Sequence[Any]) -> Iterator[None]:
+    """While open, inside of a FakeTensorMode, each CLIP and VAE of the graph in `encoders` (None: there is none) encodes fakes, with
+    fake weights on its own device, and ComfyUI loads nothing for it."""
+    there = [encoder for encoder in encoders if encoder is not None]
+    with ExitStack() as stack:
+        stack.enter_context(attributes([(model_management, "load_models_gpu", _nothing)]))
+        for encoder in there:
+            stack.enter_context(borrowed([encoder.patcher.model], twin_on(encoder.patcher.load_device)))
+        yield
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    """Instead of loading."""

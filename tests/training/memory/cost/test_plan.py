@@ -1,0 +1,65 @@
+"""The memory plan, by hand: two blocks, and what is alive while they are passed through."""
+
+import pytest
+
+from pack.training.memory.choice import MemoryChoice
+from pack.training.memory.cost.ledger import Stretch
+from pack.training.memory.cost.plan import ENCODING, STEPS, UPDATE, StepCost
+from pack.training.memory.cost.trace import Pass, Trace
+
+#: Each block keeps 100 for backward, of which 10 are its output, which stays; the second is passed through with 20 more at its height.
+STRETCHES = [
+    Stretch("forward", 0, 5),
+    Stretch("forward 0", 5, 110), Stretch("after 0", 105, 105),
+    Stretch("forward 1", 105, 225), Stretch("after 1", 205, 210),
+    Stretch("backward", 210, 212),
+    Stretch("backward 1", 212, 232), Stretch("backward 0", 125, 140),
+    Stretch("clipping", 40, 41),
+]
+TRACE = Trace(STRETCHES, [Pass("m/0", 5, saved=90, flops=7), Pass("m/1", 105, saved=90, flops=8)], resident=0)
+
+
+def cost(**changes) -> StepCost:
+    return StepCost(**{"trace": TRACE, "weights": 1000, "adapters": 16, "gradients": 16, "state": 32, "update": 4} | changes)
+
+
+@pytest.mark.parametrize(("choice", "peak"), [
+    (MemoryChoice(recompute="none"), 232),
+    (MemoryChoice(recompute=("m/1",)), 232),  # it is there again when its own backward begins
+    (MemoryChoice(recompute=("m/0",)), 142),
+    (MemoryChoice(recompute="all"), 142),
+    (MemoryChoice(recompute="none", activations="main memory"), 135),  # block 0, alone, in its backward
+])
+def test_what_is_recomputed_is_not_there_in_the_backward_of_another(choice, peak):
+    assert TRACE.peak(choice) == peak
+
+
+def test_each_block_with_what_it_saves_and_costs():
+    assert TRACE.saved() == {"m/0": 90, "m/1": 90}
+    assert TRACE.flops() == {"m/0": 7, "m/1": 8}
+
+
+def test_the_parts_of_a_plan_add_up_to_the_step():
+    plan = cost(averages=16, assistant=3).plan_for(MemoryChoice(recompute="all"))
+    assert plan.total == 16 + (142 + 32) + 16 + 3
+    assert (plan.adapters, plan.gradients, plan.state, plan.activations, plan.where) == (16, 16, 32, 142 - 16, STEPS)
+
+
+def test_state_in_main_memory_is_not_counted_in_the_step():
+    assert cost().plan_for(MemoryChoice(state="main memory")).total == 16 + 142
+
+
+def test_the_plan_says_where_the_peak_lies():
+    assert cost(update=200).plan_for(MemoryChoice()).where == UPDATE
+    assert cost(update=200).plan_for(MemoryChoice()).total == 16 + 16 + 32 + 200
+    assert cost(encoding=1191).plan_for(MemoryChoice()).where == ENCODING
+    assert cost(encoding=1190).plan_for(MemoryChoice()).where == STEPS
+
+
+def test_the_sentence_says_what_it_is():
+    big = cost(trace=Trace([Stretch("", 0, 6 * 2**30)], [], 0), adapters=2**29, gradients=2**29, state=2**30)
+    assert big.plan_for(MemoryChoice()).sentence() == (
+        "Prediction: training needs about 7.5 GiB beside the model (5.5 GiB for activations, 2.0 GiB for the LoRA and its optimizer). "
+        "Most is held in the steps."
+    )
+    assert cost(is_measured=True).plan_for(MemoryChoice()).sentence().startswith("Measured on one step: training needs")

@@ -1,0 +1,89 @@
+"""What a run will hold on its device beside the base model, before it starts: computed from a step that was gone through on fake
+tensors (`run/rehearsal.py`), or, where a model cannot run on those, measured on one real step.
+
+The host's memory manager keeps this much free and loads as much of the model as then fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..choice import DEVICE, MemoryChoice
+from .trace import Trace
+
+FP32_BYTES = 4
+STEPS, UPDATE, ENCODING = "the steps", "the optimizer's updates", "encoding"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPlan:
+    """Bytes. `adapters`, their `gradients`, the optimizer's `state`, the `averages` of EMA and the frozen `assistant` are there in
+    every step; `activations` is what is left of the peak: what is kept for backward, and computed with. `where` the peak lies is one of
+    STEPS, UPDATE, ENCODING; `encoding` is the most that VAE and text encoders take, their weights included, at their own time.
+    `slack` is what the allocator holds and nobody uses. `is_measured`: on a real step, not on fakes."""
+
+    adapters: int
+    gradients: int
+    state: int
+    activations: int
+    averages: int = 0
+    assistant: int = 0
+    slack: int = 0
+    encoding: int = 0
+    where: str = STEPS
+    is_measured: bool = False
+
+    @property
+    def total(self) -> int:
+        """What is taken beside the model in a step, at most."""
+        learned = self.adapters + self.gradients + self.state + self.averages
+        return learned + self.activations + self.assistant + self.slack
+
+    def sentence(self) -> str:
+        learned = self.adapters + self.gradients + self.state + self.averages
+        assistant = f", {gib(self.assistant)} for the assistant" if self.assistant else ""
+        said = "Measured on one step" if self.is_measured else "Prediction"
+        return (
+            f"{said}: training needs about {gib(self.total)} beside the model ({gib(self.activations + self.slack)} for activations, "
+            f"{gib(learned)} for the LoRA and its optimizer{assistant}). Most is held in {self.where}."
+        )
+
+
+def gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCost:
+    """What a step was found to take, for any choice. `update` is the most that the optimizer takes beside its state; the trace's
+    peak is without the optimizer's state, averages and assistant, and with the gradients as they come. `weights` are the model's."""
+
+    trace: Trace
+    weights: int
+    adapters: int
+    gradients: int
+    state: int
+    update: int
+    averages: int = 0
+    assistant: int = 0
+    encoding: int = 0
+    is_measured: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """How many are trained."""
+        return self.adapters // FP32_BYTES
+
+    def plan_for(self, choice: MemoryChoice) -> MemoryPlan:
+        """With the blocks recomputed, the activations and the state where `choice` has them."""
+        state = self.state if choice.state == DEVICE else 0
+        step = self.trace.peak(choice) + state
+        update = self.gradients + self.state + self.update
+        most = max(step, update)
+        activations = max(0, most - self.gradients - state)
+        beside = self.adapters + most + self.averages + self.assistant
+        where = ENCODING if self.encoding > self.weights + beside else STEPS if step >= update else UPDATE
+        return MemoryPlan(
+            adapters=self.adapters, gradients=self.gradients, state=state, averages=self.averages, assistant=self.assistant,
+            activations=activations, encoding=self.encoding, where=where, is_measured=self.is_measured,
+        )

@@ -1,0 +1,125 @@
+"""The batch of the rehearsal: fakes of the run's largest pictures and longest caption, in the shapes that the encoders give them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...data.batches import Draw
+from ...data.captions import texts_needed
+from ...data.conditions import text_condition
+from ...data.items import Item
+from ...data.references import View, views_of
+from ...memory.cost.ledger import Ledger
+from ...network.network import Network
+from ...order import Order
+from ...protocols import Condition, TextCondition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Fake latents of `shape` (B, C, H, W), in the model's own space. `condition` is made anew in every forward, since encoders may be
+    trained. Encoding one picture and one caption takes `encoding` bytes beside the weights of 'VAE' and 'text encoders'."""
+
+    shape: tuple[int, ...]
+    condition: Callable[[], Condition]
+    has_masks: bool
+    encoding: Mapping[str, int]
+
+
+class Fakes:
+    """A Feed that gives one batch, whatever is drawn."""
+
+    def __init__(self, batch: Batch, device: torch.device):
+        self._batch = batch
+        self._device = device
+
+    def latents(self, draws: Sequence[Draw]) -> Tensor:
+        return torch.empty(self._batch.shape, device=self._device)
+
+    def conditions(self, draws: Sequence[Draw]) -> list[Condition]:
+        return [self._batch.condition() for _ in draws]
+
+    def with_text(self, draws: Sequence[Draw], conditions: Sequence[Condition], texts: Sequence[str]) -> list[Condition]:
+        return self.conditions(draws)
+
+    def masks(self, draws: Sequence[Draw]) -> Tensor | None:
+        batch, _, *space = self._batch.shape
+        return torch.ones(batch, 1, *space[-2:], device=self._device) if self._batch.has_masks else None
+
+    def weights(self, draws: Sequence[Draw]) -> Tensor:
+        return torch.ones(len(draws), device=self._device)
+
+    def caption(self, draw: Draw) -> str:
+        return ""
+
+    def is_regularisation(self, draw: Draw) -> bool:
+        return draw.seed == 0
+
+
+def largest_batch(order: Order, network: Network, items: Sequence[Item]) -> Batch:
+    """Of `items`, whatever their number. Raises what an encoder raises that cannot run on fakes."""
+    item = max(items, key=lambda item: (math.prod(item.shape), len(item.sample.references)))
+    device = order.denoiser.device
+    with Ledger(device) as pictures:
+        latent, extras = _latent(order, item), _references(order, item)
+    with Ledger(device) as captions:
+        longest = max((text for item in items for text in texts_needed([item.sample])), key=len, default="")
+        text_of = _text_source(order, network, item, longest)
+    return Batch(
+        shape=(order.recipe.run.batch_size, *latent.shape),
+        condition=lambda: Condition(text=text_of(), geometry=item.geometry, extras=extras),
+        has_masks=any(item.sample.mask is not None or item.sample.alpha == "mask" for item in items),
+        encoding={"VAE": pictures.peak, "text encoders": captions.peak},
+    )
+
+
+def _latent(order: Order, item: Item) -> Tensor:
+    """(C, H, W), with a time axis (C, T, H, W)."""
+    picture = item.sample.picture
+    if picture.encoded is not None:
+        return _fake(picture.encoded["latent"])
+    frames = (picture.frames,) if picture.frames > 1 else ()
+    return _fake(order.image_encoder.encode(torch.zeros(1, *frames, item.bucket[1], item.bucket[0], 3))[0])
+
+
+def _references(order: Order, item: Item) -> dict[str, Any]:
+    """What the item's references put into its condition."""
+    encoder, views = order.reference_encoder, views_of(item)
+    if encoder is None or not views:
+        return {}
+    return {"reference_latents": [_fake(encoder.encode(_pixels(view), view.target)) for view in views], **encoder.extras}
+
+
+def _pixels(view: View) -> Tensor:
+    left, top, right, bottom = view.box
+    return torch.zeros(1, bottom - top, right - left, 3)
+
+
+def _text_source(order: Order, network: Network, item: Item, text: str) -> Callable[[], TextCondition]:
+    """Gives the condition of `text`, fakes on the CPU where nothing in it is trained."""
+    encoder, given = order.text_encoder, item.sample.condition
+    if given is None and order.trains_text_encoders:
+        others = encoder.frozen({part.name for part in order.parts if network.adapters_of(part.name)})
+        kept = None if others is None else _fakes(others.encode(text))
+        return lambda: encoder.encode_trainable(text, kept)
+    if given is None:
+        looked_at = order.reference_encoder.looks if order.reference_encoder is not None else False
+        given = encoder.encode(text, [_pixels(view) for view in views_of(item)]) if looked_at else encoder.encode(text)
+    condition = _fakes(given)
+    return lambda: condition
+
+
+def _fakes(condition: TextCondition) -> TextCondition:
+    return text_condition({**condition.tensors, **condition.values}, _fake)
+
+
+def _fake(tensor: Tensor) -> Tensor:
+    """Of its shape and dtype, on the CPU; autograd may keep it."""
+    with torch.inference_mode(False):
+        return torch.empty_like(tensor, device="cpu")
