@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import states
 from ..choice import DEVICE, MemoryChoice
 from .trace import Trace
 
@@ -74,11 +75,16 @@ class StepCost:
         """How many are trained."""
         return self.adapters // FP32_BYTES
 
+    @property
+    def _passing(self) -> int:
+        """Of a state that lies in main memory, what is on the device at once in an update: two pieces."""
+        return min(self.state, round(2 * states.AT_ONCE * self.state / max(1, self.adapters)))
+
     def plan_for(self, choice: MemoryChoice) -> MemoryPlan:
         """With the blocks recomputed, the activations and the state where `choice` has them."""
         state = self.state if choice.state == DEVICE else 0
         step = self.trace.peak(choice) + state
-        update = self.gradients + self.state + self.update
+        update = self.gradients + (self.state if choice.state == DEVICE else self._passing) + self.update
         most = max(step, update)
         activations = max(0, most - self.gradients - state)
         beside = self.adapters + most + self.averages + self.assistant
