@@ -277,7 +277,7 @@ def _room(
     """None while nothing is known of the cost."""
     if cost is None:
         return None
-    side = round(math.sqrt(max(math.prod(item.bucket) for item in items)))
+    side = round(math.sqrt(max((math.prod(item.bucket) for item in items), default=1)))
     free = order.free() if order.free is not None else meter.in_hand()
     room, said = room_for(order, cost, side, free, main_memory=lane is not None)
     ask_for(order, room.costs, room.way, free)

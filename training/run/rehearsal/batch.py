@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -39,21 +40,17 @@ class Fakes:
         self._batch = batch
         self._device = device
 
-    def latents(self, draws: Sequence[Draw]) -> Tensor:
-        return torch.empty(self._batch.shape, device=self._device)
-
-    def conditions(self, draws: Sequence[Draw]) -> list[Condition]:
-        return [self._batch.condition() for _ in draws]
+    def batch(self, draws: Sequence[Draw]) -> Any:
+        """What a Feed gives, of fakes."""
+        (size, _, *space), device = self._batch.shape, self._device
+        return SimpleNamespace(
+            latents=torch.empty(self._batch.shape, device=device), conditions=[self._batch.condition() for _ in draws],
+            masks=torch.ones(size, 1, *space[-2:], device=device) if self._batch.has_masks else None,
+            weights=torch.ones(size, device=device),
+        )
 
     def with_text(self, draws: Sequence[Draw], conditions: Sequence[Condition], texts: Sequence[str]) -> list[Condition]:
-        return self.conditions(draws)
-
-    def masks(self, draws: Sequence[Draw]) -> Tensor | None:
-        batch, _, *space = self._batch.shape
-        return torch.ones(batch, 1, *space[-2:], device=self._device) if self._batch.has_masks else None
-
-    def weights(self, draws: Sequence[Draw]) -> Tensor:
-        return torch.ones(len(draws), device=self._device)
+        return [self._batch.condition() for _ in draws]
 
     def caption(self, draw: Draw) -> str:
         return ""
