@@ -7,6 +7,7 @@
 #   make lint          the linter
 #   make world         trains the small base anew and packs it (about two hours); world-score: how well the packed one follows prompts
 #   make bench         the figures of benchmarks/results.md, on an idle machine
+#   make bench-growth  what more pictures, steps, resumes and runs cost, in benchmarks/growth.md
 #   make clean         remove what the demo and the tests wrote; distclean: the environment and ComfyUI too
 #
 # Variables, on the command line or in the environment:

@@ -35,7 +35,8 @@ Figures = dict[str, float]
 
 def main(names: list[str]) -> None:
     lines = ["# What grows, and what does not", "", f"Written by `make bench-growth`. {platform.machine()}, Python "
-             f"{platform.python_version()}, one process a column; ms and MiB.", ""]
+             f"{platform.python_version()}, one process a column; ms and MiB. On a machine that others use too a figure may be several "
+             "times too high.", ""]
     for name in names or COUNTS:
         columns = [alone([str(HERE / "growth.py"), "one", name, str(count)]) for count in COUNTS[name]]
         lines += [f"## {TITLES[name]}", "", "| | " + " | ".join(f"{count:,}" for count in COUNTS[name]) + " |",

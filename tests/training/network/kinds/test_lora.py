@@ -1,6 +1,7 @@
 """LoRA and its relatives on one op, against numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -40,6 +41,20 @@ def test_forward_by_hand():
     assert lora(torch.ones(1, 3), base_of(torch.zeros(2, 3))).tolist() == [[3.0, -3.0]]
     lora.enabled = False
     assert lora(torch.ones(1, 3), base_of(torch.zeros(2, 3))).tolist() == [[0.0, 0.0]]
+
+
+def test_what_it_gives_may_be_written_into():
+    """Models do, and autograd lets nobody write into a view that a node of the graph gives: the gradient is that of two plain products."""
+    lora, weight = make("lora", LINEAR), torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    lora.up.data = torch.tensor([[1.0], [-1.0]])
+    base = replace(base_of(weight), gradient=lambda grad, shape: grad @ weight)
+    x, again = (torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1), requires_grad=True) for _ in range(2))
+    y = lora(x, base)
+    y += 1
+    y.square().sum().backward()
+    plain = F.linear(again, weight) + F.linear(F.linear(again, lora.down.detach()), lora.up.detach()) + 1
+    plain.square().sum().backward()
+    assert torch.allclose(x.grad, again.grad, rtol=1e-5)
 
 
 def test_alpha_over_rank():
