@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from ..specs import AUTO, LEAST
-from .choice import ALL, DEVICE, MAIN_MEMORY, NONE, PAGED, MemoryChoice
+from .choice import ALL, CHEAP, DEVICE, MAIN_MEMORY, NONE, PAGED, MemoryChoice
 
 LESS = 0.9
 """What the next way takes at most, of one that did not fit."""
+_CHEAP = 0.1
+"""Of a forward's time: what norms and activation functions take, which are no FLOPs to speak of."""
 _FORWARD = 5e12
 """FLOPs of a forward that nobody has counted."""
 
@@ -103,9 +105,11 @@ def choices(costs: Costs) -> Iterator[MemoryChoice]:
 
 
 def _sets(costs: Costs) -> Iterator[str | tuple[str, ...]]:
-    """None, then more and more blocks, those first that save most for their time; among equals the ones that come first in the
-    forward, whose memory is held longest; then all."""
+    """None, what is cheap of all, then more and more blocks, those first that save most for their time; among equals the ones that
+    come first in the forward, whose memory is held longest; then all."""
     yield NONE
+    if costs.saves:
+        yield CHEAP
     order = sorted(costs.saves, key=lambda block: -costs.saves[block] / max(1, costs.flops.get(block, 0)))
     for number in range(1, len(order)):
         yield tuple(order[:number])
@@ -128,6 +132,6 @@ def _seconds(costs: Costs, choice: MemoryChoice, beside: int, on_device: int) ->
 
 def _again(costs: Costs, choice: MemoryChoice, forward: float) -> float:
     """The FLOPs of what is computed twice."""
-    if choice.recompute == ALL:
-        return forward
+    if choice.recompute in (ALL, CHEAP):
+        return forward if choice.recompute == ALL else _CHEAP * forward
     return sum(flops for block, flops in costs.flops.items() if choice.recomputes(block))
