@@ -136,6 +136,21 @@ def test_the_order_is_kept_over_a_preview(comfy, sd15_checkpoint, elsewhere):
     assert not memory.layers
 
 
+def test_what_was_fetched_of_an_unloaded_model_is_not_used_again(comfy, sd15_checkpoint, elsewhere, monkeypatch):
+    """Somebody has it unloaded in the middle of a run: until it is loaded again, the graph's patch is not in its weights."""
+    model = load(comfy, sd15_checkpoint)
+    model.model = model.model.clone()
+    model.model.add_patches({"diffusion_model.time_embed.0.weight": ("diff", (torch.ones(1280, 320),))}, 0.1)
+    step = Step(model, "fp32")
+    expected = without(monkeypatch, step.gradient)
+    with step.session.training(), attached(step.network, step.session.parts(), checkpointing=False):
+        patched = step.loss()
+        comfy.model_management.unload_all_models()
+        assert step.loss() != patched and step.session.restored()
+        assert step.loss() == patched
+    assert torch.equal(step.gradient(), expected)
+
+
 def test_every_layer_is_as_it_was(comfy, sd15_checkpoint, elsewhere):
     model = load(comfy, sd15_checkpoint)
     session_of(model, clip=model.clip, precision="fp32").load()
