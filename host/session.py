@@ -117,7 +117,8 @@ class Session:
             stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
             stack.enter_context(encoding_fakes(encoders))
             stack.enter_context(attributes([(module, "forward", door) for module, door in self._doors]))
-            stack.enter_context(borrowed(self._models(), twin_on(self.device)))
+            for model, device in zip(self._models(), self._devices(), strict=True):
+                stack.enter_context(borrowed([model], twin_on(device)))
             self._make_fit(stack, nullcontext())
             yield
 
