@@ -138,7 +138,8 @@ def _about_the_way_here(wiring: Wiring) -> list[str]:
 def _check(wiring: Wiring) -> None:
     unreadable = () if wiring.recipe.run.skip_bad_pictures else wiring.recipe.dataset.problems
     raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.recipe.dataset)])
-    check_parts(wiring.model, wiring.vae, wiring.clip)
+    kept = cache_folder() / "texts" if wiring.recipe.run.cache_to_disk else None
+    check_parts(wiring.model, wiring.vae, wiring.clip, kept)
     shown = reference_problems(wiring.model.model, _model_name(wiring), wiring.recipe.dataset, wiring.recipe.preview)
     run = wiring.recipe.run
     raise_problems(ModelError, "Train LoRA", [*shown, *backward_problems(wiring.model, run), *repeatability_problems(wiring.model, run)])

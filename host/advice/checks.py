@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ...training.data.dataset import Dataset
+from ...training.data.texts import TextCache
 from ...training.devices.determinism import WORKSPACE, is_repeatable
 from ...training.errors import ModelError, raise_problems
 from ...training.objective.spec import ObjectiveSpec
@@ -14,16 +16,19 @@ from ..model.conditions import unused
 from ..model.family import family_of
 from ..model.refusals import require_trainable
 from ..model.space import space_of
+from ..model.text import ComfyTextEncoder
 
 SMALLEST_SHARE = 0.6
+_WIDTHS: dict[str, int] = {}
 
 #: Where Wan 2.2 changes from its high-noise model to the other, text to video and image to video.
 BOUNDARY, IMAGE_BOUNDARY = 0.875, 0.9
 _HALF = re.compile(r"(high|low)[ _-]?noise", re.IGNORECASE)
 
 
-def check_parts(model, vae, clip) -> None:
-    """Raises ModelError for a MODEL that cannot be trained, and for a MODEL, VAE and CLIP that cannot work together."""
+def check_parts(model, vae, clip, texts: Path | None = None) -> None:
+    """`texts` is the folder in which captions are cached, None where they are not. Raises ModelError for a MODEL that cannot be trained,
+    and for a MODEL, VAE and CLIP that cannot work together."""
     require_trainable(model)
     space_of(model)
     problems = []
@@ -36,7 +41,7 @@ def check_parts(model, vae, clip) -> None:
     if clip is None:
         problems.append("no CLIP is connected, but captions need one. Connect the CLIP output of the checkpoint or of a CLIP loader.")
     else:
-        problems += _clip_problems(model, clip)
+        problems += _clip_problems(model, clip, texts)
     raise_problems(ModelError, "Train LoRA", problems)
 
 
@@ -123,17 +128,24 @@ def area_side(area: tuple[int, int]) -> float:
     return (area[0] * area[1]) ** 0.5
 
 
-def _clip_problems(model, clip) -> list[str]:
+def _clip_problems(model, clip, texts: Path | None) -> list[str]:
     wanted = context_width(model)
     if wanted is None:
         return []
-    cond = clip.encode_from_tokens(clip.tokenize(""))
-    if cond.shape[-1] == wanted:
+    width = _width(ComfyTextEncoder(clip), texts)
+    if width == wanted:
         return []
     return [
-        f"the CLIP gives conditions {cond.shape[-1]} wide, but {family_of(model).title} takes {wanted}: they do not belong together. "
+        f"the CLIP gives conditions {width} wide, but {family_of(model).title} takes {wanted}: they do not belong together. "
         "Connect the CLIP output of the checkpoint that the MODEL comes from, or load the text encoders that this model needs."
     ]
+
+
+def _width(encoder: ComfyTextEncoder, texts: Path | None) -> int:
+    """Of an empty caption, which is encoded once: to ask would load a T5 again before every run."""
+    if encoder.identity not in _WIDTHS:
+        _WIDTHS[encoder.identity] = TextCache(encoder, texts).get("").tensors["cond"].shape[-1]
+    return _WIDTHS[encoder.identity]
 
 
 def context_width(model) -> int | None:

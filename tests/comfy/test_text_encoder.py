@@ -136,3 +136,17 @@ def test_a_paged_encoder_is_told_where_to_compute(comfy):
     for encoders in (new, old):
         set_execution_device(encoders, torch.device("meta"))
     assert new.options == [{"execution_device": torch.device("meta")}] and old.options == []
+
+
+def test_an_empty_caption_is_encoded_once_in_a_process_and_once_on_disk(sd15, comfy, tmp_path, monkeypatch):
+    """What is asked before every run must not load a T5 when all captions are cached."""
+    from pack.host.advice import checks
+
+    encoded = []
+    encode = sd15.clip.encode_from_tokens
+    monkeypatch.setattr(sd15.clip, "encode_from_tokens", lambda *args, **kwargs: encoded.append(1) or encode(*args, **kwargs))
+    for _ in range(2):
+        monkeypatch.setattr(checks, "_WIDTHS", {})  # another process
+        for _ in range(2):
+            checks.check_parts(sd15.model, sd15.vae, sd15.clip, tmp_path)
+    assert len(encoded) == 1
