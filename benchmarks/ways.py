@@ -93,7 +93,8 @@ def main(tiny: bool) -> None:
             chosen = blocks if isinstance(blocks, bool) else names[::blocks]
             with attached(network, parts, checkpointing=chosen):
                 kept, carried, seconds = step(model, given, network, constant, cheap=cheap, away=away, rounds=ROUNDS if tiny else 1)
-            print(f"{way:20s} kept {(kept - carried) / 2**20:7.1f} MiB, carried away {carried / 2**20:7.1f} MiB, {seconds:.3f} s", flush=True)
+            stays, left = (kept - carried) / 2**20, carried / 2**20
+            print(f"{way:20s} kept {stays:7.1f} MiB, carried away {left:7.1f} MiB, {seconds:.3f} s", flush=True)
 
 
 def step(model, given, network, constant, *, cheap: bool, away: bool, rounds: int) -> tuple[int, int, float]:
