@@ -6,6 +6,8 @@
 #   make soak          kills, full disks, damaged files and rude requests, for SECONDS, by SEED
 #   make lint          the linter
 #   make world         trains the small base anew and packs it (about two hours); world-score: how well the packed one follows prompts
+#   make gpu           checks and figures on this machine's card, by its own COMFYUI_PATH and PYTHON
+#   make gpu-carry     what a machine needs for that which has a card, Python and torch, but no network: into CARRY
 #   make bench         the figures of benchmarks/results.md, on an idle machine
 #   make bench-growth  what more pictures, steps, resumes and runs cost, in benchmarks/growth.md
 #   make clean         remove what the demo and the tests wrote; distclean: the environment and ComfyUI too
@@ -15,6 +17,7 @@
 #   PYTHON        the interpreter of that ComfyUI (it gets the pack's own requirements, for `make test` the tests' too, nothing else)
 #   VENV          where to keep the environment made here (default .venv)
 #   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: a tiny random one)
+#   CARRY, NEWER, KOHYA  for gpu-carry: the folder to fill, a newer ComfyUI than COMFYUI_PATH's, a checkout of sd-scripts
 #   SECONDS, SEED how long `make soak` goes on (default 300), and with which draws (default: drawn)
 #   PYTEST_ARGS   for the tests: paths, -k, -m and whatever else pytest takes
 
@@ -26,6 +29,9 @@ BASE_PYTHON ?= python3
 PYTEST_ARGS ?=
 SECONDS ?= 300
 SEED ?=
+CARRY ?=
+NEWER ?=
+KOHYA ?=
 
 ifeq ($(strip $(PYTHON)),)
   PY := $(VENV)/bin/python
@@ -50,7 +56,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test soak browser test-browser bench world world-score bench-families families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test soak gpu gpu-carry browser test-browser bench world world-score bench-families families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -133,6 +139,13 @@ browser: setup-test
 
 test-browser: browser
 	$(RUN) -m pytest -m browser $(PYTEST_ARGS)
+
+# tests/gpu/__init__.py says what is looked at. On the machine without a network: python3 CARRY/run.py --carry CARRY --out RESULTS
+gpu: setup-test
+	$(RUN) tests/gpu/run.py --comfy "$(COMFYUI)" --out .cache/gpu
+
+gpu-carry: setup-test
+	$(RUN) tests/gpu/carry.py "$(COMFYUI)" "$(or $(NEWER),$(COMFYUI))" "$(or $(CARRY),.cache/carry)" $(if $(KOHYA),--kohya "$(KOHYA)")
 
 bench: setup-test
 	$(RUN) benchmarks/run.py
