@@ -61,7 +61,8 @@ def counted(constant: set[int], into: dict[int, torch.UntypedStorage]) -> Iterat
     def pack(tensor):
         kept = pack_so_far(tensor)
         if storage_of(tensor) not in constant:  # by address: what was written into afterwards is kept as it was and as it became
-            place = torch._C._data_address(kept) - kept.storage_offset() * kept.element_size()
+            address = torch._C._data_address(kept)  # pyright: ignore[reportAttributeAccessIssue]
+            place = address - kept.storage_offset() * kept.element_size()
             into[place] = kept.untyped_storage()
         return kept
 

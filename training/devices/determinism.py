@@ -41,7 +41,8 @@ def is_repeatable(device: torch.device) -> bool:
 def deterministic(tell: Callable[[str], None]) -> Iterator[None]:
     """While open, torch takes the kernel that gives the same bits every time, wherever it has one. `tell` gets the name of each
     operation that has none, once, when it is met."""
-    cudnn, tries = torch.backends.cudnn, torch.backends.cudnn.benchmark
+    cudnn: Any = torch.backends.cudnn
+    tries = cudnn.benchmark
     try:
         cudnn.benchmark = False  # which kernel is the fastest differs from one try to the next
         with _noted(tell), _switched(warn_only=True):
@@ -93,14 +94,15 @@ class _Lenient(torch.autograd.Function):
 @contextmanager
 def _switched(*, warn_only: bool) -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    fills = torch.utils.deterministic.fill_uninitialized_memory
+    settings: Any = torch.utils.deterministic
+    fills = settings.fill_uninitialized_memory
     try:
-        torch.utils.deterministic.fill_uninitialized_memory = False  # nobody here reads memory that was not written
+        settings.fill_uninitialized_memory = False  # nobody here reads memory that was not written
         torch.use_deterministic_algorithms(True, warn_only=warn_only)
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = fills
+        settings.fill_uninitialized_memory = fills
 
 
 @contextmanager

@@ -95,10 +95,11 @@ class _Recipes(TorchFunctionMode):
         if not isinstance(kept, _View):
             return self._unpack(kept)
         recipe = kept.of
-        if recipe.made is None:
+        made = recipe.made
+        if made is None:
             again = {name: self._given(value) for name, value in recipe.options.items()}
-            recipe.made = recipe.function(*map(self._given, recipe.arguments), **again)
-        return torch.empty(0, dtype=kept.dtype, device=recipe.made.device).set_(recipe.made.untyped_storage(), *kept.geometry)
+            made = recipe.made = recipe.function(*map(self._given, recipe.arguments), **again)
+        return torch.empty(0, dtype=kept.dtype, device=made.device).set_(made.untyped_storage(), *kept.geometry)
 
     def _note(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Tensor) -> None:
         given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]

@@ -82,12 +82,10 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     if state is not None:
         require_same_run(state, order, _trained_first(items), network, are_readable=not run.skip_bad_pictures)
-        with as_data(state):
-            said = list(notices(saved_identity(state), order))
-        for message in said:
-            emit(message)
+        _say_what_differs(state, order, emit)
     meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
-    room = _room(order, foreseen(order, items, _stepping(order), control.interrupts), items, meter, lane, emit)
+    cost = foreseen(order, items, _stepping(order), control.interrupts)
+    room = _room(order, cost, items, meter, lane, emit) if cost is not None else None
     items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     references = _references(order, overflow)
     if references is not None:
@@ -111,7 +109,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, texts=texts,
                 trained=order.text_encoder if order.trains_text_encoders else None, references=references)
     stepper = Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed)
-    room = room or _room(order, _measured(order, stepper, network, training_items), training_items, meter, lane, emit)
+    if room is None:
+        room = _room(order, _measured(order, stepper, network, training_items), training_items, meter, lane, emit)
     if missing := missing_on(order.denoiser.device, meter, card):
         emit(Message(level="info", topic="device", text=missing))
     updater = _updater(order, network, _course(order, total_steps, state, emit), meter.in_hand)
@@ -131,6 +130,13 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation,
                           LossWatch(trainer, checkpoints.state_path), checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings, room=room)
+
+
+def _say_what_differs(state: Path, order: Order, emit: Emitter) -> None:
+    with as_data(state):
+        said = list(notices(saved_identity(state), order))
+    for message in said:
+        emit(message)
 
 
 def _trained_first(items: Sequence[Item]) -> list[Item]:
@@ -272,11 +278,8 @@ def _measured(order: Order, stepper: Stepper, network: Network, items: Sequence[
 
 
 def _room(
-    order: Order, cost: StepCost | None, items: Sequence[Item], meter: MemoryMeter, lane: Lane | None, emit: Emitter
-) -> Room | None:
-    """None while nothing is known of the cost."""
-    if cost is None:
-        return None
+    order: Order, cost: StepCost, items: Sequence[Item], meter: MemoryMeter, lane: Lane | None, emit: Emitter
+) -> Room:
     side = round(math.sqrt(max((math.prod(item.bucket) for item in items), default=1)))
     free = order.free() if order.free is not None else meter.in_hand()
     room, said = room_for(order, cost, side, free, main_memory=lane is not None)

@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +28,8 @@ from ...optim.numerics import clip_gradients
 from ...order import Order
 from .batch import Fakes, largest_batch
 
-#: Of an objective, the adapters and a Feed: the step, draws -> losses (B,), differentiable.
-Step = Callable[[Objective, Network, Fakes], Callable[[Sequence[Draw]], Tensor]]
+#: Of an objective, the adapters and what gives a batch as a Feed does: the step, draws -> losses (B,), differentiable.
+Step = Callable[[Objective, Network, Any], Callable[[Sequence[Draw]], Tensor]]
 
 
 def rehearsed(order: Order, items: Sequence[Item], step: Step) -> StepCost:
