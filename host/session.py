@@ -19,7 +19,7 @@ from ..training.specs import DTYPES
 from . import compat
 from .lend import attention, kernels, notes, smoothing
 from .lend.borrow import attributes, borrowed
-from .lend.fakes import encoding_fakes, twin_on
+from .lend.fakes import encoding_fakes, leaving_none, twin_on
 from .lend.main_memory import MainMemory
 from .lend.paged import settled
 from .lend.weights import exact_changes
@@ -114,6 +114,7 @@ class Session:
         `encoders`, CLIP and VAE of the graph, can be asked too. Raises whatever a model does that cannot run so."""
         self._doors = [(part.module, _Door(part.module)) for part in self.parts()]
         with ExitStack() as stack:
+            stack.enter_context(leaving_none())
             stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
             stack.enter_context(encoding_fakes(encoders))
             stack.enter_context(attributes([(module, "forward", door) for module, door in self._doors]))

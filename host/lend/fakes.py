@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import _lru_cache_wrapper
 from typing import Any
 
 import comfy.model_management as model_management
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from .borrow import attributes, borrowed
 
@@ -27,6 +30,31 @@ def encoding_fakes(encoders: Sequence[Any]) -> Iterator[None]:
         for encoder in there:
             stack.enter_context(borrowed([encoder.patcher.model], twin_on(encoder.patcher.load_device)))
         yield
+
+
+@contextmanager
+def leaving_none() -> Iterator[None]:
+    """ComfyUI and its kernels keep tensors by size and device (the matrices that quantised layers turn with): none made while it is
+    open, which has no numbers, is left to what computes afterwards."""
+    try:
+        yield
+    finally:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("comfy") and module is not None:
+                _clear(list(vars(module).values()))
+
+
+def _clear(values: list[Any]) -> None:
+    for value in values:
+        if isinstance(value, _lru_cache_wrapper):
+            value.cache_clear()
+        elif type(value) is dict:
+            for key in [key for key, kept in value.items() if _is_fake(kept)]:
+                del value[key]
+
+
+def _is_fake(value: Any) -> bool:
+    return isinstance(value, FakeTensor) or (type(value) in (tuple, list) and any(map(_is_fake, value)))
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pack.tests.comfy import tiny_models
 from pack.training.memory.cost.ledger import Ledger
@@ -34,3 +35,15 @@ def test_it_holds_what_the_real_one_holds(comfy, kind, checkpointing):
     session = Session(tiny_models.patcher(comfy, tiny), precision="fp32")
     fake, real = (peak(session, tiny, checkpointing, fake=fake) for fake in (True, False))
     assert fake == pytest.approx(real, rel=0.02) and real > 0
+
+
+def test_what_comfyui_keeps_by_size_holds_no_fakes_afterwards(comfy, monkeypatch):
+    """comfy_kitchen keeps the matrices that it turns quantised weights with; a fake one would fail in the next sampling."""
+    from pack.host.lend.fakes import leaving_none
+
+    module = comfy.module("comfy.utils")
+    real, table = torch.eye(2), {}
+    monkeypatch.setattr(module, "_KEPT_BY_SIZE", table, raising=False)
+    with leaving_none(), FakeTensorMode():
+        table |= {"real": real, "fake": torch.eye(2), "several": (torch.eye(2), 1)}
+    assert table == {"real": real}
