@@ -50,10 +50,9 @@ def test_every_entry_is_read_once_a_step_and_ahead_of_it(tmp_path, reads):
     bench = Bench(tmp_path / "run", RunSpec(run_name="run", steps=6, gradient_accumulation=2, seed=1), samples=masked(4),
                   cache_folder=tmp_path / "cache")
     bench.run()
-    of_build = 1  # the largest item, for the plan of memory
-    assert len(reads) == of_build + 6 * 2 * 2
+    assert len(reads) == 6 * 2 * 2
     here = [thread for _, thread in reads].count(threading.get_ident())
-    assert here == of_build + 2
+    assert here == 2
 
 
 def test_what_was_read_ahead_is_what_would_be_read_now(tmp_path):
