@@ -3,9 +3,7 @@ what is learned on a CPU, so a run that is resumed may choose anew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 ALL, CHEAP, NONE = "all", "cheap", "none"
 DEVICE, MAIN_MEMORY, PAGED = "device", "main memory", "paged"
@@ -44,15 +42,6 @@ class MemoryChoice:
     def checkpointing(self) -> bool | tuple[str, ...]:
         """The blocks that are recomputed whole, as `attached` takes them."""
         return self.recompute if isinstance(self.recompute, tuple) else self.recompute == ALL
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> MemoryChoice:
-        """What `as_json` gave. Raises ValueError, TypeError for what it did not."""
-        recompute = value["recompute"]
-        return cls(**{**value, "recompute": recompute if isinstance(recompute, str) else tuple(recompute)})
 
 
 def by_hand(gradient_checkpointing: bool) -> MemoryChoice:

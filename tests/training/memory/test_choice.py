@@ -1,21 +1,9 @@
-"""MemoryChoice: what it accepts, says of a block, and its JSON form."""
-
-import json
+"""MemoryChoice: what it accepts, and says of a block."""
 
 import pytest
 
 from pack.training.memory.choice import MemoryChoice, by_hand
 from pack.training.network.checkpointing import unit_name
-
-
-@pytest.mark.parametrize("choice", [
-    MemoryChoice(),
-    MemoryChoice(recompute="cheap", activations="main memory"),
-    MemoryChoice(recompute=("unet/middle_block.1", "unet/output_blocks.3.1"), state="paged"),
-    MemoryChoice(recompute=(), state="main memory"),
-])  # fmt: skip
-def test_comes_back_from_json(choice):
-    assert MemoryChoice.from_json(json.loads(json.dumps(choice.as_json()))) == choice
 
 
 @pytest.mark.parametrize("wrong", [{"recompute": "some"}, {"activations": "paged"}, {"state": "disk"}, {"recompute": ["a"]}])

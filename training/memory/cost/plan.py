@@ -1,5 +1,5 @@
 """What a run will hold on its device beside the base model, before it starts: computed from a step that was gone through on fake
-tensors (`run/rehearsal.py`), or, where a model cannot run on those, measured on one real step.
+tensors (`run/rehearsal/`), or, where a model cannot run on those, measured on one real step.
 
 The host's memory manager keeps this much free and loads as much of the model as then fits.
 """
@@ -21,7 +21,7 @@ class MemoryPlan:
     """Bytes. `adapters`, their `gradients`, the optimizer's `state`, the `averages` of EMA and the frozen `assistant` are there in
     every step; `activations` is what is left of the peak: what is kept for backward, and computed with. `where` the peak lies is one of
     STEPS, UPDATE, ENCODING; `encoding` is the most that VAE and text encoders take, their weights included, at their own time.
-    `slack` is what the allocator holds and nobody uses. `is_measured`: on a real step, not on fakes."""
+    `is_measured`: on a real step, not on fakes. What an allocator holds between, and nobody uses, is not in it."""
 
     adapters: int
     gradients: int
@@ -29,7 +29,6 @@ class MemoryPlan:
     activations: int
     averages: int = 0
     assistant: int = 0
-    slack: int = 0
     encoding: int = 0
     where: str = STEPS
     is_measured: bool = False
@@ -38,14 +37,14 @@ class MemoryPlan:
     def total(self) -> int:
         """What is taken beside the model in a step, at most."""
         learned = self.adapters + self.gradients + self.state + self.averages
-        return learned + self.activations + self.assistant + self.slack
+        return learned + self.activations + self.assistant
 
     def sentence(self) -> str:
         learned = self.adapters + self.gradients + self.state + self.averages
         assistant = f", {gib(self.assistant)} for the assistant" if self.assistant else ""
         said = "Measured on one step" if self.is_measured else "Prediction"
         return (
-            f"{said}: training needs about {gib(self.total)} beside the model ({gib(self.activations + self.slack)} for activations, "
+            f"{said}: training needs about {gib(self.total)} beside the model ({gib(self.activations)} for activations, "
             f"{gib(learned)} for the LoRA and its optimizer{assistant}). Most is held in {self.where}."
         )
 
