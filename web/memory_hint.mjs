@@ -13,7 +13,8 @@ export function modelOf(node) {
     const widget = at.widgets?.find((/** @type {any} */ one) => WIDGETS.includes(one.name));
     if (widget) return typeof widget.value === "string" ? widget.value : null;
     const slot = at.inputs?.findIndex((/** @type {any} */ input) => input.name === "model") ?? -1;
-    at = slot < 0 ? null : (at.getInputNode?.(slot) ?? null);
+    // Newer frontends do not look for what a node is linked to that is in no graph, yet or any more.
+    at = slot < 0 || !at.graph ? null : (at.getInputNode?.(slot) ?? null);
   }
   return null;
 }

@@ -34,14 +34,14 @@ def encoding_fakes(encoders: Sequence[Any]) -> Iterator[None]:
 
 @contextmanager
 def leaving_none() -> Iterator[None]:
-    """ComfyUI and its kernels keep tensors by size and device (the matrices that quantised layers turn with): none made while it is
-    open, which has no numbers, is left to what computes afterwards."""
+    """ComfyUI, its kernels and other packs keep tensors by size and device (the matrices that quantised layers turn with): none made
+    while it is open, which has no numbers, is left to what computes afterwards."""
     try:
         yield
     finally:
         for name, module in list(sys.modules.items()):
-            if name.startswith("comfy") and module is not None:
-                _clear(list(vars(module).values()))
+            if name.startswith("comfy") or "custom_nodes" in name:
+                _clear(list(getattr(module, "__dict__", {}).values()))
 
 
 def _clear(values: list[Any]) -> None:

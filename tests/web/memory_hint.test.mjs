@@ -3,7 +3,7 @@ import test from "node:test";
 import { makeMemoryHint, memoryText, modelOf } from "../../web/memory_hint.mjs";
 
 const loader = (name, value) => ({ widgets: [{ name: "other", value: 1 }, { name, value }], inputs: [] });
-const behind = (before) => ({ inputs: [{ name: "clip" }, { name: "model" }], getInputNode: (slot) => (slot === 1 ? before : null) });
+const behind = (before) => ({ graph: {}, inputs: [{ name: "clip" }, { name: "model" }], getInputNode: (slot) => (slot === 1 ? before : null) });
 const LAST = { takes: 13.4 * 2 ** 30, free: 15 * 2 ** 30, pixels: 1024, batch_size: 2, how: "no block is computed twice" };
 
 test("the model's file is that of the loader, through what stands between", () => {
@@ -14,6 +14,10 @@ test("the model's file is that of the loader, through what stands between", () =
 test("no loader, no link and circles are none", () => {
   assert.equal(modelOf(behind(null)), null);
   assert.equal(modelOf({}), null);
+  const alone = behind(null);
+  alone.graph = null;
+  alone.getInputNode = () => { throw new Error("NullGraphError"); };
+  assert.equal(modelOf(alone), null);
   const circle = behind(null);
   circle.getInputNode = () => circle;
   assert.equal(modelOf(circle), null);
