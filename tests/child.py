@@ -1,7 +1,7 @@
 """One process of the test suite: pytest with a watcher, which writes down what happens and stops before the memory is full.
 
-Started by run.py: `python tests/child.py RECORD LIMIT_GB [pytest arguments]`. RECORD is a file of JSON lines that all processes of a run
-share: {"at": test or file}, {"test", "result", "why"}, {"done": file, "seconds"}, {"ended": exit code, "left": whether files are left}.
+Started by run.py: `python tests/child.py RECORD LANE LIMIT_GB [pytest arguments]`. RECORD is a file of JSON lines that all processes of a
+lane share: {"at": test or file}, {"test", "result", "why"}, {"done": file, "seconds"}, {"ended": exit code, "left": whether any is left}.
 """
 
 import json
@@ -13,13 +13,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from lane import Lane
+from record import events, file_of
 
 
 class Watcher:
-    """A pytest plugin: passes over files that are done, and stops between two files when the process has grown too large."""
+    """A pytest plugin: passes over files that are done or taken, and stops between two files when the process has grown too large."""
 
-    def __init__(self, record: Path, limit: float):
-        self._record, self._limit = record, limit
+    def __init__(self, record: Path, lane: Lane, limit: float):
+        self._record, self._lane, self._limit = record, lane, limit
         self._done = {event["done"] for event in events(record) if "done" in event}
         self._waiting: Counter[str] = Counter()  # tests to come, by file
         self._seconds: dict[str, float] = {}  # of files that have begun and are not done
@@ -42,7 +44,8 @@ class Watcher:
         return True if self._is_done(collection_path) else None
 
     def _is_done(self, path: Path) -> bool:
-        return bool(self._done) and os.path.relpath(path.absolute(), self._root).replace(os.sep, "/") in self._done
+        file = os.path.relpath(path.absolute(), self._root).replace(os.sep, "/")
+        return file in self._done or self._lane.is_taken(file)
 
     # --- what happens ---
 
@@ -89,25 +92,11 @@ class Watcher:
         self.note(test=report.nodeid, result=result, why=str(reason).removeprefix("Skipped: ").strip())
 
 
-def file_of(nodeid: str) -> str:
-    return nodeid.split("::")[0]
-
-
-def events(record: Path) -> list[dict]:
-    """What has been written down so far."""
-    found = []
-    for line in record.read_text(encoding="utf-8").splitlines() if record.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue  # a crash cut it off
-    return found
-
-
-def main(record: str, limit: str, *arguments: str) -> int:
-    watcher = Watcher(Path(record), float(limit))
+def main(record: str, number: str, limit: str, *arguments: str) -> int:
+    lane = Lane(Path(record).parent, int(number))
+    watcher = Watcher(Path(record), lane, float(limit))
     # Skips and failures are listed once for all processes, by run.py. A file that cannot be imported must not keep the rest from running.
-    code = int(pytest.main(["-rN", "--continue-on-collection-errors", *arguments], plugins=[watcher]))
+    code = int(pytest.main(["-rN", "--continue-on-collection-errors", *arguments], plugins=[watcher, lane]))
     watcher.note(ended=code, left=watcher.left)
     return code
 

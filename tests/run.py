@@ -1,10 +1,12 @@
-"""Runs the test suite in one process after the other, so that a full or crashed one costs nothing but itself.
+"""Runs the test suite in two lanes, each of one process after the other, so that a full or crashed one costs nothing but itself.
 
     python tests/run.py [pytest arguments]
 
-Models of gigabytes come and go in these tests, and one process would keep too much of them: above $TEST_MEMORY_GB (default 6) a
-process (child.py) stops after the file that it is in, and a fresh one goes on. A process that dies is a failure of the file it died
-in; the rest still runs. At the end stands what pytest would say of all of it, every reason for a skip, and the slowest files.
+A lane takes files that no other has taken (lane.py), on its share of the cores; $TEST_LANES says how many there are (default: two where
+there are two cores and 14 GB of memory). Models of gigabytes come and go in these tests, and one process would keep too much of them:
+above $TEST_MEMORY_GB (default 6, 4.5 in each of two lanes) a process (child.py) stops after the file that it is in, and a fresh one goes
+on. A process that dies is a failure of the file it died in; the rest still runs. At the end stands what pytest would say of all of it,
+every reason for a skip, and the slowest files.
 """
 
 import json
@@ -13,37 +15,74 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from child import events, file_of
+import psutil
+from record import events, file_of
 
 CHILD = Path(__file__).with_name("child.py")
 PASSED, FAILED, INTERRUPTED, NOTHING = 0, 1, 2, 5  # pytest's exit codes
 SHOWN_ALWAYS = ("passed", "failed", "skipped")
 RESULTS = (*SHOWN_ALWAYS, "error", "xfailed", "xpassed")
 BAD = ("failed", "error")
-SLOWEST = 15
+SLOWEST = 25
+FOR_TWO = 14e9  # bytes
 
 
 def main(arguments: list[str]) -> int:
-    started, processes, before, code = time.monotonic(), 0, 0, PASSED
-    with tempfile.TemporaryDirectory() as folder:
-        record = Path(folder) / "record.jsonl"
+    started, count = time.monotonic(), lanes()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
+        every = [Run(Path(folder), number, count, arguments) for number in range(count)]
         try:
-            while processes == 0 or _goes_on(record, before, code):
-                processes, before = processes + 1, len(events(record))
-                code = subprocess.run(_command(record, arguments)).returncode
+            codes = list(pool.map(Run.to_its_end, every))
         except KeyboardInterrupt:
-            code = INTERRUPTED
-        found = events(record)
-    print("\n".join(summary(found, time.monotonic() - started, processes)), flush=True)
-    return exit_code(found, code)
+            codes = [INTERRUPTED]
+        found = [event for each in every for event in events(each.record)]
+    print("\n".join(summary(found, time.monotonic() - started, sum(each.processes for each in every))), flush=True)
+    return exit_code(found, codes)
 
 
-def _command(record: Path, arguments: list[str]) -> list[str]:
-    return [sys.executable, str(CHILD), str(record), os.environ.get("TEST_MEMORY_GB") or "6", *arguments]
+def lanes() -> int:
+    """How many processes at the same time."""
+    if asked := os.environ.get("TEST_LANES"):
+        return int(asked)
+    return 2 if (os.cpu_count() or 1) >= 2 and psutil.virtual_memory().total > FOR_TWO else 1
+
+
+class Run:
+    """One lane: its processes one after the other, until no file is left for it."""
+
+    _printing = threading.Lock()
+
+    def __init__(self, folder: Path, number: int, of: int, arguments: list[str]):
+        self.record, self.processes, self._of = folder / f"{number}.jsonl", 0, of
+        limit = os.environ.get("TEST_MEMORY_GB") or str(min(6, 9 / of))
+        self._command = [sys.executable, str(CHILD), str(self.record), str(number), limit, *arguments]
+
+    def to_its_end(self) -> int:
+        """The last process's exit code."""
+        before, code = 0, PASSED
+        while self.processes == 0 or _goes_on(self.record, before, code):
+            self.processes, before = self.processes + 1, len(events(self.record))
+            code = self._process()
+        return code
+
+    def _process(self) -> int:
+        if self._of == 1:
+            return subprocess.run(self._command).returncode
+        threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self._of))}
+        with subprocess.Popen(
+            self._command, env=os.environ | threads, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                with self._printing:
+                    print(line, end="", flush=True)
+        return process.returncode
 
 
 def _goes_on(record: Path, before: int, code: int) -> bool:
@@ -93,12 +132,12 @@ def first_line(text: str) -> str:
     return text.split("\n", 1)[0]
 
 
-def exit_code(found: list[dict], last: int) -> int:
-    """pytest's: 1 where anything failed, 5 where nothing ran, else what the last process said for itself."""
+def exit_code(found: list[dict], last: list[int]) -> int:
+    """pytest's: 1 where anything failed, 5 where nothing ran, else what the last process of a lane said for itself."""
     counts = Counter(result for _, result in results(found))
     if any(counts[result] for result in BAD):
         return FAILED
-    return PASSED if last == NOTHING and counts else last
+    return next((code for code in last if code not in (PASSED, NOTHING)), PASSED if counts else max(last))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pack.tests.child import events
+from pack.tests.record import events
 
 RUNNER = Path(__file__).with_name("run.py")
 GOOD = "def test_good():\n    pass\n"
@@ -39,14 +39,15 @@ IN_TURNS = {
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """`run(names, *arguments, memory="6")`: the runner's exit code and output lines on these files."""
+    """`run(names, *arguments, memory="6", lanes=1)`: the runner's exit code and output lines on these files."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def start(names, *arguments: str, memory: str = "6") -> tuple[int, list[str]]:
-        (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider -ra\n")
+    def start(names, *arguments: str, memory: str = "6", lanes: int = 1) -> tuple[int, list[str]]:
+        (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = large\naddopts = --import-mode=importlib -p no:cacheprovider -ra\n")
         for name in names:
-            (tmp_path / f"{name}.py").write_text((FILES | IN_TURNS)[name])
+            (tmp_path / f"{name}.py").write_text((FILES | IN_TURNS | TOGETHER | LARGE)[name])
         monkeypatch.setenv("TEST_MEMORY_GB", memory)
+        monkeypatch.setenv("TEST_LANES", str(lanes))
         answer = subprocess.run([sys.executable, RUNNER, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert "Traceback" not in answer.stderr
         return answer.returncode, answer.stdout.splitlines()
@@ -61,6 +62,22 @@ def closing(lines: list[str]) -> str:
 
 def processes(lines: list[str]) -> int:
     return int(lines[-1].rsplit(", ", 1)[1].split()[0])
+
+
+#: Each waits for the other: one lane alone would wait in vain.
+TOGETHER = {
+    f"test_{mine}": "import pathlib, time\n"
+                    f"def test_{mine}():\n    pathlib.Path('{mine}').touch()\n    end = time.monotonic() + 60\n"
+                    f"    while not pathlib.Path('{other}').exists():\n        assert time.monotonic() < end\n        time.sleep(0.01)\n"
+    for mine, other in (("a0", "z"), ("z", "a0"))
+}
+
+#: No two of these at the same time.
+LARGE = {
+    f"test_large_{number}": "import os, pathlib, pytest, time\n@pytest.mark.large\ndef test_large():\n"
+                            "    os.close(os.open('here', os.O_CREAT | os.O_EXCL))\n    time.sleep(0.2)\n    os.remove('here')\n"
+    for number in range(6)
+}
 
 
 def test_good_files(run):
@@ -113,7 +130,24 @@ def test_plain_arguments(run):
 
 def test_nothing_to_run_is_said(run):
     assert run(["test_a_good"], "-k", "nothing_is_called_this")[0] == 5
+    assert run([], "-k", "nothing_is_called_this", lanes=2)[0] == 5
     assert run([], "no_such_file.py")[0] == 4
+
+
+def test_two_lanes_share_the_files(run):
+    code, lines = run([*TOGETHER, "test_a_good", "test_j_last"], lanes=2)
+    assert (code, closing(lines), processes(lines)) == (0, "5 passed, 0 failed, 0 skipped, 1 xfailed", 2)
+    assert run(IN_TURNS, memory="0.001", lanes=2)[0] == 0
+
+
+def test_what_dies_in_one_of_two_lanes_is_told_once(run):
+    code, lines = run(FILES, lanes=2)
+    assert code == 1 and closing(lines) == "5 passed, 4 failed, 3 skipped, 2 error, 1 xfailed"
+
+
+def test_large_tests_wait_for_each_other(run):
+    code, lines = run(LARGE, lanes=2)
+    assert (code, closing(lines)) == (0, "6 passed, 0 failed, 0 skipped")
 
 
 def test_a_line_that_a_crash_cut_off_is_passed_over(tmp_path):

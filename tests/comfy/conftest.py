@@ -16,6 +16,13 @@ from pack.tests.comfy.short_text import honour_short_text
 CROWDED = 8 << 30  # bytes
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """The FLUX of the tests has its full width: 2 GB, and what is trained on it."""
+    for item in items:
+        if any("flux" in name for name in getattr(item, "fixturenames", ())):
+            item.add_marker("large")
+
+
 @pytest.fixture(scope="session")
 def comfy(comfyui_path, repo_root, tmp_path_factory) -> Comfy:
     """The running ComfyUI: `comfy.run(prompt)`, `comfy.module("comfy.sd")`, `comfy.base`, … (see inprocess.py)."""
