@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import comfy.model_management as model_management
 import comfy.model_sampling
@@ -148,3 +148,8 @@ def throw_if_interrupted() -> None:
 
 
 INTERRUPTS: tuple[type[BaseException], ...] = (model_management.InterruptProcessingException,)
+
+
+def end_prompt() -> NoReturn:
+    """End the prompt here, as Cancel does: no node behind is run, nothing is kept of this one, and the queue goes on."""
+    raise model_management.InterruptProcessingException

@@ -22,7 +22,7 @@ from ..training.objective.preservation import FewSteps
 from ..training.order import Order, Trial
 from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import carry_out
-from ..training.run.control import Control
+from ..training.run.control import PAUSED, Control
 from . import compat
 from .advice.backward import backward_notices, backward_problems
 from .advice.checks import check_parts, noise_level_warnings, repeatability_problems, warnings_about
@@ -72,7 +72,7 @@ class Trained:
 
 def train_lora(wiring: Wiring) -> Trained:
     """Train on the models that are connected, unless this node has just done that with the same content. Raises TrainingError for
-    what cannot work, ComfyUI's interrupt on Cancel."""
+    what cannot work, ComfyUI's interrupt on Cancel and on Pause: what is half trained is given to no node behind."""
     _check(wiring)
     content = content_of(wiring)
     past = PASTS.find(wiring, content)
@@ -102,6 +102,8 @@ def _train(wiring: Wiring, content: str) -> Trained:
         for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
             emit(message)
         result = carry_out(_order(wiring, session, folder), control, emit, state)
+    if result.reason == PAUSED:
+        compat.end_prompt()
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
     lora.model_files = model_files(wiring.nodes, wiring.node_id)

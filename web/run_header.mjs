@@ -38,6 +38,11 @@ function timeText(run, live) {
   return left === null ? "" : t("left", { time: format.duration(left) });
 }
 
+/** Where the LoRA of a run is that ended before the graph did. @param {Run} run */
+function whereText({ status, lora, name }) {
+  return lora && ["paused", "cancelled"].includes(status) ? t("whereIs", { file: `${name}/${lora}` }) : "";
+}
+
 /**
  * @param {{command: (name: string, action: string) => void, resume: (name: string) => void, openWorkflow: (name: string) => void}} actions
  */
@@ -51,13 +56,14 @@ export function makeRunHeader(actions) {
   const steps = h("span");
   const time = h("span.muted");
   const error = h("p.error", { hidden: true });
+  const where = h("p.muted", { hidden: true });
   const button = (/** @type {string} */ key, /** @type {string} */ iconName, /** @type {() => void} */ onclick) =>
     h("button.button", { type: "button", title: t(`${key}Hint`), onclick, "data-action": key }, icon(iconName), h("span", {}, t(key)));
   const commands = h("div.commands", {}, ...COMMANDS.map(({ action, icon: name }) => button(action, name, () => run && actions.command(run.name, action))));
   const resume = button("resume", "play", () => run && actions.resume(run.name));
   const later = h("div.commands", {}, resume, button("openWorkflow", "folder-open", () => run && actions.openWorkflow(run.name)));
   const element = h("section.section.run-header", {},
-    h("div.run-title", {}, name, status), track, h("div.run-progress", {}, steps, time), error, commands, later);
+    h("div.run-title", {}, name, status), track, h("div.run-progress", {}, steps, time), error, where, commands, later);
 
   return {
     element,
@@ -78,6 +84,8 @@ export function makeRunHeader(actions) {
       setText(time, timeText(run, live));
       setText(error, run.error ?? "");
       setShown(error, Boolean(run.error));
+      setText(where, live ? "" : whereText(run));
+      setShown(where, Boolean(where.textContent));
       setShown(commands, live);
       setShown(later, !live);
       setShown(resume, ["paused", "interrupted", "stopped", "cancelled", "failed"].includes(statusWord(run.status)));

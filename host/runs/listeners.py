@@ -14,6 +14,7 @@ from ...training.record.reserve import Reserve
 from ...training.record.run_json import RunJson, read_run
 from ...training.record.samples import SampleFiles
 from ...training.record.tensorboard import TensorBoardLog
+from ...training.run.control import CANCELLED, PAUSED
 from ..wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -77,5 +78,8 @@ class ComfyLog:
 
 def _where(ended: RunEnded) -> str:
     if ended.lora_path:
-        return f"The LoRA is in {ended.lora_path}"
+        unpublished = ended.reason in (PAUSED, CANCELLED)
+        shown = f"{ended.lora_path.parent.name}/{ended.lora_path.name}"
+        note = f", in the list of LoraLoader as {shown}; no node behind Train LoRA was run" if unpublished else ""
+        return f"The LoRA is in {ended.lora_path}{note}"
     return f"Not on disk: {'; '.join(ended.missing)}." if ended.missing else "Nothing new was learned."

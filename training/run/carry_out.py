@@ -23,7 +23,7 @@ from ..order import Order
 from ..wording import count, some
 from .build import Built, build
 from .checkpoints import Checkpoints
-from .control import Control
+from .control import CANCELLED, Control
 from .gradient_check import require_true_gradient
 from .out_of_memory import as_told, train_in_memory
 from .place import require_place
@@ -83,7 +83,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         reason = _unless_refused(reason, built.checkpoints)
         return Result(reason=reason, step=built.trainer.step, lora_path=path, built=built)
     except control.interrupts:
-        reason = "cancelled"
+        reason = CANCELLED
         path = _save_what_was_learned(built, first_step)
         raise
     except NonFiniteError as caught:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 
 STOP, PAUSE, SAVE, PREVIEW = "stop", "pause", "save", "preview"
+STOPPED, PAUSED, CANCELLED = "stopped", "paused", "cancelled"
+"""How a run ends that was asked to: the graph goes on after the first alone."""
 
 
 class Control:
@@ -31,7 +33,7 @@ class Control:
         self._wish(STOP)
 
     def request_pause(self) -> None:
-        """End after the current step with a state to go on from."""
+        """End after the current step with a state to go on from: the graph ends with it."""
         self._wish(PAUSE)
 
     def request_save(self) -> None:
@@ -53,9 +55,9 @@ class Control:
             return self._learning_rate_scale
 
     def ending(self) -> str | None:
-        """'paused' or 'stopped' when asked to end."""
+        """PAUSED or STOPPED when asked to end."""
         with self._lock:
-            return "paused" if PAUSE in self._wishes else "stopped" if STOP in self._wishes else None
+            return PAUSED if PAUSE in self._wishes else STOPPED if STOP in self._wishes else None
 
     def take(self, wish: str) -> bool:
         """Whether `wish` (SAVE, PREVIEW) was made since the last call; the wish is then done with."""
