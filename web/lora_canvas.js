@@ -5,7 +5,9 @@ import { app } from "../../scripts/app.js";
 // @ts-ignore served by ComfyUI
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
+import { makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
+import { attachNodeText, TEXT_NODES } from "./node_text.mjs";
 import { openAsByHand } from "./saved_before.mjs";
 import { mountPanel } from "./panel.mjs";
 import { makeServer } from "./server.mjs";
@@ -18,6 +20,7 @@ const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "
 
 const server = makeServer(api);
 const session = new Session(server);
+const lastTexts = makeLastTexts(api);
 const context = { session, server, ...makeActions(app, session, server) };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */
@@ -74,6 +77,7 @@ app.registerExtension({
     await refresh();
   },
   nodeCreated(/** @type {any} */ node) {
+    if (TEXT_NODES.includes(node.comfyClass)) attachNodeText(node, app, lastTexts);
     if (node.comfyClass !== TRAIN_NODE) return;
     attachNodeDisplay(node, context);
     openAsByHand(node);

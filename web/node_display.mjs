@@ -3,6 +3,7 @@
 import { COLOURS } from "./chart.mjs";
 import { h, oncePerFrame, setShown, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
+import { isNode } from "./last_texts.mjs";
 import { openLightbox } from "./lightbox.mjs";
 import { makeMemoryHint } from "./memory_hint.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
@@ -59,13 +60,6 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
       }
     },
   };
-}
-
-/** Is this the canvas node that the server calls `id`? Inside a subgraph ids read "outer:inner". @param {any} node @param {string} id */
-export function isNode(node, id) {
-  const path = String(id).split(":");
-  const inside = Boolean(node.graph && node.graph.rootGraph && node.graph !== node.graph.rootGraph);
-  return path.at(-1) === String(node.id) && path.length > 1 === inside;
 }
 
 /** @param {any} node a Train LoRA node that was just made @param {import("./panel.mjs").Context} context */

@@ -96,6 +96,8 @@ class Canvas:
 
 
 TITLE, GAP, SLOT, WIDGET, TEXT_BOX = 30, 40, 20, 24, 90
+#: Nodes that show on their face what they found (web/node_text.mjs), where nothing else is said.
+ROOM = {"LoRACanvasAutoCaption": 160, "LoRACanvasSaveLoRA": 160}
 
 
 @dataclass
@@ -109,7 +111,7 @@ class Column:
 
     def add(self, kind: str, widgets: dict[str, Any] | None = None, *, room: int = 0, **rest: Any) -> Placed:
         """As `Canvas.add`, below what is there; `room` is for what the node shows of itself, such as a picture."""
-        height = _height(self.canvas.info[kind]) + room
+        height = _height(self.canvas.info[kind]) + (room or ROOM.get(kind, 0))
         placed = self.canvas.add(kind, (self.x, self.y), (self.width, height), widgets, **rest)
         self.y += height + TITLE + GAP
         return placed

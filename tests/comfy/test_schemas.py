@@ -1,8 +1,12 @@
 """Every node's schema: what scripts may leave out, what beginners are told."""
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +68,10 @@ def test_everything_has_a_tooltip(classes):
         assert schema.description and schema.category == "LoRA Canvas"
         for given in schema.inputs:
             assert given.tooltip and len(given.tooltip) > 10, f"{node.__name__}.{given.id} lacks a tooltip"
+
+
+def test_nodes_that_say_what_they_found_have_a_place_for_it(classes):
+    """ComfyUI's frontends show such text of core's own node only: web/node_text.mjs shows ours."""
+    saying = {node.define_schema().node_id for node in classes if "PreviewText" in inspect.getsource(node.execute)}
+    listed = re.search(r"TEXT_NODES = \[(.*?)\]", (ROOT / "web" / "node_text.mjs").read_text(encoding="utf-8"))[1]
+    assert saying == set(re.findall(r'"(\w+)"', listed))
