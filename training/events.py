@@ -24,7 +24,8 @@ class RunStarted:
     """Everything is checked and cached; the first step follows.
 
     `start_step` is 0 for a new run, the number of finished steps for a resumed one.
-    `settings` is JSON-ready: all that shapes the run, for run.json and for comparing runs.
+    `settings` is JSON-ready: all that shapes the run, for run.json and for comparing runs. `seconds` is what the work before took;
+    `preview_every` and `validate_every` are the steps from one to the next, 0 for none: what is still to come takes time too.
     """
 
     run_name: str
@@ -33,6 +34,9 @@ class RunStarted:
     total_steps: int
     steps_per_epoch: float
     settings: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    preview_every: int = 0
+    validate_every: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +104,7 @@ class PreviewReady:
     images: "torch.Tensor"
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

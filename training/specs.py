@@ -145,3 +145,8 @@ class PreviewSpec:
             if getattr(self, name) < 0:
                 problems.append(f"{name} is {getattr(self, name)} but must be at least 0 (0: off).")
         raise_problems(SettingsError, "Sample Preview", problems)
+
+    def steps_between(self, steps_per_epoch: float) -> int:
+        """Steps from one sampling to the next, rounded; 0 where there is none but that of the start and the end."""
+        ways = [self.every_n_steps, round(self.every_n_epochs * steps_per_epoch)]
+        return min((steps for steps in ways if steps), default=0)

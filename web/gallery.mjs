@@ -1,6 +1,6 @@
 // @ts-check
 /** Preview pictures: one strip a prompt, the newest step first, so that a prompt can be followed through the training. */
-import { h } from "./dom.mjs";
+import { h, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { openLightbox } from "./lightbox.mjs";
 import { t } from "./strings.mjs";
@@ -11,7 +11,7 @@ import { t } from "./strings.mjs";
 export function makeGallery({ server }) {
   let drawn = "";
   const strips = h("div.stack");
-  const none = h("p.muted", {}, t("samplesNone"));
+  const none = h("p.muted");
   const element = h("section.section.gallery", {}, h("h3.title", {}, t("samples")), none, strips);
 
   /** @param {Run} run @param {Run["previews"][number]} preview @param {number} index */
@@ -40,6 +40,7 @@ export function makeGallery({ server }) {
     /** @param {Run} run */
     update(run) {
       const version = `${run.name}:${run.previewVersion}`;
+      setText(none, run.phase?.phase === "preview" ? t("samplesNow") : run.previewEvery ? t("samplesSoon", { count: format.count(run.previewEvery) }) : t("samplesNone"));
       if (version === drawn) return;
       drawn = version;
       const prompts = Math.max(0, ...run.previews.map((preview) => preview.images.length));

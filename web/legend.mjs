@@ -1,6 +1,6 @@
 // @ts-check
 /** The names of a chart's curves with the value under the cursor; a click hides or shows a curve. */
-import { h, setText } from "./dom.mjs";
+import { h, setShown, setText } from "./dom.mjs";
 
 /**
  * @param {{label: string, colour: string}[]} entries
@@ -20,6 +20,8 @@ export function makeLegend(entries, onToggle) {
   });
   return {
     element: h("div.legend", {}, ...items),
+    /** Name a curve only while it has points. @param {number} index @param {boolean} present */
+    setPresent: (index, present) => setShown(items[index], present),
     /** @param {string[]} texts */
     setValues(texts) {
       texts.forEach((text, index) => setText(values[index], text));

@@ -76,6 +76,7 @@ export function makeLossChart({ syncKey }) {
 
   function draw() {
     if (!run) return;
+    legend.setPresent(2, run.validation.length > 0);
     chart.setData(lossColumns(run, weight));
     readOut(null);
   }

@@ -2,7 +2,7 @@
 /** Which run this is, how far it got, and the buttons that steer it. */
 import { h, icon, setShown, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
-import { secondsLeft } from "./store.mjs";
+import { secondsLeft, secondsTaken } from "./store.mjs";
 import { has, statusText, statusWord, t } from "./strings.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
@@ -19,6 +19,11 @@ export function statusOf(run) {
   return run.status === "running" && run.phase && run.step === run.startStep ? "preparing" : run.status;
 }
 
+/** "40 / 100"; of a run that was asked for fewer steps than it has, those that it has. @param {number} step @param {number} total */
+export function stepsText(step, total) {
+  return total >= step ? `${format.count(step)} / ${format.count(total)}` : t("steps", { count: format.count(step) });
+}
+
 /** How far along: steps, or the work before and beside them. @param {Run} run */
 export function progressOf(run) {
   const { phase } = run;
@@ -27,13 +32,13 @@ export function progressOf(run) {
   const name = phase && (has(`phase.${phase.phase}`) ? t(`phase.${phase.phase}`) : phase.phase);
   return {
     part: total ? Math.min(done / total, 1) : 0,
-    text: phase ? `${name} ${format.count(phase.done)} / ${format.count(phase.total)}` : `${format.count(run.step)} / ${format.count(run.totalSteps)}`,
+    text: phase ? `${name} ${format.count(phase.done)} / ${format.count(phase.total)}` : stepsText(run.step, run.totalSteps),
   };
 }
 
 /** @param {Run} run @param {boolean} live */
 function timeText(run, live) {
-  if (!live) return run.seconds ? t("took", { time: format.duration(run.seconds) }) : "";
+  if (!live) return secondsTaken(run) ? t("took", { time: format.duration(secondsTaken(run)) }) : "";
   const left = secondsLeft(run);
   return left === null ? "" : t("left", { time: format.duration(left) });
 }

@@ -3,6 +3,7 @@
 import { PALETTE } from "./chart.mjs";
 import { h } from "./dom.mjs";
 import * as format from "./format.mjs";
+import { stepsText } from "./run_header.mjs";
 import { statusText, statusWord, t } from "./strings.mjs";
 
 /**
@@ -26,9 +27,10 @@ export function makeRunsList(actions) {
       redraw();
     };
     const best = run.summary?.best?.loss;
+    const smoothed = run.summary?.smoothed_loss;
     const facts = [
-      `${format.count(run.step)} / ${format.count(run.total_steps)}`,
-      best ? `${t("bestLoss")} ${format.loss(best)}` : run.summary?.loss ? `${t("lossNow")} ${format.loss(run.summary.loss)}` : "",
+      stepsText(run.step, run.total_steps),
+      best ? `${t("bestLoss")} ${format.loss(best)}` : smoothed ? `${t("smoothedLoss")} ${format.loss(smoothed)}` : "",
       format.when(run.updated),
     ].filter(Boolean);
     const open = h("button.run-open", { type: "button", title: run.name, onclick: () => actions.open(run.name) },

@@ -61,6 +61,7 @@ export function makeStats() {
       setText(loss.value, format.loss(smoothed));
       setText(loss.note, smoothed === undefined ? "" : t("smoothed"));
       const [held, note] = validationTexts(run);
+      setShown(validation.element, run.validation.length > 0);
       setText(validation.value, held);
       setText(validation.note, note);
       const at = speed(run);

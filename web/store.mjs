@@ -3,9 +3,9 @@
  * A run as the panel knows it, built from records: the lines of log.jsonl and what the websocket brings are the same,
  * so a run looks the same live and after a reload. No DOM, no network; `node --test` runs it.
  *
- * @typedef {{step: number, loss: number|null, relative: number|null, best: boolean, overfitting: string|null}} Validation
+ * @typedef {{step: number, loss: number|null, relative: number|null, best: boolean, overfitting: string|null, seconds: number}} Validation
  * @typedef {{file: string, prompt: string, seed: number}} Picture
- * @typedef {{step: number, width: number, height: number, images: Picture[]}} Preview
+ * @typedef {{step: number, width: number, height: number, images: Picture[], seconds: number}} Preview
  * @typedef {{level: string, topic: string, text: string, step: number|null, count: number}} Message
  * @typedef {{step: number[], loss: (number|null)[], gradNorm: (number|null)[], lr: Record<string, (number|null)[]>}} Columns
  * @typedef {{event: string, [key: string]: any}} LogRecord
@@ -23,12 +23,19 @@ export function newRun(name) {
     startStep: 0,
     totalSteps: 0,
     stepsPerEpoch: 0,
+    /** Steps from one sampling to the next, 0: none; undefined in logs of before. @type {number|undefined} */
+    previewEvery: undefined,
+    /** The same of validations. */
+    validateEvery: 0,
     /** @type {LogRecord|null} the newest step record, with its rates and memory */
     last: null,
     columns: emptyColumns(),
     /** @type {{seconds: number, items: number}[]} */
     recent: [],
+    /** What the steps and the work before them took. */
     seconds: 0,
+    /** @type {{step: number, seconds: number}[]} sittings that ended: what they took as a whole */
+    sittings: [],
     /** @type {Validation[]} */
     validation: [],
     /** @type {Preview[]} */
@@ -80,6 +87,7 @@ function rewind(run, step) {
   run.validation = run.validation.filter((item) => item.step <= step);
   run.previews = run.previews.filter((item) => item.step <= step);
   run.saved = run.saved.filter((item) => item.step <= step);
+  run.sittings = step ? run.sittings.filter((item) => item.step <= step) : [];
   run.recent = [];
   if (step === 0) run.seconds = 0;
   run.messages = run.messages.filter((item) => (item.step ?? 0) <= step);
@@ -101,6 +109,9 @@ const REDUCERS = {
     run.step = record.start_step;
     run.totalSteps = record.total_steps;
     run.stepsPerEpoch = record.steps_per_epoch ?? 0;
+    run.previewEvery = record.preview_every;
+    run.validateEvery = record.validate_every ?? 0;
+    run.seconds += record.seconds ?? 0;
     run.status = "running";
     run.phase = null;
     run.error = null;
@@ -145,15 +156,15 @@ const REDUCERS = {
   },
   validated(run, record) {
     run.phase = null;
-    const { step, loss, relative, best, overfitting } = record;
-    upsert(run.validation, { step, loss, relative, best, overfitting });
+    const { step, loss, relative, best, overfitting, seconds = 0 } = record;
+    upsert(run.validation, { step, loss, relative, best, overfitting, seconds });
     if (overfitting) addMessage(run, { level: "warning", topic: "overfitting", text: overfitting, step });
     run.curveVersion++;
   },
   preview(run, record) {
     run.phase = null;
-    const { step, width, height, images } = record;
-    upsert(run.previews, { step, width, height, images });
+    const { step, width, height, images, seconds = 0 } = record;
+    upsert(run.previews, { step, width, height, images, seconds });
     run.previewVersion++;
   },
   saved(run, record) {
@@ -170,6 +181,7 @@ const REDUCERS = {
     run.totalSteps = record.total_steps;
     run.lora = record.lora ?? run.lora;
     run.error = record.error;
+    upsert(run.sittings, { step: record.step, seconds: record.seconds ?? 0 });
   },
 };
 
@@ -195,10 +207,33 @@ export function speed(run) {
   return { secondsPerStep: seconds / run.recent.length, imagesPerSecond: items / seconds };
 }
 
-/** Seconds until the last step at the present speed; null when unknown. @param {Run} run */
+/** How long something beside the steps, done at `every` and at the end, will take all in all: the times it is still due, at what it took so far.
+ * @param {{step: number, seconds: number}[]} done @param {number} every @param {number} step @param {number} total */
+function beside(done, every, step, total) {
+  if (!every) return 0;
+  const last = Math.max(done.at(-1)?.step ?? 0, step - 1);
+  const due = Math.floor(total / every) - Math.floor(last / every) + (total % every && last < total ? 1 : 0);
+  const took = done.filter((one) => one.seconds).map((one) => one.seconds);
+  return took.length ? (Math.max(due, 0) * took.reduce((sum, one) => sum + one, 0)) / took.length : 0;
+}
+
+/** Seconds until the run's end at the present speed, sampling and validations too; null when unknown, or nothing that has a known time is left.
+ * @param {Run} run */
 export function secondsLeft(run) {
   const now = speed(run);
-  return now && run.totalSteps ? Math.max(run.totalSteps - run.step, 0) * now.secondsPerStep : null;
+  if (!now || !run.totalSteps) return null;
+  const { step, totalSteps: total, phase } = run;
+  const sampled = phase?.phase === "preview" && phase.total ? phase.done / phase.total : 0;
+  const sampling = beside(run.previews, run.previewEvery ?? 0, step, total);
+  const one = run.previews.at(-1)?.seconds ?? 0;
+  const left = Math.max(total - step, 0) * now.secondsPerStep + Math.max(sampling - sampled * one, 0) + beside(run.validation, run.validateEvery, step, total);
+  return left >= 0.5 ? left : null;
+}
+
+/** What the run took, from its first picture encoded to its last file; the parts of it where a sitting had no end. @param {Run} run */
+export function secondsTaken(run) {
+  const sum = (/** @type {{seconds: number}[]} */ parts) => parts.reduce((total, part) => total + part.seconds, 0);
+  return Math.max(run.seconds + sum(run.previews) + sum(run.validation), sum(run.sittings));
 }
 
 /** The validation with the lowest loss so far; null when there is none. @param {Run} run */

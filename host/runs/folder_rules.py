@@ -14,6 +14,8 @@ from ...training.errors import SettingsError
 from ...training.registry import near_names
 
 ROOTS_VARIABLE = "LORA_CANVAS_DATASET_ROOTS"
+#: What ComfyUI itself makes in its input folder: nobody's pictures to train on, so it is not among the names that are told.
+COMFYUIS_OWN = frozenset({"3d", "clipspace", "painter", "pasted", "webcam"})
 
 
 def is_loopback(listen: str) -> bool:
@@ -82,11 +84,15 @@ def _names(roots: Sequence[Path]) -> str:
     return " or ".join(f"'{root.name}'" for root in roots)
 
 
+def _may_be_meant(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir() and not entry.name.startswith(".") and entry.name.lower() not in COMFYUIS_OWN
+
+
 def _known(roots: Sequence[Path], text: str = "") -> str:
     names = []
     for root in roots:
         try:
-            names += sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+            names += sorted(entry.name for entry in os.scandir(root) if _may_be_meant(entry))
         except OSError:
             continue
     return " " + near_names(text, names[:30]) if names else " Make a folder there and put the pictures into it."

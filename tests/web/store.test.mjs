@@ -1,7 +1,7 @@
 // The reducer: a run built live, from a log, or from both is the same run.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyRecords, bestValidation, newRun, secondsLeft, speed } from "../../web/store.mjs";
+import { applyRecords, bestValidation, newRun, secondsLeft, secondsTaken, speed } from "../../web/store.mjs";
 
 const started = (start_step = 0, total_steps = 200) => ({ event: "started", run: "r", start_step, total_steps, steps_per_epoch: 10 });
 const step = (number, changes = {}) => ({
@@ -94,6 +94,29 @@ test("speed, time left and the best validation", () => {
   const check = (at, loss) => ({ event: "validated", step: at, loss, relative: 1, best: false, overfitting: null });
   applyRecords(run, [check(10, 0.5), check(20, 0.3), check(30, 0.4), check(40, null)]);
   assert.equal(bestValidation(run)?.step, 20);
+});
+
+test("what is sampled and validated until the end takes its time too", () => {
+  const preview = (at, seconds) => ({ event: "preview", step: at, width: 8, height: 8, images: [], seconds });
+  const look = { event: "validated", step: 90, loss: 1, relative: 1, best: true, overfitting: null, seconds: 3 };
+  const run = applyRecords(newRun("r"), [
+    { ...started(), preview_every: 50, validate_every: 90 }, preview(0, 4), ...steps(1, 100), look, preview(100, 6),
+  ]);
+  // 100 steps of 0.5 s; sampling at 150 and 200, 5 s each; validations at 180 and at the end, 3 s each.
+  assert.equal(secondsLeft(run), 50 + 10 + 6);
+  applyRecords(run, [...steps(101, 200), { event: "progress", phase: "preview", done: 1, total: 4 }]);
+  assert.equal(secondsLeft(run), 5 - 6 / 4 + 3);
+  applyRecords(run, [preview(200, 5), { ...look, step: 200 }]);
+  assert.equal(secondsLeft(run), null);
+});
+
+test("what a run took is all of it, by sittings or by what is known of them", () => {
+  const first = [{ ...started(), seconds: 7 }, ...steps(1, 100), { event: "preview", step: 100, width: 8, height: 8, images: [], seconds: 4 }];
+  assert.equal(secondsTaken(applyRecords(newRun("r"), first)), 7 + 50 + 4);
+  const paused = { ...ended("paused", 100), seconds: 70 };
+  assert.equal(secondsTaken(applyRecords(newRun("r"), [...first, paused, paused])), 70);
+  const again = [{ ...started(100), seconds: 2 }, ...steps(101, 120), { ...ended("finished", 120), seconds: 20 }];
+  assert.equal(secondsTaken(applyRecords(newRun("r"), [...first, paused, ...again])), 90);
 });
 
 test("an unknown record is left alone", () => {

@@ -41,6 +41,9 @@ def _started(event: RunStarted) -> dict[str, Any]:
         "start_step": event.start_step,
         "total_steps": event.total_steps,
         "steps_per_epoch": number(event.steps_per_epoch),
+        "seconds": number(event.seconds),
+        "preview_every": event.preview_every,
+        "validate_every": event.validate_every,
     }
 
 
@@ -87,7 +90,7 @@ def _preview(event: PreviewReady) -> dict[str, Any]:
         {"file": sample_file(event.step, index), "prompt": prompt, "seed": seed}
         for index, (prompt, seed) in enumerate(zip(event.prompts, event.seeds))
     ]
-    return {"step": event.step, "width": int(width), "height": int(height), "images": pictures}
+    return {"step": event.step, "width": int(width), "height": int(height), "images": pictures, "seconds": number(event.seconds)}
 
 
 def _message(event: Message) -> dict[str, Any]:

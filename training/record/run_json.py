@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from .records import number
 RUN_NAME = "run.json"
 GRAPH_NAME = "graph.json"
 _SECONDS_BETWEEN_WRITES = 2.0
+_NEW_PART = 0.03  # the panel's own smoothing
 
 
 _NUMBER = (int, float)
@@ -38,6 +40,13 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     if "summary" in run:
         run["summary"] = {name: value for name, value in (run["summary"] or {}).items() if _is_total(value)}
     return run
+
+
+def _smoothed(before: float | None, loss: float, steps: int) -> float | None:
+    """The mean of the first steps, then one that forgets: a single step's loss is noise, and no rank among runs."""
+    if before is None or not math.isfinite(loss):
+        return loss if before is None else before
+    return before + max(1 / steps, _NEW_PART) * (loss - before)
 
 
 def _is_total(value: Any) -> bool:
@@ -100,6 +109,7 @@ class RunJson:
         summary["items"] = summary.get("items", 0) + event.items
         summary["seconds"] = number(summary.get("seconds", 0.0) + event.seconds)
         summary["loss"] = number(event.loss)
+        summary["smoothed_loss"] = number(_smoothed(summary.get("smoothed_loss"), event.loss, summary["steps"]))
         if summary["seconds"]:
             summary["seconds_per_step"] = number(summary["seconds"] / summary["steps"])
             summary["images_per_second"] = number(summary["items"] / summary["seconds"])

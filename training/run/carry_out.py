@@ -74,7 +74,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         built = build(order, control, emit, state)
         first_step = _resume(order, built, state)
         _say_space(order, built, emit)
-        emit(_started(order, built))
+        emit(_started(order, built, time.monotonic() - started))
         if order.trial is not None and state is None:
             require_true_gradient(order.trial, built.network, built.trainer, emit)
         with _without_looking_back():
@@ -155,10 +155,13 @@ def _say_space(order: Order, built: Built, emit: Emitter) -> None:
         emit(space.told(shutil.disk_usage(order.folder).free))
 
 
-def _started(order: Order, built: Built) -> RunStarted:
-    trainer = built.trainer
+def _started(order: Order, built: Built, seconds: float) -> RunStarted:
+    trainer, recipe = built.trainer, order.recipe
+    epoch = trainer.plan.steps_per_epoch
     return RunStarted(run_name=order.folder.name, folder=order.folder, start_step=trainer.step, total_steps=trainer.total_steps,
-                      steps_per_epoch=trainer.plan.steps_per_epoch, settings=built.settings)
+                      steps_per_epoch=epoch, settings=built.settings, seconds=seconds,
+                      preview_every=recipe.preview.steps_between(epoch) if recipe.preview else 0,
+                      validate_every=recipe.run.validate_every_n_steps)
 
 
 def _end(built: Built, first_step: int) -> Path | None:

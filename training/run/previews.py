@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
@@ -51,12 +52,14 @@ class Previews(Companion):
         made when the run goes on."""
         sampling, network, name = spec.sampling, trainer.updater.network, f"the preview of step {trainer.step}"
         seeds = tuple(sampling.seed + i for i in range(len(sampling.prompts)))
+        started = time.monotonic()
         with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned():
             pictures = trainer.aside(name, lambda: self._pictures(trainer, sampling, seeds))
         self._done_at = trainer.step
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
         if pictures is not None:
-            trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds))
+            trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds,
+                                      seconds=time.monotonic() - started))
 
     def _pictures(self, trainer: Trainer, sampling: SamplingSpec, seeds: Sequence[int]) -> list[torch.Tensor]:
         pictures = []

@@ -83,3 +83,11 @@ def test_a_file_is_no_folder(roots):
     (roots[0] / "file").write_text("")
     refusal("file", roots, trusted=True)
     refusal(str(roots[0] / "file"), roots)
+
+
+def test_folders_that_comfyui_made_are_nobodys_pictures(roots):
+    for name in ("3d", "clipspace"):
+        (roots[0] / name).mkdir()
+    said = refusal("dogz", roots) + refusal("", roots)
+    assert "3d" not in said and "clipspace" not in said
+    assert resolve("3d", roots) == roots[0] / "3d"  # whoever names it means it

@@ -40,6 +40,23 @@ def test_a_whole_run(tmp_path, started, step):
     assert run["summary"]["best"]["step"] == 3
 
 
+def test_the_loss_that_runs_are_compared_by_is_no_single_step(tmp_path, started, step):
+    """The mean at first, 0.03 of each new step later; a resumed run goes on with it."""
+    listener = RunJson(tmp_path)
+    listener(started(tmp_path))
+    for number, loss in ((1, 0.2), (2, 0.4), (3, 0.9)):
+        listener(step(number, loss=loss))
+    listener(ended())
+    assert read_run(tmp_path)["summary"]["smoothed_loss"] == pytest.approx(0.5)
+    listener = RunJson(tmp_path)
+    listener(started(tmp_path, start_step=3))
+    for number in range(4, 100):
+        listener(step(number, loss=0.5))
+    listener(step(100, loss=1.5))
+    listener(ended(at=100))
+    assert read_run(tmp_path)["summary"]["smoothed_loss"] == pytest.approx(0.53)
+
+
 def test_steps_are_written_every_two_seconds_only(tmp_path, started, step):
     clock = Clock()
     listener = RunJson(tmp_path, clock=clock)

@@ -189,6 +189,17 @@ def test_previews_at_start_between_and_at_end(tmp_path):
     assert ready[0].images.shape == (2, 8, 8, 3)
     assert ground.sampler.asked == [("a", 5), ("b", 6)] * 4
     assert not torch.equal(ready[0].images, ready[-1].images)
+    started, ended = ground.recorder.of(RunStarted)[0], ground.recorder.of(RunEnded)[0]
+    assert (started.preview_every, started.validate_every) == (2, 0)
+    assert 0 < started.seconds < ended.seconds
+    assert all(0 < event.seconds < ended.seconds for event in ready)
+
+
+def test_steps_between_previews():
+    sampling = SamplingSpec(prompts=("a",))
+    assert PreviewSpec(sampling=sampling, every_n_steps=0).steps_between(10.0) == 0
+    assert PreviewSpec(sampling=sampling, every_n_steps=0, every_n_epochs=2).steps_between(2.5) == 5
+    assert PreviewSpec(sampling=sampling, every_n_steps=3, every_n_epochs=2).steps_between(2.5) == 3
 
 
 def test_text_encoders_train_too(tmp_path):

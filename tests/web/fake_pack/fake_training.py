@@ -107,7 +107,7 @@ def train(folder: Path, control: FakeControl, panel, *, steps, seed=0, resume=""
         settings = {"run_name": folder.name, "seed": seed, "rank": 16 + 16 * (seed % 2), "optimizer": "AdamW8bit",
                     "learning_rates": {"diffusion_model": 1e-4, "text_encoder": 5e-5}, "steps": steps, "batch_size": 2}
         emit(RunStarted(run_name=folder.name, folder=folder, start_step=start, total_steps=steps, steps_per_epoch=40.0,
-                        settings=settings))
+                        settings=settings, preview_every=preview_every, validate_every=50))
         if preview_every and not start:
             emit(PreviewReady(step=0, images=pictures(0, steps), prompts=PROMPTS, seeds=(42, 43, 44)))
         for number in range(start + 1, steps + 1):
