@@ -9,6 +9,7 @@
 #   make gpu           checks and figures on this machine's card, by its own COMFYUI_PATH and PYTHON
 #   make gpu-carry     what a machine needs for that which has a card, Python and torch, but no network: into CARRY
 #   make bench         the figures of benchmarks/results.md, on an idle machine
+#   make cards         which models fit on which card, by the plan of memory, into docs/cards.md
 #   make bench-growth  what more pictures, steps, resumes and runs cost, in benchmarks/growth.md
 #   make clean         remove what the demo and the tests wrote; distclean: the environment and ComfyUI too
 #
@@ -56,7 +57,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test soak gpu gpu-carry browser test-browser bench world world-score bench-families families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test soak gpu gpu-carry browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -152,6 +153,10 @@ bench: setup-test
 
 bench-families: setup-test
 	$(RUN) benchmarks/families.py
+
+# By the plan of a run's memory, on full-size models that have no weights: no card is needed.
+cards: setup-test
+	$(RUN) benchmarks/cards.py
 
 # The small base that draws: docs/world.md.
 world: setup

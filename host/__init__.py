@@ -4,6 +4,7 @@
     model       ComfyUI's models as the engine asks for them: denoiser, encoders, sampler, names and refusals
     edit        edit models: how each family takes references
     lora        LoRA files in and out: checked with ComfyUI's loader, started from, saved, tested
+    header      what a step of a model will take that nobody has loaded
     runs        where runs lie, which are live, and what listens to them
     panel       the live panel's routes and messages
     captioning  Auto Caption: its models, their device, Cancel

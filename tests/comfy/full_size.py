@@ -27,7 +27,19 @@ FLUX = {
     "hidden_size": 3072, "mlp_ratio": 4.0, "num_heads": 24, "depth": 19, "depth_single_blocks": 38, "axes_dim": [16, 56, 56],
     "theta": 10000, "qkv_bias": True, "guidance_embed": True, "dtype": None,
 }
-CONFIGS = {"sd15": ("SD15", SD15), "sd2": ("SD20", SD21), "sdxl": ("SDXL", SDXL), "flux": ("Flux", FLUX)}
+Z_IMAGE = {
+    "image_model": "lumina2", "patch_size": 2, "in_channels": 16, "dim": 3840, "cap_feat_dim": 2560, "n_layers": 30, "qk_norm": True,
+    "n_heads": 30, "n_kv_heads": 30, "axes_dims": [32, 48, 48], "axes_lens": [1536, 512, 512], "rope_theta": 256.0,
+    "ffn_dim_multiplier": 8 / 3, "z_image_modulation": True, "time_scale": 1000.0, "pad_tokens_multiple": 32,
+}
+QWEN_IMAGE = {"image_model": "qwen_image", "in_channels": 64, "num_layers": 60}
+WAN = {
+    "image_model": "wan2.1", "model_type": "t2v", "in_dim": 16, "out_dim": 16, "dim": 5120, "ffn_dim": 13824, "num_heads": 40,
+    "num_layers": 40, "patch_size": (1, 2, 2), "freq_dim": 256, "window_size": (-1, -1), "qk_norm": True, "cross_attn_norm": True,
+    "eps": 1e-6,
+}
+CONFIGS = {"sd15": ("SD15", SD15), "sd2": ("SD20", SD21), "sdxl": ("SDXL", SDXL), "flux": ("Flux", FLUX),
+           "z_image": ("ZImage", Z_IMAGE), "qwen_image": ("QwenImage", QWEN_IMAGE), "wan": ("WAN21_T2V", WAN)}
 
 
 def patcher(comfy, family: str):

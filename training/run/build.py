@@ -84,7 +84,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         require_same_run(state, order, _trained_first(items), network, are_readable=not run.skip_bad_pictures)
         _say_what_differs(state, order, emit)
     meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
-    cost = foreseen(order, items, _stepping(order), control.interrupts)
+    cost = foreseen(order, items, stepping(order), control.interrupts)
     room = _room(order, cost, items, meter, lane, emit) if cost is not None else None
     items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     references = _references(order, overflow)
@@ -266,7 +266,8 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     )
 
 
-def _stepping(order: Order) -> Step:
+def stepping(order: Order) -> Step:
+    """How the order's steps are made, for their rehearsal."""
     return lambda objective, network, feed: Stepper(denoiser=order.denoiser, objective=objective, network=network, feed=feed).losses
 
 

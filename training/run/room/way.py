@@ -10,7 +10,7 @@ from typing import Any
 from ...events import Message
 from ...memory.choice import ALL, MemoryChoice, by_hand
 from ...memory.choose import Costs, Way, choose, way_of
-from ...memory.cost.plan import MemoryPlan, StepCost
+from ...memory.cost.plan import StepCost
 from ...memory.savings import savings
 from ...memory.told import in_words, larger, told
 from ...order import Order
@@ -36,24 +36,31 @@ def room_for(order: Order, cost: StepCost, side: int, free: int, *, main_memory:
     said of it. `main_memory`: it is another memory than the device's."""
     run = order.recipe.run
 
-    @cache
-    def plan_for(choice: MemoryChoice) -> MemoryPlan:
-        return cost.plan_for(choice)
-
-    costs = Costs(
-        beside=lambda choice: plan_for(choice).total, weights=cost.weights if main_memory else 0, state=cost.state,
-        saves=cost.trace.saved(), flops=cost.trace.flops(), main_memory=main_memory,
-    )
+    costs = costs_of(cost, main_memory=main_memory)
     way = _way(order, costs, free)
-    now = plan_for(way.choice)
+    now = cost.plan_for(way.choice)
     text = now.sentence()
     if order.memory is None and run.memory != BY_HAND:
         more = larger(way, now.activations, side, run.batch_size)
         text = f"Memory '{run.memory}': {told(way, costs, free, more)} gradient_checkpointing is not read."
     record = {"pixels": side, "batch_size": run.batch_size, "takes": way.total, "free": free, "how": in_words(way.choice)}
     room = Room(costs=costs, way=way, record=record, saves=lambda: savings(
-        run, order.recipe.optimizer, cost.parameters, now=now.activations, recomputed=plan_for(MemoryChoice(recompute=ALL)).activations))
+        run, order.recipe.optimizer, cost.parameters, now=now.activations,
+        recomputed=cost.plan_for(MemoryChoice(recompute=ALL)).activations))
     return room, Message(level="info" if way.total <= free else "warning", topic="memory", text=text)
+
+
+def costs_of(cost: StepCost, *, main_memory: bool) -> Costs:
+    """What the ways to make such a step are chosen by."""
+
+    @cache
+    def beside(choice: MemoryChoice) -> int:
+        return cost.plan_for(choice).total
+
+    return Costs(
+        beside=beside, weights=cost.weights if main_memory else 0, state=cost.state,
+        saves=cost.trace.saved(), flops=cost.trace.flops(), main_memory=main_memory,
+    )
 
 
 def ask_for(order: Order, costs: Costs, way: Way, free: int) -> None:
