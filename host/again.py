@@ -21,6 +21,7 @@ from ..training.data.dataset import Dataset, Picture, Sample
 from ..training.errors import DatasetError
 from ..training.lora_file.file import TrainedLora, read_lora
 from ..training.settings import describe
+from ..training.specs import AUTO
 from .wiring import Wiring
 
 _MOST = 8  # each keeps its last pictures
@@ -61,7 +62,7 @@ class Pasts:
 
     def find(self, wiring: Wiring, content: str) -> Past | None:
         past = self._runs.get(wiring.node_id)
-        if past is None or wiring.recipe.run.resume.strip() or (past.content, past.models) != (content, _models(wiring)):
+        if past is None or wiring.recipe.run.resumes != AUTO or (past.content, past.models) != (content, _models(wiring)):
             return None
         return past if past.stamp and _stamp(past.lora_path) == past.stamp else None
 
@@ -90,7 +91,8 @@ def content_of(wiring: Wiring) -> str:
     """A digest of all beside the models that a run's result follows from; to be taken before the run, which may last for days."""
     recipe = wiring.recipe
     shown = recipe.preview.sampling.references if recipe.preview else ()
-    specs = {name: describe(getattr(recipe, name)) for name in ("network", "optimizer", "objective", "preview", "run")}
+    specs = {name: describe(getattr(recipe, name)) for name in ("network", "optimizer", "objective", "preview")}
+    specs["run"] = describe(replace(recipe.run, resume=AUTO))
     references = digest_of_tensors({str(i): picture for i, picture in enumerate(shown)})
     parts = json.dumps(specs, default=str), references, _of(recipe.dataset)
     return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from ..training.order import Order, Trial
 from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import carry_out
 from ..training.run.control import PAUSED, Control
+from ..training.specs import AUTO
 from . import compat
 from .advice.backward import backward_notices, backward_problems
 from .advice.checks import check_parts, noise_level_warnings, repeatability_problems, warnings_about
@@ -45,6 +47,7 @@ from .model.images import ComfyImageEncoder
 from .model.sampler import ComfySampler
 from .model.text import ComfyTextEncoder
 from .panel.listeners import panel_listeners
+from .runs.going_on import run_to_go_on_with, waiting_runs
 from .runs.listeners import ComfyLog, Kept, file_listeners
 from .runs.paths import cache_folder, overflow_folder
 from .runs.registry import RUNS
@@ -57,7 +60,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What the node gives on: the patched MODEL and CLIP, the LoRA, and what the run left in its folder."""
+    """What the node gives on: the patched MODEL and CLIP, the LoRA, and what the run left in its folder. `again`: nothing was trained
+    for it now."""
 
     model: Any
     clip: Any
@@ -68,34 +72,43 @@ class Trained:
     folder: Path
     reason: str
     step: int
+    again: bool = False
 
 
 def train_lora(wiring: Wiring) -> Trained:
     """Train on the models that are connected, unless this node has just done that with the same content. Raises TrainingError for
     what cannot work, ComfyUI's interrupt on Cancel and on Pause: what is half trained is given to no node behind."""
     _check(wiring)
-    content = content_of(wiring)
-    past = PASTS.find(wiring, content)
+    content, waiting = content_of(wiring), _waiting(wiring)
+    past = None if waiting else PASTS.find(wiring, content)
     if past is None:
-        return _train(wiring, content)
+        return _train(wiring, content, waiting)
     log.info("[LoRA Canvas] nothing has changed since the run '%s' was trained: its LoRA is given on again", past.folder.name)
     left = {name: getattr(past, name) for name in ("losses", "loss_plot", "samples", "folder", "reason", "step")}
-    return _applied(wiring, past.lora(), **left)
+    return _applied(wiring, past.lora(), again=True, **left)
 
 
-def _train(wiring: Wiring, content: str) -> Trained:
+def _waiting(wiring: Wiring) -> list[Path]:
+    """The runs that may go on by themselves."""
+    return waiting_runs(wiring.prompt, wiring.shown_as) if wiring.recipe.run.resumes == AUTO else []
+
+
+def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
     recipe, run = wiring.recipe, wiring.recipe.run
     started_at = time.time()
     control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
     with ExitStack() as stack:
-        folder, state = stack.enter_context(run_folder(run))
         clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
         session = Session(wiring.model, clip=clip, precision=run.precision, quantized_backward=run.quantized_backward)
+        going_on = run_to_go_on_with(waiting, partial(_order, wiring, session))
+        folder, state = stack.enter_context(run_folder(run, going_on.folder if going_on else None))
         unproven = [] if is_proven(wiring.model) else [tried(session, wiring.vae, wiring.clip)]
         kept, plot = Kept(), LossPlot(folder)
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
+        if going_on is not None:
+            emit(Message(level="info" if going_on.folder else "warning", topic="going on", text=going_on.said))
         for text in (*unproven, *warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),
                      *noise_level_warnings(_model_name(wiring), recipe.objective), *clip_notices(wiring.model, wiring.vae, recipe.dataset)):
             emit(Message(level="warning", topic="settings", text=text))
@@ -193,7 +206,7 @@ def trained_outputs(trained: "Trained") -> io.NodeOutput:
     return io.NodeOutput(
         trained.model, trained.clip, trained.lora, {"loss": plottable(trained.losses)},
         plot, samples, str(trained.folder),
-        ui={"lora_canvas": [{"run": trained.folder.name, "reason": trained.reason, "step": trained.step}]},
+        ui={"lora_canvas": [{"run": trained.folder.name, "reason": trained.reason, "step": trained.step, "again": trained.again}]},
     )
 
 

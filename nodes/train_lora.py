@@ -1,5 +1,7 @@
 """Train LoRA: the run itself, on the model that the graph has loaded."""
 
+import uuid
+
 from comfy_api.latest import io
 
 from ..host.lora.assistant import assistant_from
@@ -9,11 +11,17 @@ from ..host.wired import Wired
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.recipe import Recipe
-from ..training.specs import AUTO, CONTINUE, MEMORY, PRECISIONS, RESUME_SCHEDULES, RunSpec
+from ..training.specs import AUTO, CONTINUE, MEMORY, NEW, PRECISIONS, RESUME_SCHEDULES, RunSpec, resumes
 from . import sockets
 from .widgets import CATEGORY, advanced, extra
 
-_WIRED = Wired(file_stamp)
+
+def _stamp(assistant_name: str, resume: str) -> str:
+    """Never the same where a run is to be new each time."""
+    return uuid.uuid4().hex if resumes(resume) == NEW else file_stamp(assistant_name)
+
+
+_WIRED = Wired(_stamp)
 
 
 class TrainLoRA(io.ComfyNode):
@@ -63,10 +71,11 @@ class TrainLoRA(io.ComfyNode):
                 io.Int.Input("save_every_n_steps", default=500, min=0, max=10000000,
                     tooltip="Writes a complete LoRA every so many steps, so that you can pick the best. "
                             "0: only at the end. They can be loaded while training goes on."),
-                io.String.Input("resume", default="",
-                    tooltip="Empty: a new run. 'latest', or the name of a run: goes on where it stopped, as if it never had. "
-                            "Steps, learning rates, saving and previews may be changed; everything else must be as it was, "
-                            "and what is not is named."),
+                io.String.Input("resume", default=AUTO,
+                    tooltip="'auto': the run that was paused or cancelled here goes on if no setting was changed since; anything else is a "
+                            "new run. The panel says which it will be. 'new': always a new run. 'latest', or the name of a run: goes on "
+                            "where it stopped; steps, learning rates, saving and previews may be changed then, everything else must be "
+                            "as it was, and what is not is named."),
                 advanced(io.Int.Input("epochs", default=0, min=0, max=1000000,
                     tooltip="Whole passes over the repeated pictures, instead of steps. 0: steps count. 10-20 is usual.")),
                 advanced(io.Int.Input("save_every_n_epochs", default=0, min=0, max=100000,
@@ -130,13 +139,13 @@ class TrainLoRA(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, assistant_name=NO_FILE, **_widgets) -> str:
-        return file_stamp(assistant_name) if assistant_name is not None else _WIRED.fingerprint()
+    def fingerprint_inputs(cls, assistant_name=NO_FILE, resume=AUTO, **_widgets) -> str:
+        return _WIRED.fingerprint() if None in (assistant_name, resume) else _stamp(assistant_name, resume)
 
     @classmethod
     def execute(cls, model, vae, dataset, network, optimizer, clip=None, objective=None, preview=None, precision="auto",
                 assistant=None, assistant_name=NO_FILE, assistant_strength=1.0, **settings) -> io.NodeOutput:
-        _WIRED.came(assistant_name)
+        _WIRED.came(assistant_name, settings["resume"])
         run = RunSpec(precision=None if precision == "auto" else precision,
                       assistant=assistant_from(assistant_name, assistant, assistant_strength), **settings)
         workflow = (cls.hidden.extra_pnginfo or {}).get("workflow")

@@ -20,6 +20,8 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("fp32", "bf16", "fp16")
 AUTO, LEAST, BY_HAND = MEMORY = ("auto", "least", "by hand")
 """The fastest way that fits into what is free, the one that takes least, what `gradient_checkpointing` says."""
+NEW = "new"
+"""Of `resume`: always a new run. AUTO goes on with a run that waits, where nothing has changed."""
 CONTINUE, HOLD, RESTART = RESUME_SCHEDULES = ("continue", "hold", "restart")
 
 
@@ -44,7 +46,7 @@ class RunSpec:
 
     `steps` are optimizer updates; `epochs` > 0 replaces them by whole passes over the repeated pictures.
     One update sees batch_size x gradient_accumulation pictures. `precision` is the compute dtype
-    (None: what the model is loaded in); adapters stay fp32. `resume` is '' (a new run), 'latest', or a run's folder.
+    (None: what the model is loaded in); adapters stay fp32. `resume` is AUTO (or ''), NEW, 'latest', or a run's folder.
     `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
     `memory`, one of MEMORY, is how the run lives with the memory that there is: `gradient_checkpointing` is read with BY_HAND alone.
     `deterministic` has a card compute the same bits every time. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning
@@ -63,7 +65,7 @@ class RunSpec:
     save_every_n_epochs: int = free(0)
     save_every_n_minutes: float = free(0.0)
     keep_last: int = free(0)
-    resume: str = free("", quiet=True)
+    resume: str = free(AUTO, quiet=True)
     skip_bad_pictures: bool = free(False)
     validate_every_n_steps: int = free(0)
     cache_to_disk: bool = free(False)
@@ -94,6 +96,18 @@ class RunSpec:
         if not self.run_name.strip():
             problems.append("run_name is empty. Give the run a name on the Train LoRA node; it names the folder and files.")
         raise_problems(SettingsError, "Train LoRA", problems)
+
+
+    @property
+    def resumes(self) -> str:
+        """AUTO, NEW, or the run that `resume` names."""
+        return resumes(self.resume)
+
+
+def resumes(text: str) -> str:
+    """What the text of `resume` means: AUTO, NEW, or the run that it names."""
+    text = text.strip()
+    return text.lower() if text.lower() in (AUTO, NEW) else text or AUTO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

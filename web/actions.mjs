@@ -8,9 +8,9 @@ import { t } from "./strings.mjs";
  * @param {import("./server.mjs").Server} server
  */
 export function makeActions(app, session, server) {
-  function toast(/** @type {"info"|"error"} */ severity, /** @type {string} */ summary, /** @type {string} */ detail) {
+  function toast(/** @type {"info"|"error"} */ severity, /** @type {string} */ summary, /** @type {string} */ detail,
+    life = severity === "error" ? 8000 : 4000) {
     const toasts = app.extensionManager.toast;
-    const life = severity === "error" ? 8000 : 4000;
     // Newer frontends have a function for each severity and call `add` deprecated; older ones have only that.
     if (toasts[severity]) toasts[severity](summary, { description: detail, duration: life });
     else toasts.add({ severity, summary, detail, life });
@@ -27,6 +27,9 @@ export function makeActions(app, session, server) {
   }
 
   return {
+    /** A run whose graph was queued again unchanged. @param {import("./again.mjs").Made} made */
+    tellAgain: ({ run, step }) => toast("info", t("againTitle"), t("again", { run, step }), 15000),
+
     /** @param {string} name @param {string} action @param {number} [value] */
     command: (name, action, value) =>
       trying(async () => {

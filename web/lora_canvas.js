@@ -5,8 +5,10 @@ import { app } from "../../scripts/app.js";
 // @ts-ignore served by ComfyUI
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
+import { watchAgain } from "./again.mjs";
 import { makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
+import { NextRun } from "./next_run.mjs";
 import { attachNodeText, TEXT_NODES } from "./node_text.mjs";
 import { openAsByHand } from "./saved_before.mjs";
 import { mountPanel } from "./panel.mjs";
@@ -21,7 +23,8 @@ const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "
 const server = makeServer(api);
 const session = new Session(server);
 const lastTexts = makeLastTexts(api);
-const context = { session, server, ...makeActions(app, session, server) };
+const nextRun = new NextRun(app, server);
+const context = { session, server, nextRun, ...makeActions(app, session, server) };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */
 function loadStyles() {
@@ -63,6 +66,11 @@ function listen() {
     // A run that died without a last word would else be shown as training for ever.
     api.addEventListener(end, () => session.live.size && refresh());
   }
+  // What Run would do is another thing after each of these; newer frontends tell of changes on the canvas.
+  for (const change of ["graphChanged", "execution_success", "execution_error", "execution_interrupted"]) {
+    api.addEventListener(change, () => nextRun.ask());
+  }
+  watchAgain(api, context.tellAgain);
 }
 
 loadStyles();

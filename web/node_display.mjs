@@ -6,6 +6,7 @@ import * as format from "./format.mjs";
 import { isNode } from "./last_texts.mjs";
 import { openLightbox } from "./lightbox.mjs";
 import { makeMemoryHint } from "./memory_hint.mjs";
+import { nextText } from "./next_run.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
 import { drawSparkline } from "./sparkline.mjs";
 import { secondsLeft } from "./store.mjs";
@@ -20,6 +21,7 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
   /** @type {Run|null} */
   let run = null;
   const hint = h("div.node-hint");
+  const next = h("div.node-hint", { hidden: true });
   const idle = h("div.node-idle", {}, h("div", {}, t("idle")), hint);
   const fill = h("div.bar-fill");
   const bar = h("div.bar", {}, fill);
@@ -35,8 +37,12 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
   const active = h("div.node-active", { hidden: true }, bar, h("div.run-progress", {}, steps, time), h("div.node-row", {}, canvas, sample));
 
   return {
-    element: h("div.node", {}, idle, active),
+    element: h("div.node", {}, idle, active, next),
     hint: (/** @type {string} */ text) => setText(hint, text),
+    next(/** @type {string} */ text) {
+      setText(next, text);
+      setShown(next, text !== "");
+    },
     /** @param {Run|null} shown @param {boolean} live */
     update(shown, live) {
       run = shown;
@@ -64,7 +70,7 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
 
 /** @param {any} node a Train LoRA node that was just made @param {import("./panel.mjs").Context} context */
 export function attachNodeDisplay(node, context) {
-  const { session } = context;
+  const { session, nextRun } = context;
   const view = makeView(context);
   /** @type {string|null} the run that this node made since the page opened */
   let name = null;
@@ -83,12 +89,19 @@ export function attachNodeDisplay(node, context) {
   const draw = oncePerFrame(() => {
     for (const [run, { node: id }] of session.live) if (isNode(node, id)) name = run;
     const run = session.get(name) ?? null;
-    view.update(run, name !== null && session.live.has(name));
+    const live = name !== null && session.live.has(name);
+    view.update(run, live);
+    const [, answer] = [...nextRun.nodes].find(([id]) => isNode(node, id)) ?? [];
+    view.next(live ? "" : nextText(answer));
   });
   session.addEventListener("change", draw);
+  nextRun.addEventListener("change", draw);
   const ask = makeMemoryHint(node, context.server, view.hint);
   // Where the loader's file was changed meanwhile, this is the first that is heard of it.
-  view.element.addEventListener("pointerenter", () => ask());
+  view.element.addEventListener("pointerenter", () => {
+    ask();
+    nextRun.ask();
+  });
   for (const name of ["onConnectionsChange", "onConfigure"]) {
     const before = node[name];
     node[name] = function (/** @type {any[]} */ ...args) {
@@ -100,6 +113,7 @@ export function attachNodeDisplay(node, context) {
   const removed = node.onRemoved;
   node.onRemoved = function (/** @type {any[]} */ ...args) {
     session.removeEventListener("change", draw);
+    nextRun.removeEventListener("change", draw);
     draw.cancel();
     return removed?.apply(this, args);
   };

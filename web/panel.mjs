@@ -1,10 +1,11 @@
 // @ts-check
 /** The panel: the shown run, and the list of all runs. The same in the sidebar and, wider, in the bottom panel. */
 import { makeCompareView } from "./compare_view.mjs";
-import { h, oncePerFrame, setShown } from "./dom.mjs";
+import { h, oncePerFrame, setShown, setText } from "./dom.mjs";
 import { makeGallery } from "./gallery.mjs";
 import { makeLossChart } from "./loss_chart.mjs";
 import { makeAlerts, makeNotes } from "./messages.mjs";
+import { nextText } from "./next_run.mjs";
 import { makeRatesChart } from "./rates_chart.mjs";
 import { makeRunHeader } from "./run_header.mjs";
 import { makeRunsList } from "./runs_list.mjs";
@@ -15,6 +16,7 @@ import { t } from "./strings.mjs";
  * @typedef {object} Context
  * @property {import("./session.mjs").Session} session
  * @property {import("./server.mjs").Server} server
+ * @property {import("./next_run.mjs").NextRun} nextRun
  * @property {(name: string, action: string, value?: number) => void} command
  * @property {(name: string) => void} resume
  * @property {(name: string) => void} openWorkflow
@@ -87,7 +89,7 @@ function makeRunsPage(context, open) {
  * @returns {() => void} takes everything away again
  */
 export function mountPanel(host, context) {
-  const { session } = context;
+  const { session, nextRun } = context;
   let page = "run";
   const pages = {
     run: makeRunPage(context),
@@ -97,8 +99,14 @@ export function mountPanel(host, context) {
     }),
   };
   const tabs = ["run", "runs"].map((name) => h("button.tab", { type: "button", role: "tab", onclick: () => turnTo(name) }, t(name)));
-  const root = h("div.panel", {}, h("nav.tabs", { role: "tablist" }, ...tabs), pages.run.element, pages.runs.element);
-  const draw = oncePerFrame(() => pages[/** @type {"run"|"runs"} */ (page)].update());
+  const next = h("p.muted.next", { hidden: true });
+  const root = h("div.panel", { onpointerenter: () => nextRun.ask() },
+    h("nav.tabs", { role: "tablist" }, ...tabs), next, pages.run.element, pages.runs.element);
+  const draw = oncePerFrame(() => {
+    pages[/** @type {"run"|"runs"} */ (page)].update();
+    setText(next, [...nextRun.nodes.values()].map(nextText).join(" "));
+    setShown(next, next.textContent !== "");
+  });
 
   function turnTo(/** @type {string} */ name) {
     page = name;
@@ -114,10 +122,13 @@ export function mountPanel(host, context) {
   host.style.height = "100%";
   host.replaceChildren(root);
   session.addEventListener("change", draw);
+  nextRun.addEventListener("change", draw);
+  nextRun.ask();
   turnTo("run");
   if (session.shown) session.load(session.shown).then(draw, () => {});
   return () => {
     session.removeEventListener("change", draw);
+    nextRun.removeEventListener("change", draw);
     draw.cancel();
     for (const part of Object.values(pages)) part.destroy();
     root.remove();

@@ -20,6 +20,9 @@ export function makeServer(api) {
     live: () => json("/live"),
     /** What the last run of a model's file took, or null. @param {string} model @returns {Promise<any>} */
     memory: async (model) => (await json(`/memory?model=${encodeURIComponent(model)}`)).last,
+    /** What Run would do with a Train LoRA node. @param {any} prompt as it is queued @param {string} node @returns {Promise<any>} */
+    next: (prompt, node) =>
+      json("/next", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ prompt, node }) }),
     /** @returns {Promise<any[]>} run.json of every run, without settings, newest first */
     runs: async () => (await json("/runs")).runs,
     /** @param {string} name */

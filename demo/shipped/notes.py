@@ -4,7 +4,7 @@ _START = """\
 1. **Load Dataset**: put 15-40 pictures into a folder inside ComfyUI's `input` folder and write its name here. Captions go beside
    the pictures: `dog1.txt` for `dog1.png`.
 2. **Sample Preview**: write prompts with the word that your captions use.
-3. Press **Run**. Cancel keeps what was learned; `resume` = `latest` goes on.
+3. Press **Run**. Pause and Cancel keep what was learned: Run goes on.
 
 The LoRA is written to `models/loras`, everything else (checkpoints, samples, log) to `output/lora_canvas`.
 """

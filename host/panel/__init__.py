@@ -1,6 +1,7 @@
 """The live panel's side of the server.
 
     routes         runs on disk, their logs and pictures, and the commands for a live one
+    next_run       which run goes on when Run is pressed
     memory         what the last run of a model took
     request_guard  what every route asks of a request
     listeners      the run on the screen: records to every tab, progress to ComfyUI's bar

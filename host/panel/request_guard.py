@@ -16,6 +16,8 @@ from aiohttp import web
 from comfy.cli_args import args
 
 BODY_LIMIT = 4096
+PROMPT_LIMIT = 4 << 20
+"""Bytes of a body that is a command, and of one that holds a prompt."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -61,15 +63,15 @@ def guarded(handler: Handler) -> Handler:
     return guard
 
 
-async def read_json(request: web.Request) -> dict[str, Any]:
-    """The request's body: a JSON object, sent as such, of at most BODY_LIMIT bytes."""
+async def read_json(request: web.Request, limit: int = BODY_LIMIT) -> dict[str, Any]:
+    """The request's body: a JSON object, sent as such, of at most `limit` bytes."""
     if request.content_type != "application/json":
         raise Refused(415, f"the body must be application/json, not {request.content_type}")
-    body = b""
+    body = bytearray()
     async for chunk in request.content.iter_chunked(1024):
         body += chunk
-        if len(body) > BODY_LIMIT:
-            raise Refused(413, f"the body is longer than {BODY_LIMIT} bytes")
+        if len(body) > limit:
+            raise Refused(413, f"the body is longer than {limit} bytes")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

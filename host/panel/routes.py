@@ -2,6 +2,7 @@
 
     GET  /lora_canvas/live                       what trains now, and the device's memory
     GET  /lora_canvas/memory                     {"last": what the last run of ?model=its file took, or null}
+    POST /lora_canvas/next                       {"prompt", "node"}: what Run would do with the node (next_run.py)
     GET  /lora_canvas/runs                       every run's run.json without its settings, newest first
     GET  /lora_canvas/runs/{name}                run.json
     GET  /lora_canvas/runs/{name}/log            {"records": [...]}, ?after=step &points=most columns
@@ -25,14 +26,15 @@ import comfy.model_management
 from aiohttp import web
 
 from ...training.files.lock import holder_of
-from ...training.files.strangers import parse, read_inside, without_paths
+from ...training.files.strangers import without_paths
 from ...training.record.history import read_log
-from ...training.record.run_json import GRAPH_NAME, read_run
+from ...training.record.run_json import read_graph, read_run
 from ...training.record.taken import LOCK_NAME
 from ..runs.registry import RUNS, RunControl
 from ..runs.run_folders import find_picture, find_run, list_runs
 from .memory import last_memory
-from .request_guard import Handler, Refused, guarded, read_json
+from .next_run import next_run
+from .request_guard import PROMPT_LIMIT, Handler, Refused, guarded, read_json
 
 PREFIX = "/lora_canvas"
 _EMPTY_RUN = {"status": "running", "step": 0, "total_steps": 0, "settings": {}, "summary": {}}
@@ -86,14 +88,6 @@ def _describe_all() -> list[dict[str, Any]]:
     return sorted(runs, key=lambda run: run.get("updated") or 0, reverse=True)
 
 
-def _graph(folder: Path) -> dict[str, Any] | None:
-    try:
-        graph = parse(read_inside(folder, GRAPH_NAME) or b"")
-    except ValueError:
-        return None
-    return graph if isinstance(graph, dict) else None
-
-
 def _device() -> dict[str, Any]:
     device = comfy.model_management.get_torch_device()
     return {"name": str(device), "total_memory": comfy.model_management.get_total_memory(device)}
@@ -108,6 +102,14 @@ async def get_memory(request: web.Request) -> web.Response:
     if not 0 < len(model) <= 300:
         raise Refused(400, "model must be the name of a model's file, of at most 300 letters")
     return _json({"last": await asyncio.to_thread(last_memory, model)})
+
+
+async def post_next(request: web.Request) -> web.Response:
+    body = await read_json(request, PROMPT_LIMIT)
+    prompt, node = body.get("prompt"), body.get("node")
+    if not isinstance(prompt, dict) or not isinstance(node, str):
+        raise Refused(400, "prompt must be an object, as it is queued, and node the id of a node in it")
+    return _json(await asyncio.to_thread(next_run, prompt, node))
 
 
 async def get_runs(request: web.Request) -> web.Response:
@@ -127,7 +129,7 @@ async def get_log(request: web.Request) -> web.Response:
 
 
 async def get_graph(request: web.Request) -> web.Response:
-    graph = await asyncio.to_thread(_graph, _folder(request))
+    graph = await asyncio.to_thread(read_graph, _folder(request))
     if graph is None:
         raise Refused(404, "what was queued for this run was not kept, or cannot be read")
     return _json(graph)
@@ -152,6 +154,7 @@ async def post_control(request: web.Request) -> web.Response:
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/live", get_live),
     ("GET", "/memory", get_memory),
+    ("POST", "/next", post_next),
     ("GET", "/runs", get_runs),
     ("GET", "/runs/{name}", get_run),
     ("GET", "/runs/{name}/log", get_log),

@@ -3,6 +3,7 @@
     paths         the folders that ComfyUI gives us
     folder_rules  which folders a graph may name
     run_folders   where runs lie on disk, and which of their files may be read
+    going_on      which run goes on by itself
     registry      which runs are training right now
     listeners     a run's files, ComfyUI's log, and what the node gives on
 """

@@ -16,7 +16,7 @@ from ...training.record.records import SAMPLES_FOLDER, THUMBNAILS_FOLDER
 from ...training.record.taken import held, new_folder
 from ...training.registry import near_names
 from ...training.run.state import LAST_GOOD, LAST_GOOD_NAME, state_file
-from ...training.specs import RunSpec
+from ...training.specs import AUTO, NEW, RunSpec
 
 PICTURE_FOLDERS = (SAMPLES_FOLDER, THUMBNAILS_FOLDER)
 PICTURE_SUFFIXES = (".png", ".jpg", ".webp")
@@ -62,17 +62,21 @@ LATEST = "latest"
 
 
 @contextmanager
-def run_folder(run: RunSpec) -> Iterator[tuple[Path, Path | None]]:
+def run_folder(run: RunSpec, waiting: Path | None = None) -> Iterator[tuple[Path, Path | None]]:
     """The folder that the run is ordered into, this process's alone while the block runs, and the state to go on from, if any.
+    `waiting` is that of a run that goes on by itself.
 
     Raises SettingsError or StateError for a run that cannot go on, or that another process trains.
     """
-    if not run.resume.strip():
+    if run.resumes not in (AUTO, NEW):
+        with held(folder_to_resume(run.resume)) as folder:
+            yield folder, asked_state(folder, run.resume)
+    elif waiting is not None:
+        with held(waiting) as folder:
+            yield folder, state_file(folder)
+    else:
         with new_folder(runs_root(), run.run_name) as folder:
             yield folder, None
-        return
-    with held(folder_to_resume(run.resume)) as folder:
-        yield folder, asked_state(folder, run.resume)
 
 
 def folder_to_resume(resume: str) -> Path:
@@ -81,7 +85,7 @@ def folder_to_resume(resume: str) -> Path:
     resumable = [folder for folder in list_runs() if state_file(folder).is_file()]
     if not resumable:
         raise SettingsError("Train LoRA", [
-            f"resume is '{wanted}', but no run in output/{runs_root().name} has a state to go on from. Empty 'resume' to start a new run."
+            f"resume is '{wanted}', but no run in output/{runs_root().name} has a state to go on from. 'new' starts a new run."
         ])
     if wanted.lower() == LATEST:
         return max(resumable, key=lambda folder: state_file(folder).stat().st_mtime)
@@ -90,7 +94,7 @@ def folder_to_resume(resume: str) -> Path:
         names = sorted(folder.name for folder in resumable)
         raise SettingsError("Train LoRA", [f"resume is '{wanted}', but there is no such run. {near_names(wanted, names)}"])
     if not state_file(folder).is_file():
-        raise StateError(f"the run '{folder.name}' has no state to go on from. Empty 'resume' on the Train LoRA node to start a new run.")
+        raise StateError(f"the run '{folder.name}' has no state to go on from. Set resume on Train LoRA to 'new' to start a new run.")
     return folder
 
 

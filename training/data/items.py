@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,11 @@ def make_items(dataset: Dataset) -> tuple[Item, ...]:
         _item(sample, spec, placement, homes.get((spec, area, placement.geometry.target)) if spec else None)
         for sample, spec, area, placement in drafts
     )
+
+
+def trained_first(items: Iterable[Item]) -> list[Item]:
+    """Those that are held out come last: the order in which a run knows them."""
+    return sorted(items, key=lambda item: not item.sample.is_trained)
 
 
 Draft = tuple[Sample, BucketSpec | None, Size, Placement]

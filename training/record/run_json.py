@@ -49,6 +49,15 @@ def _smoothed(before: float | None, loss: float, steps: int) -> float | None:
     return before + max(1 / steps, _NEW_PART) * (loss - before)
 
 
+def read_graph(folder: Path) -> dict[str, Any] | None:
+    """What was queued for the run: "workflow", "prompt" and "node"; None where it was not kept or cannot be read."""
+    try:
+        graph = parse(read_inside(folder, GRAPH_NAME) or b"")
+    except ValueError:
+        return None
+    return graph if isinstance(graph, dict) else None
+
+
 def _is_total(value: Any) -> bool:
     """Numbers; those of the best validation stand together."""
     return value is None or isinstance(value, _NUMBER) or (isinstance(value, dict) and all(map(_is_total, value.values())))

@@ -28,7 +28,7 @@ def held(folder: Path) -> Iterator[Path]:
         except Taken as taken:
             raise StateError(
                 f"the run '{folder.name}' is being trained already, by {taken.holder or 'another process'}. Wait until it ends or stop it "
-                "there, or empty 'resume' on the Train LoRA node to start a new run."
+                "there, or set resume on the Train LoRA node to 'new' to start a new run."
             ) from taken
         except OSError as error:
             raise refused(folder / LOCK_NAME, error) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data.batches import BatchPlan, Draw
 from ..data.captions import texts_needed
-from ..data.items import Item, make_items
+from ..data.items import Item, make_items, trained_first
 from ..data.latents import LatentCache
 from ..data.references import Prompt, ReferenceCache
 from ..data.texts import TextCache
@@ -81,7 +81,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"), overflow=overflow)
     items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     if state is not None:
-        require_same_run(state, order, _trained_first(items), network, are_readable=not run.skip_bad_pictures)
+        require_same_run(state, order, trained_first(items), network, are_readable=not run.skip_bad_pictures)
         _say_what_differs(state, order, emit)
     meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
     cost = foreseen(order, items, stepping(order), control.interrupts)
@@ -91,8 +91,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     if references is not None:
         items = references.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
     if state is not None and run.skip_bad_pictures:  # only now it is known which can be read
-        require_same_run(state, order, _trained_first(items), network)
-    items = _trained_first(items)
+        require_same_run(state, order, trained_first(items), network)
+    items = trained_first(items)
     training_items = [item for item in items if item.sample.is_trained]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
@@ -137,10 +137,6 @@ def _say_what_differs(state: Path, order: Order, emit: Emitter) -> None:
         said = list(notices(saved_identity(state), order))
     for message in said:
         emit(message)
-
-
-def _trained_first(items: Sequence[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: not item.sample.is_trained)
 
 
 def _assistant(order: Order) -> Network | None:

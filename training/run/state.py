@@ -131,7 +131,7 @@ def require_same_run(path: Path, order: Order, items: Sequence[Item], network: N
         lines = "\n".join(f"  - {change}" for change in found)
         raise StateError(
             f"the run '{run_of(path)}' was trained with something else:\n{lines}\n"
-            "Put it back as it was, or start a new run that takes over what this one has learned: empty 'resume' on the Train LoRA node, "
+            "Put it back as it was, or start a new run that takes over what this one has learned: set resume on Train LoRA to 'new', "
             "and put Start From LoRA, with the run's file, between LoRA Network and Train LoRA."
         )
 

@@ -4,6 +4,7 @@
     identity     what a run is made of, so that one that goes on can tell what has changed
     pictures     the same of its pictures, one by one
     identity_v1  the same for the states of version 1
+    equal        whether nothing at all has changed
     notices      what it says at its start: what is another one and may be
     saved        a state file as it lies on disk: data that may be anything
 """

@@ -34,7 +34,7 @@ def as_begun(order: Order, saved: Mapping[str, Any]) -> tuple[Order, str | None]
     objective = replace(order.recipe.objective, timesteps=AutoTimesteps(meant=then))
     told = (
         f"this run goes on with the noise levels that it began with, {_told(then)}; 'auto' is {_told(today)} for a new run on this model. "
-        "Empty 'resume' on the Train LoRA node if you want those."
+        "Set resume on the Train LoRA node to 'new' if you want those."
     )
     return replace(order, recipe=replace(order.recipe, objective=objective)), told
 

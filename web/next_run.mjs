@@ -1,0 +1,47 @@
+// @ts-check
+/** What Run would do with each Train LoRA node of the canvas: which run goes on, or that a new one begins. */
+import * as format from "./format.mjs";
+import { t } from "./strings.mjs";
+
+const TRAIN_NODE = "LoRACanvasTrainLoRA";
+const WAIT = 400;
+
+/** One line of it; "" where nothing is known. @param {any} next what the server says */
+export function nextText(next) {
+  if (next?.next === "new") return t("nextNew");
+  if (next?.next !== "goes on") return "";
+  return t("nextGoesOn", { run: next.run, step: format.count(next.step ?? 0), total: format.count(next.total_steps ?? 0) });
+}
+
+/** Asks when told to, once things have come to rest; says "change" when it knows. */
+export class NextRun extends EventTarget {
+  /** @type {Map<string, any>} node id in the prompt -> what the server says */
+  nodes = new Map();
+  /** @type {any} */
+  #timer = null;
+
+  /** @param {any} app ComfyUI's app @param {{next: (prompt: any, node: string) => Promise<any>}} server @param {number} wait milliseconds */
+  constructor(app, server, wait = WAIT) {
+    super();
+    this.app = app;
+    this.server = server;
+    this.wait = wait;
+  }
+
+  ask() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look().catch(() => this.#say([])), this.wait);
+  }
+
+  async #look() {
+    const { output: prompt } = await this.app.graphToPrompt();
+    const ids = Object.keys(prompt).filter((id) => prompt[id].class_type === TRAIN_NODE);
+    this.#say(await Promise.all(ids.map(async (id) => [id, await this.server.next(prompt, id)])));
+  }
+
+  /** @param {any[]} answers */
+  #say(answers) {
+    this.nodes = new Map(answers);
+    this.dispatchEvent(new Event("change"));
+  }
+}
