@@ -8,9 +8,9 @@ from pack.tests.comfy.node_schemas import inputs, node_schemas
 
 
 def settings_in(text: str) -> set[str]:
-    """The names in the first column of the table below '## Settings'."""
+    """The names that the list below '## Settings' begins its lines with."""
     section = re.search(r"^## Settings\n(.*?)(?=^## )", text, flags=re.S | re.M)
-    return set(re.findall(r"^\| `([^`]+)`", section.group(1), flags=re.M)) if section else set()
+    return set(re.findall(r"^- `([^`]+)`", section.group(1), flags=re.M)) if section else set()
 
 
 @pytest.fixture(scope="module")
