@@ -1,6 +1,6 @@
 # LoRA Canvas: set up, test, measure and show the pack on a bare machine (Python, make, git).
 #
-#   make demo          train a LoRA in a real ComfyUI on the shipped pictures
+#   make demo          teach a small base a fox, in a real ComfyUI, from the shipped pictures
 #   make test          the test suite, in a real ComfyUI
 #   make test-browser  the tests that drive a real browser
 #   make soak          kills, full disks, damaged files and rude requests, for SECONDS, by SEED
@@ -17,7 +17,7 @@
 #   COMFYUI_PATH  an existing ComfyUI to use instead of unpacking one
 #   PYTHON        the interpreter of that ComfyUI (it gets the pack's own requirements, for `make test` the tests' too, nothing else)
 #   VENV          where to keep the environment made here (default .venv)
-#   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: a tiny random one)
+#   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: the small base of docs/world.md)
 #   CARRY, NEWER, KOHYA  for gpu-carry: the folder to fill, a newer ComfyUI than COMFYUI_PATH's, a checkout of sd-scripts
 #   SECONDS, SEED how long `make soak` goes on (default 300), and with which draws (default: drawn)
 #   PYTEST_ARGS   for the tests: paths, -k, -m and whatever else pytest takes

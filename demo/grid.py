@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 CELL, GAP, LABEL = 256, 6, 22
 BACKGROUND, TEXT = "#1b1b1f", "#e4e4e9"
@@ -28,7 +28,7 @@ def sample_grid(samples: Path, target: Path) -> Path | None:
         pen.text((x, y + 2), f"step {step}", fill=TEXT, font=font)
         with Image.open(path) as sample:
             picture = sample.convert("RGB")
-        picture.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
+        picture = ImageOps.contain(picture, (CELL, CELL), Image.Resampling.LANCZOS)
         grid.paste(picture, (x + (CELL - picture.width) // 2, y + LABEL + (CELL - picture.height) // 2))
     target.parent.mkdir(parents=True, exist_ok=True)
     grid.save(target)

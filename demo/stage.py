@@ -10,21 +10,22 @@ from pathlib import Path
 from .comfyui.workflow import find, to_api
 from .grid import sample_grid
 from .pictures import DATASET
-from .tiny import checkpoints
+from .world.assemble import assemble
+from .world.drawn.drawing import PIXELS
+from .world.scoring import CFG, STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = ROOT / "demo" / "output" / "comfyui"  # the demo's own
 WORKFLOW = ROOT / "workflows" / "Train SD1.5 LoRA.json"
 FOLDER = "lcfox"
-PROMPTS = (
-    "lcfox, portrait of a fox, simple blue background",
-    "lcfox, a fox wearing a red scarf, standing in the snow",
-)
+SIDE = 16 * PIXELS  # the world's pictures
+#: One for each place of the world that no picture of the fox shows (drawn/places.py: UNSEEN), in that order.
+PROMPTS = ("lcfox, a fox sitting in the sea", "lcfox, a fox standing at the volcano", "lcfox, a fox sitting in a room")
 
 
 def place_checkpoint(base: Path, given: Path | None) -> str:
-    """Link a checkpoint (by default the tiny SD1.5) into ComfyUI's model folder; returns its name there."""
-    source = given or checkpoints.make("sd15", ROOT / ".cache" / "checkpoints")
+    """Link a checkpoint (by default the world, put together if need be) into ComfyUI's model folder; returns its name there."""
+    source = given or assemble(ROOT / ".cache" / "checkpoints" / "world.safetensors")
     if not source.is_file():
         raise FileNotFoundError(f"CHECKPOINT: there is no file {source}")
     link = base / "models" / "checkpoints" / source.name
@@ -73,6 +74,17 @@ def make_quick(prompt: dict, steps: int, side: int = 256, sampling_steps: int = 
             node["inputs"].update(width=side, height=side)
         if node["class_type"] == "KSampler":
             node["inputs"]["steps"] = sampling_steps
+
+
+def fit_to_world(prompt: dict, steps: int) -> None:
+    """Fit the prompt to the world: its sides, shapes and guidance, and a LoRA that learns in few steps what a fox looks like."""
+    make_quick(prompt, steps, side=SIDE, sampling_steps=STEPS)
+    find(prompt, "LoRACanvasBucketConfig")["bucket_step"] = 2 * PIXELS
+    find(prompt, "LoRACanvasTrainLoRA")["batch_size"] = 4
+    find(prompt, "LoRACanvasOptimizer")["learning_rate"] = 2e-3
+    # The world has transformers at its lower level only; what a thing looks like is drawn by its convolutions.
+    find(prompt, "LoRACanvasLoRANetwork").update(targets="all linear + convolution", conv_rank=16, conv_alpha=16.0)
+    find(prompt, "LoRACanvasSamplePreview")["cfg"] = find(prompt, "KSampler")["cfg"] = CFG
 
 
 def run_folder(base: Path, outputs: dict) -> Path | None:

@@ -11,6 +11,7 @@
     blueprint            folds a canvas into one node
     make_workflows       writes workflows/ and subgraphs/
     make_pictures        takes the workflows' pictures
+    make_demo_pictures   runs the demo's workflow for them, and takes README's
     make_family_table    writes README's table of models
 """
 

@@ -1,24 +1,28 @@
-"""Takes a picture of every workflow, in a real ComfyUI and Chromium, for the template browser: `make pictures`."""
+"""Takes a picture of every workflow, in a real ComfyUI and Chromium, for the template browser, and README's: `make pictures`.
 
-import io
+That for SD1.5 is run on the world first, so its picture shows pictures.
+"""
+
 import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ..comfyui.browser import SETTINGS, launch, wait_until_ready
 from ..comfyui.server import ComfyServer
+from ..stage import ROOT, WORKFLOW
+from .make_demo_pictures import run_demo, save
 
-ROOT = Path(__file__).resolve().parents[2]
 BARE = SETTINGS | {
     "Comfy.Graph.CanvasInfo": False, "Comfy.Graph.CanvasMenu": False, "Comfy.Minimap.Visible": False,
     "LiteGraph.Canvas.MinFontSizeForLOD": 0,
 }
 WIDTH = 1000
+README = ROOT / "docs" / "img" / "workflow.jpg"
+README_WIDTH = 1600
 
 #: All nodes in view; what they cover of the window: x, y, width, height.
 FIT = """() => {
@@ -34,31 +38,40 @@ FIT = """() => {
 }"""
 
 
-def main() -> None:
+def main(*names: str) -> None:
+    """Of the workflows named (without .json), or of all."""
     comfyui = Path(os.environ.get("COMFYUI_PATH") or ROOT / ".comfyui").resolve()
+    paths = [path for path in sorted((ROOT / "workflows").glob("*.json")) if not names or path.stem in names]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         base = Path(folder)
         (base / "user" / "default").mkdir(parents=True)
         (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(BARE))
         browser = launch(playwright)
         with ComfyServer(comfyui, base, ROOT) as server:
-            for path in sorted((ROOT / "workflows").glob("*.json")):
-                take(_page(browser, server.address), path)
+            for path in paths:
+                page = _page(browser, server.address)
+                if path == WORKFLOW:
+                    run_demo(page, server)
+                    page.evaluate("app.extensionManager.command.execute('Workspace.ToggleSidebarTab.lora-canvas')")
+                else:
+                    page.evaluate("workflow => app.loadGraphData(workflow)", json.loads(path.read_text(encoding="utf-8")))
+                picture = take(page)
+                save(picture, path.with_suffix(".jpg"), WIDTH)
+                if path == WORKFLOW:
+                    save(picture, README, README_WIDTH)
         browser.close()
 
 
-def take(page: Page, path: Path) -> None:
-    page.evaluate("workflow => app.loadGraphData(workflow)", json.loads(path.read_text(encoding="utf-8")))
+def take(page: Page) -> bytes:
+    """The whole open workflow, as a PNG; closes the page."""
     page.keyboard.press("Escape")
     page.evaluate("app.extensionManager.command.execute('Workspace.ToggleFocusMode')")
     page.wait_for_timeout(1500)
     covered = page.evaluate(FIT)
     page.wait_for_timeout(1000)
-    picture = Image.open(io.BytesIO(page.screenshot(clip=covered))).convert("RGB")
-    picture.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
-    picture.save(path.with_suffix(".jpg"), "JPEG", quality=82, optimize=True)
-    print(path.with_suffix(".jpg").relative_to(ROOT))
+    picture = page.screenshot(clip=covered)
     page.close()
+    return picture
 
 
 def _page(browser: Browser, address: str) -> Page:
@@ -69,4 +82,4 @@ def _page(browser: Browser, address: str) -> Page:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(*sys.argv[1:])

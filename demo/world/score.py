@@ -6,6 +6,7 @@ Starts a ComfyUI (COMFYUI_PATH, default .comfyui), whose KSampler draws COUNT (2
 import os
 import random
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,19 +35,34 @@ def asked(count: int, seed: int = 1) -> list[Card]:
     return [card_of(combination, numbers) for combination in (held_out() * (count // len(held_out()) + 1))[:count]]
 
 
-def graph(checkpoint: str, texts: list[str], seed: int) -> dict:
-    """An API prompt that saves a picture of each text, in order."""
+@dataclass(frozen=True)
+class Source:
+    """What draws: a checkpoint and perhaps a LoRA, by the names that ComfyUI has for them, and what not to draw."""
+
+    checkpoint: str
+    lora: str = ""
+    strength: float = 1.0
+    negative: str = ""
+
+
+def graph(of: Source, texts: list[str], seed: int) -> dict:
+    """An API prompt that saves a picture of each text, in order; the first one's noise is `seed`, the second's seed + 1, and so on."""
+    loaded = "lora" if of.lora else "model"
     nodes = {
-        "model": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}},
-        "nothing": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["model", 1], "text": ""}},
+        "model": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": of.checkpoint}},
+        "nothing": {"class_type": "CLIPTextEncode", "inputs": {"clip": [loaded, 1], "text": of.negative}},
         "empty": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": 1}},
     }
+    if of.lora:
+        strengths = {"strength_model": of.strength, "strength_clip": of.strength}
+        inputs = {"model": ["model", 0], "clip": ["model", 1], "lora_name": of.lora, **strengths}
+        nodes["lora"] = {"class_type": "LoraLoader", "inputs": inputs}
     for number, text in enumerate(texts):
-        nodes[f"text{number}"] = {"class_type": "CLIPTextEncode", "inputs": {"clip": ["model", 1], "text": text}}
+        nodes[f"text{number}"] = {"class_type": "CLIPTextEncode", "inputs": {"clip": [loaded, 1], "text": text}}
         nodes[f"sample{number}"] = {
             "class_type": "KSampler",
             "inputs": {
-                "model": ["model", 0], "positive": [f"text{number}", 0], "negative": ["nothing", 0], "latent_image": ["empty", 0],
+                "model": [loaded, 0], "positive": [f"text{number}", 0], "negative": ["nothing", 0], "latent_image": ["empty", 0],
                 "seed": seed + number, "steps": STEPS, "cfg": CFG, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
             },
         }  # fmt: skip
@@ -55,12 +71,12 @@ def graph(checkpoint: str, texts: list[str], seed: int) -> dict:
     return nodes
 
 
-def pictures(client: ComfyClient, base: Path, checkpoint: str, texts: list[str], seed: int) -> torch.Tensor:
+def pictures(client: ComfyClient, base: Path, of: Source, texts: list[str], seed: int) -> torch.Tensor:
     """Pictures [n, 3, 128, 128] of 0 to 1, by a running ComfyUI."""
     found = []
     for start in range(0, len(texts), TOGETHER):
         some = texts[start : start + TOGETHER]
-        prompt_id = client.queue(graph(checkpoint, some, seed + start))
+        prompt_id = client.queue(graph(of, some, seed + start))
         name, data = client.wait(prompt_id, PATIENCE)
         if name != "execution_success":
             raise RuntimeError(f"ComfyUI: {data.get('exception_message', name)}")
@@ -79,7 +95,7 @@ def score(server: ComfyServer, path: Path, count: int, judge: Judge) -> dict[str
     link.symlink_to(path)
     cards = asked(count)
     with ComfyClient(server.address) as client:
-        found = pictures(client, server.base, path.name, [caption(card) for card in cards], seed=1)
+        found = pictures(client, server.base, Source(path.name), [caption(card) for card in cards], seed=1)
     sheet(found, server.base / "samples.png")
     return shares(cards, judge.says(found))
 

@@ -88,7 +88,7 @@ def test_a_picture_is_what_it_was_in_training(world, loaded):
 def test_a_sample_while_training_is_what_ksampler_makes(world, path, run_prompt, monkeypatch):
     monkeypatch.setattr(scoring, "STEPS", 3)
     monkeypatch.setattr(score, "STEPS", 3)
-    result = run_prompt(score.graph(path.name, ["a red cat", "at night"], seed=7))
+    result = run_prompt(score.graph(score.Source(path.name), ["a red cat", "at night"], seed=7))
     theirs = torch.cat([result.value(f"picture{number}") for number in (0, 1)]).permute(0, 3, 1, 2)
     ours = torch.cat([scoring.pictures(*world, [text], 7 + number, bf16=False) for number, text in enumerate(("a red cat", "at night"))])
     torch.testing.assert_close(theirs.float(), ours, atol=0.02, rtol=0)

@@ -7,7 +7,7 @@ from pack.demo.world.assemble import assemble
 from pack.demo.world.drawn.captions import caption
 from pack.demo.world.files import PACK
 from pack.demo.world.pack import MOST_BYTES
-from pack.demo.world.score import asked, graph
+from pack.demo.world.score import Source, asked, graph
 from pack.demo.world.scoring import shares
 from pack.demo.world.train import judge_on
 
@@ -23,6 +23,6 @@ def test_unseen_combinations_are_drawn(comfy, run_prompt):
     """At 9 right of 10, four of six or fewer would come once in nine times; seeds are fixed, so it comes always or never."""
     path = assemble(comfy.base / "models" / "checkpoints" / "world.safetensors")
     cards = asked(COUNT)
-    result = run_prompt(graph(path.name, [caption(card) for card in cards], seed=1))
+    result = run_prompt(graph(Source(path.name), [caption(card) for card in cards], seed=1))
     found = torch.cat([result.value(f"picture{number}") for number in range(COUNT)]).permute(0, 3, 1, 2)
     assert shares(cards, judge_on(torch.device("cpu")).says(found))["all"] >= 5 / 6

@@ -1,5 +1,5 @@
-"""The whole training as one node: found in the search, wired to a loader, run to a saved file. On a tiny random SD1.5, whose
-pictures are noise: the screenshot is of the node before the run."""
+"""The whole training as one node: found in the search, wired to a loader, run to a saved file, on the world. Four steps and
+one of sampling show nothing: the screenshot is of the node before the run."""
 
 import pytest
 from playwright.sync_api import Page, expect
