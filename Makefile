@@ -4,6 +4,7 @@
 #   make test          the test suite, in a real ComfyUI
 #   make test-browser  the tests that drive a real browser
 #   make soak          kills, full disks, damaged files and rude requests, for SECONDS, by SEED
+#   make learning      how well a fox is learnt and the rest kept, counted: PICTURES of each kind, SEEDS LoRAs
 #   make lint          the linter
 #   make world         trains the small base anew and packs it (about two hours); world-score: how well the packed one follows prompts
 #   make gpu           checks and figures on this machine's card, by its own COMFYUI_PATH and PYTHON
@@ -20,6 +21,7 @@
 #   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: the small base of docs/world.md)
 #   CARRY, NEWER, KOHYA  for gpu-carry: the folder to fill, a newer ComfyUI than COMFYUI_PATH's, a checkout of sd-scripts
 #   SECONDS, SEED how long `make soak` goes on (default 300), and with which draws (default: drawn)
+#   PICTURES, SEEDS  for `make learning` (default 24 and 1: some eight minutes on two cores)
 #   PYTEST_ARGS   for the tests: paths, -k, -m and whatever else pytest takes
 
 VENV ?= .venv
@@ -30,6 +32,8 @@ BASE_PYTHON ?= python3
 PYTEST_ARGS ?=
 SECONDS ?= 300
 SEED ?=
+PICTURES ?= 24
+SEEDS ?= 1
 CARRY ?=
 NEWER ?=
 KOHYA ?=
@@ -57,7 +61,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test soak gpu gpu-carry browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test soak learning gpu gpu-carry browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -131,6 +135,10 @@ test: setup-test
 
 soak: setup-test
 	$(RUN) tests/soak/run.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+# tests/learning/__init__.py says what is counted.
+learning: setup-test
+	$(RUN) tests/learning/run.py --pictures $(PICTURES) --seeds $(SEEDS)
 
 # A Chromium for the browser tests: the system's, else Debian's package (as root), else playwright's own.
 browser: setup-test

@@ -6,9 +6,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from pack.demo.comfyui.workflow import find
-from pack.demo.stage import load_workflow, make_quick, place_checkpoint, place_pictures, prompt_of, results
+from pack.demo.stage import fit_to_world, load_workflow, place_checkpoint, place_pictures, prompt_of, results
 
-STEPS, SIDE = 4, 128
+STEPS, SIDE = 4, 128  # SIDE: what the world's pictures have
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,8 @@ def finished(comfy_server):
     with ComfyClient(comfy_server.address) as client:
         info = client.get("/object_info")
         prompt = prompt_of(workflow, info, place_checkpoint(base, None), place_pictures(base))
-        make_quick(prompt, STEPS, side=SIDE, sampling_steps=2)
+        fit_to_world(prompt, STEPS)
+        find(prompt, "LoRACanvasSamplePreview")["sampling_steps"] = find(prompt, "KSampler")["steps"] = 2
         prompt_id = client.queue(prompt, {"extra_pnginfo": {"workflow": workflow}})
         name, data = client.wait(prompt_id, timeout=300)
         assert name == "execution_success", data.get("exception_message")
