@@ -72,7 +72,7 @@ def graph(of: Source, texts: list[str], seed: int) -> dict:
 
 
 def pictures(client: ComfyClient, base: Path, of: Source, texts: list[str], seed: int) -> torch.Tensor:
-    """Pictures [n, 3, 128, 128] of 0 to 1, by a running ComfyUI."""
+    """Pictures [n, 3, 128, 128] of 0 to 1, by a running ComfyUI, whose files are removed."""
     found = []
     for start in range(0, len(texts), TOGETHER):
         some = texts[start : start + TOGETHER]
@@ -83,8 +83,10 @@ def pictures(client: ComfyClient, base: Path, of: Source, texts: list[str], seed
         outputs = client.history(prompt_id)["outputs"]
         for number in range(len(some)):
             (image,) = outputs[f"save{number}"]["images"]
-            with Image.open(base / "output" / image["subfolder"] / image["filename"]) as picture:
+            path = base / "output" / image["subfolder"] / image["filename"]
+            with Image.open(path) as picture:
                 found.append(torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1) / 255)
+            path.unlink()
     return torch.stack(found)
 
 

@@ -5,8 +5,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from pack.demo import foxes
 from pack.demo.comfyui.workflow import find
-from pack.demo.stage import fit_to_world, load_workflow, place_checkpoint, place_pictures, prompt_of, results
+from pack.demo.stage import PROMPTS, fit_to_world, load_workflow, place_checkpoint, place_pictures, prompt_of, results
+from pack.demo.world import score
 
 STEPS, SIDE = 4, 128  # SIDE: what the world's pictures have
 
@@ -43,6 +45,19 @@ def test_the_lora_was_trained(comfy_server, finished):
     ups = [value for key, value in weights.items() if key.endswith("lora_up.weight")]
     assert ups and all(value.isfinite().all() for value in ups)
     assert torch.stack([value.abs().max() > 0 for value in ups]).all()
+
+
+def test_the_saved_file_draws_at_both_strengths(client, comfy_server, finished, monkeypatch, tmp_path):
+    """What the demo counts foxes in: the same noise at strength 0 and 1, and what comes out differs."""
+    monkeypatch.setattr(foxes, "EACH", 1)
+    monkeypatch.setattr(score, "STEPS", 2)
+    prompt, _, history = finished
+    lora = results(comfy_server.base, history["outputs"])["LoRA"][0]
+    name = lora.relative_to(comfy_server.base / "models" / "loras").as_posix()
+    foxes.draw(client, comfy_server.base, tmp_path, score.Source(find(prompt, "CheckpointLoaderSimple")["ckpt_name"], name))
+    pictures = {path.name: path.read_bytes() for path in (tmp_path / foxes.FOLDER).iterdir()}
+    assert sorted(pictures) == [f"strength_{strength}_{number:02}.png" for strength in (0, 1) for number in range(len(PROMPTS))]
+    assert all(pictures[f"strength_0_{number:02}.png"] != pictures[f"strength_1_{number:02}.png"] for number in range(len(PROMPTS)))
 
 
 def test_the_tab_saw_every_step(finished):
