@@ -8,6 +8,7 @@
     runs        where runs lie, which are live, and what listens to them
     panel       the live panel's routes and messages
     captioning  Auto Caption: its models, their device, Cancel
+    headless    a workflow without a browser: file to exit code, through ComfyUI's own queue
     session     a run's hold on the models: load, lend, give back, load again
     advice      what is said before any work: refusals, warnings, the first try of a new kind of model
     wiring      what is connected to the Train LoRA node

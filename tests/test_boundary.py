@@ -1,4 +1,5 @@
-"""Imports point one way: training <- host <- nodes <- __init__, and only host/ knows ComfyUI."""
+"""Imports point one way: training <- host <- nodes <- __init__, and only host/ knows ComfyUI. headless.py, which starts ComfyUI, may
+import nothing but Python's own library, and takes the pack's folder off the path before that: it holds a `nodes` of its own."""
 
 import ast
 import sys
@@ -57,6 +58,38 @@ FILES = sorted([ROOT / "__init__.py", *(path for room in ROOMS for path in (ROOT
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_one_way(path):
     assert violations(path, room_of(path)) == []
+
+
+STARTER = ROOT / "headless.py"
+ON_TOP = {"os", "sys"}  # loaded before any script begins, whatever is on the path
+
+
+def hidden_imports(source: str) -> list[str]:
+    """The imports of a script that come before it has set sys.path, or are not of Python's own library."""
+    wrong, is_set = [], False
+    for statement in ast.parse(source).body:
+        for node in ast.walk(statement):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += ["." * node.level + (node.module or "")] if isinstance(node, ast.ImportFrom) else []
+            wrong += [name for name in names if name.split(".")[0] not in (sys.stdlib_module_names if is_set else ON_TOP)]
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        is_set = is_set or any(ast.unparse(target) == "sys.path[:]" for target in targets)
+    return wrong
+
+
+def test_what_starts_comfyui_imports_nothing_that_its_own_folder_could_hide():
+    assert hidden_imports(STARTER.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "wrong"),
+    [("import sys\nsys.path[:] = []\nimport json", []),
+     ("import json\nimport sys\nsys.path[:] = []", ["json"]),
+     ("import sys\nsys.path[:] = []\ndef f():\n    import nodes", ["nodes"]),
+     ("import sys\nsys.path[:] = []\nfrom .host import x", [".host"])],
+)
+def test_the_guard_of_the_starter(source, wrong):
+    assert hidden_imports(source) == wrong
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,6 @@
     starts      starts it once, and says what is missing when it does not
     server      starts, watches and ends a server
     client      talks to a server: queue, follow, history
-    workflow    from the canvas's file to the prompt that the server runs
+    workflow    from the canvas's file to the prompt that the server runs: host/headless
     browser     a Chromium, and ComfyUI's page in it
 """

@@ -60,6 +60,11 @@ class RunRegistry:
         with self._lock:
             return self._runs.get(name)
 
+    def controls(self) -> list[RunControl]:
+        """Of every live run."""
+        with self._lock:
+            return [run.control for run in self._runs.values()]
+
     def observe(self, name: str, entry: dict[str, Any]) -> None:
         """Remember the newest record of its kind; a name that is not live is ignored."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 import io
 
-from pack.demo.progress import Bar, Display
+from pack.host.headless.progress import Bar, Display
 
 
 def run_record(*records):
@@ -53,7 +53,7 @@ def test_core_progress_of_the_training_node_is_not_shown_twice():
 
 def test_a_log_gets_few_lines(monkeypatch):
     out, clock = io.StringIO(), iter(float(second) for second in range(100))
-    monkeypatch.setattr("pack.demo.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("pack.host.headless.progress.time.monotonic", lambda: next(clock))
     bar = Bar("Training", 50, out)
     for done in range(1, 51):
         bar.show(done)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pack.demo.comfyui.workflow import WorkflowError, find, to_api, widget_values
+from pack.host.headless.workflow import WorkflowError, find, to_api, widget_values
 
 INFO = {
     "Load": {"input": {"required": {"name": [["a", "b"], {}]}}},

@@ -1,0 +1,87 @@
+"""What `headless.py` calls once ComfyUI is started: a workflow file to an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ..runs.run_folders import runs_root
+from .changes import Change, apply, title_of
+from .progress import Display
+from .queue import Ending, carried_out
+from .workflow import WorkflowError, to_api
+
+DONE, FAILED, CANNOT_RUN, STOPPED = 0, 1, 2, 130
+
+
+def run(file: Path, changes: list[str]) -> int:
+    """The exit code; why it is not 0 is the last line on stderr."""
+    os.makedirs(folder_paths.get_temp_directory(), exist_ok=True)
+    try:
+        prompt, workflow, info = prepared(file, changes)
+        titles = {node_id: title_of(node, info) for node_id, node in prompt.items()}
+        print(f"Running {file.name}: {len(prompt)} nodes", flush=True)
+        display = Display(titles, says_messages=False)
+        with logging_redirect_tqdm():
+            ending = carried_out(prompt, workflow, display, display.say)
+        display.close()
+    except WorkflowError as problem:
+        print(f"{file.name} cannot be run: {problem}", file=sys.stderr, flush=True)
+        return CANNOT_RUN
+    return _told(ending)
+
+
+def prepared(file: Path, changes: list[str]) -> tuple[dict, dict | None, dict]:
+    """(the prompt, the canvas' file where it is one, what ComfyUI knows of its nodes' classes). Raises WorkflowError."""
+    wanted, info = [Change.read(written) for written in changes], object_info()
+    content = _read(file)
+    workflow = content if isinstance(content.get("nodes"), list) else None
+    prompt = to_api(workflow, info) if workflow else _as_api(content, info)
+    apply(wanted, prompt, info, workflow)
+    return prompt, workflow, info
+
+
+def object_info() -> dict[str, dict[str, Any]]:
+    """Of every class of node what the canvas is told of its inputs, and its name there."""
+    nodes = import_module("nodes")  # ComfyUI's
+    titles = nodes.NODE_DISPLAY_NAME_MAPPINGS
+    return {name: {"input": kind.INPUT_TYPES(), "display_name": titles.get(name, name)} for name, kind in nodes.NODE_CLASS_MAPPINGS.items()}
+
+
+def _read(file: Path) -> dict:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WorkflowError(f"it cannot be read as JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise WorkflowError("it holds no workflow")
+    return content
+
+
+def _as_api(content: dict, info: dict) -> dict[str, dict]:
+    """A prompt as it was exported, or as a run's run.json and ComfyUI's queue hold it."""
+    if not all(isinstance(node, dict) and "class_type" in node for node in content.values()) or not content:
+        raise WorkflowError("it is neither a workflow of the canvas nor one in API format")
+    for node_id, node in content.items():
+        if node["class_type"] not in info:
+            raise WorkflowError(f"node {node_id} has the type {node['class_type']!r}, which this ComfyUI does not know")
+        node.setdefault("inputs", {})
+    return content
+
+
+def _told(ending: Ending) -> int:
+    runs = [told["run"] for output in ending.outputs.values() for told in output.get("lora_canvas", []) if "run" in told]
+    for name in runs:
+        print(f"Run folder: {runs_root() / name}", flush=True)
+    if ending.failure is not None:
+        print(ending.failure, file=sys.stderr, flush=True)
+    if ending.was_stopped:
+        return STOPPED
+    return DONE if ending.failure is None else FAILED
