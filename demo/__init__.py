@@ -4,14 +4,9 @@
 
     run         `make demo` from start to end
     stage       what ComfyUI is given (model, pictures, a workflow fit for a CPU), and what it left behind
-<<<<<<< HEAD
-    progress    the screen while it runs: nodes, bars, messages
+    progress    the screen while it runs: the pack's own, host/headless
     foxes       how many pictures show the fox, before training and after
     check       looks at the files that a demo left: a LoRA that says something, pictures that show the fox
-=======
-    progress    the screen while it runs: the pack's own, host/headless
-    check       looks at the files that a demo left: a LoRA that says something, pictures that show something
->>>>>>> ee2acde (A workflow runs without a browser: headless.py starts ComfyUI in its process, changes widgets, shows the time left, saves on Ctrl-C and tells a script how it ended)
     grid        one picture of all sample pictures
     pictures    the data set: twelve captioned pictures
     fox         the mascot in them

@@ -51,6 +51,8 @@ class Display:
 
     def __init__(self, titles: dict[str, str], out: TextIO | None = None, *, says_messages: bool = True):
         self._titles, self._out, self._says_messages = titles, out or sys.stdout, says_messages
+        #: The names of the runs that were shown.
+        self.runs: list[str] = []
         self._bar: Bar | None = None
         self._label = self._node = self._training_node = ""
         self._step, self._losses = 0, deque(maxlen=LOSSES)
@@ -60,6 +62,8 @@ class Display:
             self._start_node(data["node"])
         elif name == "lora_canvas.run":
             self._training_node = data["node"]
+            if data["run"] not in self.runs:
+                self.runs.append(data["run"])
             for record in data["records"]:
                 self._record(record)
         elif name == "progress" and data["node"] == self._node != self._training_node:

@@ -25,9 +25,8 @@ POLL = 0.1
 
 @dataclass(frozen=True)
 class Ending:
-    """How a prompt ended: `outputs` as ComfyUI's history has them, `failure` of the node that raised, whether Ctrl-C was pressed."""
+    """How a prompt ended: `failure` of the node that raised or was stopped, whether Ctrl-C was pressed."""
 
-    outputs: dict[str, dict]
     failure: str | None
     was_stopped: bool
 
@@ -46,8 +45,7 @@ class Stopping:
         if self.times == 1 and live:
             for control in live:
                 control.request_pause()
-            self._tell("Stopping after this step; the LoRA and the state are saved, and the rest of the workflow is run. "
-                       "Once more: cancel at once.")
+            self._tell("Stopping after this step; the LoRA and the state are saved. Once more: cancel at once.")
             return
         if self.times <= 2:
             self._tell("Cancelling; what was learned is saved.")
@@ -82,8 +80,7 @@ def carried_out(prompt: dict, workflow: dict | None, on_event: Callable[[str, An
             if not any("prompt_worker" in thread.name for thread in threading.enumerate()):
                 sys.exit("ComfyUI's worker has died; its log says why.")
             time.sleep(POLL)
-    entry = history[prompt_id]
-    return Ending(entry["outputs"], _failure(entry["status"]["messages"]), stopping.times > 0)
+    return Ending(_failure(history[prompt_id]["status"]["messages"]), stopping.times > 0)
 
 
 def _failure(messages: list) -> str | None:
@@ -91,7 +88,7 @@ def _failure(messages: list) -> str | None:
         if name == "execution_error":
             return f"{data['node_type']} (node {data['node_id']}): {data['exception_message'].strip()}"
         if name == "execution_interrupted":
-            return f"cancelled in {data['node_type']} (node {data['node_id']})"
+            return f"stopped in {data['node_type']} (node {data['node_id']})"
     return None
 
 

@@ -35,7 +35,7 @@ def run(file: Path, changes: list[str]) -> int:
     except WorkflowError as problem:
         print(f"{file.name} cannot be run: {problem}", file=sys.stderr, flush=True)
         return CANNOT_RUN
-    return _told(ending)
+    return _told(ending, display.runs)
 
 
 def prepared(file: Path, changes: list[str]) -> tuple[dict, dict | None, dict]:
@@ -76,8 +76,7 @@ def _as_api(content: dict, info: dict) -> dict[str, dict]:
     return content
 
 
-def _told(ending: Ending) -> int:
-    runs = [told["run"] for output in ending.outputs.values() for told in output.get("lora_canvas", []) if "run" in told]
+def _told(ending: Ending, runs: list[str]) -> int:
     for name in runs:
         print(f"Run folder: {runs_root() / name}", flush=True)
     if ending.failure is not None:

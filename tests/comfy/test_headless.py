@@ -55,12 +55,17 @@ def test_what_cannot_be_run_is_told_and_has_an_exit_code(headless, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("failure", "was_stopped", "code"), [(None, False, 0), ("Train LoRA: broken", False, 1), (None, True, 130), ("cancelled", True, 130)]
+    ("failure", "was_stopped", "code"), [(None, False, 0), ("Train LoRA: broken", False, 1), (None, True, 130), ("stopped in x", True, 130)]
 )
 def test_how_it_ended_is_an_exit_code(headless, monkeypatch, capsys, failure, was_stopped, code):
-    ending = headless.Ending({"9": {"lora_canvas": [{"run": "my_lora"}]}}, failure, was_stopped)
+    ending = headless.Ending(failure, was_stopped)
+
+    def carried_out(prompt, workflow, on_event, tell):
+        on_event("lora_canvas.run", {"run": "my_lora", "node": "9", "records": []})
+        return ending
+
     monkeypatch.setattr(headless, "prepared", lambda *_: ({}, None, {}))
-    monkeypatch.setattr(headless, "carried_out", lambda *_: ending)
+    monkeypatch.setattr(headless, "carried_out", carried_out)
     assert headless.run(Path("w.json"), []) == code
     said = capsys.readouterr()
     assert said.err.strip() == (failure or "") and "my_lora" in said.out

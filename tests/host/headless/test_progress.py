@@ -6,7 +6,7 @@ from pack.host.headless.progress import Bar, Display
 
 
 def run_record(*records):
-    return "lora_canvas.run", {"node": "7", "records": list(records)}
+    return "lora_canvas.run", {"run": "r", "node": "7", "records": list(records)}
 
 
 def step(number, loss):
