@@ -147,6 +147,11 @@ def throw_if_interrupted() -> None:
     model_management.throw_exception_if_processing_interrupted()
 
 
+def is_interrupted() -> bool:
+    """Whether Cancel was pressed and nothing has raised yet."""
+    return model_management.processing_interrupted()
+
+
 INTERRUPTS: tuple[type[BaseException], ...] = (model_management.InterruptProcessingException,)
 
 

@@ -96,7 +96,7 @@ def _waiting(wiring: Wiring) -> list[Path]:
 def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
     recipe, run = wiring.recipe, wiring.recipe.run
     started_at = time.time()
-    control = Control(compat.throw_if_interrupted, compat.INTERRUPTS)
+    control = Control(compat.throw_if_interrupted, compat.INTERRUPTS, compat.is_interrupted)
     with ExitStack() as stack:
         clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
         session = Session(wiring.model, clip=clip, precision=run.precision, quantized_backward=run.quantized_backward)
@@ -179,7 +179,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
         model_facts=model_facts(wiring.nodes, wiring.node_id, wiring.model, wiring.clip),
         scale_gradients=session.dtype is torch.float16,
-        read_back=lambda path, network: read_back(path, network, wiring.model, wiring.clip).summary(),
+        read_back=lambda path, network, watch: read_back(path, network, wiring.model, wiring.clip, watch).summary(),
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
         made_with={"ComfyUI": compat.version(), "torch": torch.__version__},
     )

@@ -41,7 +41,7 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Work before or beside the steps: 'latents', 'references', 'captions', 'preview', 'validation'."""
+    """Work before or beside the steps: 'latents', 'references', 'captions', 'preview', 'validation', 'reading back'."""
 
     phase: str
     done: int
@@ -54,7 +54,7 @@ class StepDone:
 
     `learning_rates` maps group name ('diffusion_model', 'text_encoder') to its rate.
     `seconds` is the wall time of this step; memory is in bytes (None where unknown). With scale_weight_norms,
-    `mean_norm` is the mean norm of the changes and `scaled_modules` how many were shrunk.
+    `mean_norm` is the mean norm of the changes that the step before left and `scaled_modules` how many it shrunk.
     """
 
     step: int

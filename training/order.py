@@ -37,7 +37,8 @@ class Order:
     encoders'. `cost` is what a step was found to take already. `make_room`, outside of all these, has the host put away all that it
     holds on the device; `free` says what the run may take there then, its models included. `restored` says, and mends, that somebody has
     taken the models away meanwhile: what was computed since is not to be trusted.
-    `read_back` loads the final file as the host would and says how it went; it raises FileError when it would not load.
+    `read_back(file, network, watch)` loads the final file as the host would and says how it went; it calls `watch(modules done, of all)` on
+    the way, passes on what that raises, and raises FileError when the file would not load.
     `overflow_folder` takes what is encoded and has no room in main memory, until the run ends. `model_identity` names the base model in
     the state, to notice another one. `starts` is what the file of `recipe.network.start_from` holds, module by module, `assistant` what
     that of `recipe.run.assistant` does. `model_facts` are for the LoRA file's metadata, where the host knows them: hash, vae_name,
@@ -72,7 +73,7 @@ class Order:
     assistant: Starts | None = None
     model_facts: Mapping[str, Any] = field(default_factory=dict)
     scale_gradients: bool = False
-    read_back: Callable[[Path, Network], str] = lambda path, network: ""
+    read_back: Callable[[Path, Network, Callable[[int, int], None]], str] = lambda path, network, watch: ""
     reference_encoder: ReferenceEncoder | None = None
     extra_settings: Mapping[str, Any] = field(default_factory=dict)
     made_with: Mapping[str, str] = field(default_factory=dict)

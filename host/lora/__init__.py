@@ -2,6 +2,7 @@
 
     patches         ComfyUI's loader: the patches that it makes of a file, the keys that it does not know
     verify          a saved file read back before anyone is told of it
+    compared        two patches side by side: what they hold, what they make of a weight
     given           the file or wire that a node was given
     sound           whether it can be gone on from at all: it may come from anywhere
     changes         a file in any format -> the change that it makes at each place

@@ -71,7 +71,7 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
     if spec.format == PEFT:
         error = largest_difference(read_lora(path), lora, rows)
         return SavedLora(path, f"{len(tensors) // 2} modules in the format of diffusers, largest |dW| error {error:.2g} in {spec.dtype}")
-    return SavedLora(path, f"{read_back_tensors(path, lora).summary()} in {spec.dtype}")
+    return SavedLora(path, f"{read_back_tensors(path, lora, DTYPES[spec.dtype]).summary()} in {spec.dtype}")
 
 
 def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:

@@ -147,7 +147,7 @@ def test_every_kind_is_read_back(comfy, algorithm):
     path = comfy.base / "models" / "loras" / f"kind-{algorithm}.safetensors"
     for dtype, least, most in ((torch.float32, 0, 0), (torch.bfloat16, 1e-6, 0.1)):
         write_lora(path, tensors, {}, dtype)
-        read = read_back_tensors(path, tensors)
+        read = read_back_tensors(path, tensors, dtype)
         assert read.modules == 7 and read.unmapped == () and least <= read.largest_error <= most
 
 

@@ -157,8 +157,8 @@ def test_a_run_from_pixels_to_file_and_previews(comfy, vae, encoder, tmp_path, d
             if isinstance(event, PreviewReady):
                 samples.append(event.images)
 
-    def look(path, network) -> str:
-        said.append(read_back(path, network, patcher, None))
+    def look(path, network, watch) -> str:
+        said.append(read_back(path, network, patcher, None, watch))
         return said[-1].summary()
 
     sampling = SamplingSpec(prompts=("a cat",), sampling_steps=2, cfg=1.0, width=64, height=64)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import SettingsError, raise_problems
+from ..errors import FileError, SettingsError, raise_problems
 from ..network.kinds.menu import KINDS
+from ..optim.numerics import first_of
 
 WHERE = "Save LoRA"
 _UP, _DOWN, _ALPHA = ".lora_up.weight", ".lora_down.weight", ".alpha"
@@ -61,10 +62,14 @@ def peft_tensors(tensors: Mapping[str, Tensor], rows: Mapping[str, Sequence[Rows
 
 
 def largest_difference(made: Mapping[str, Tensor], tensors: Mapping[str, Tensor], rows: Mapping[str, Sequence[Rows]]) -> float:
-    """max |dW| between PEFT tensors as they were read back and the LoRA they were made from."""
+    """max |dW| between PEFT tensors as they were read back and the LoRA they were made from, over one module of each shape. Raises
+    FileError where a number is not that of the LoRA in the file's dtype."""
     exact = peft_tensors(tensors, rows)
-    names = [name.removesuffix(".lora_A.weight") for name in exact if name.endswith(".lora_A.weight")]
-    return max(float((_delta(made, name) - _delta(exact, name)).abs().max()) for name in names)
+    if other := [name for name, tensor in exact.items() if name not in made or not torch.equal(made[name], tensor.to(made[name].dtype))]:
+        raise FileError(f"the file does not hold what it was given: {first_of(other)}. Save it again, on another disk if it happens twice.")
+    modules = [name.removesuffix(".lora_A.weight") for name in exact if name.endswith(".lora_A.weight")]
+    shapes = {(exact[f"{name}.lora_B.weight"].shape, exact[f"{name}.lora_A.weight"].shape): name for name in modules}
+    return max(float((_delta(made, name) - _delta(exact, name)).abs().max()) for name in shapes.values())
 
 
 def _delta(tensors: Mapping[str, Tensor], name: str) -> Tensor:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..devices.copies import Copies
 from ..parts import Place, Trainable
 from .kinds.adapter import Change
 from .kinds.dropout import Draws
 from .spec import NetworkSpec
-
-
-@dataclass(frozen=True)
-class Norms:
-    """What scale_weight_norms found after an update: the mean norm of the changes, and how many were scaled down."""
-
-    mean: float
-    scaled: int
 
 
 class Network:
@@ -108,8 +99,9 @@ class Network:
         """Before each micro-batch: what is dropped in it is a function of `seed`."""
         self._draws.begin(seed)
 
-    def bound_norms(self) -> Norms | None:
-        """After an update: shrink every change whose norm is above `scale_weight_norms`; None when that is off.
+    def bound_norms(self) -> Tensor | None:
+        """After an update: shrink every change whose norm is above `scale_weight_norms`; None when that is off. (2,): the mean norm of the
+        changes then, and how many were shrunk; the host waits for none of it.
 
         As in kohya's scripts the change W is multiplied by min(n, max) / n with n = max(||W||, max / 2), LoRA's two
         factors by its square root each.
@@ -117,13 +109,16 @@ class Network:
         limit = self.spec.scale_weight_norms
         if not limit:
             return None
-        found = [adapter.norm() for adapter in self._adapters.values()]
-        norms = torch.stack([norm.to(found[0].device) for norm in found]).cpu()
-        ratios = norms.clamp(limit / 2, limit) / norms.clamp_min(limit / 2)
-        for adapter, ratio in zip(self._adapters.values(), ratios.tolist(), strict=True):
-            if ratio < 1:
+        measured = [(adapter, adapter.norm()) for adapter in self._adapters.values()]
+        sums: list[Tensor] = []
+        for device in dict.fromkeys(norm.device for _, norm in measured):
+            near = [(adapter, norm) for adapter, norm in measured if norm.device == device]
+            norms = torch.stack([norm for _, norm in near])
+            ratios = norms.clamp(limit / 2, limit) / norms.clamp_min(limit / 2)
+            for (adapter, _), ratio in zip(near, ratios.unbind(), strict=True):
                 adapter.shrink(ratio)
-        return Norms(mean=float((norms * ratios).mean()), scaled=int((ratios < 1).sum()))
+            sums.append(torch.stack([(norms * ratios).sum() / len(measured), (ratios < 1).sum().to(norms)]))
+        return torch.stack([each.to(sums[0].device) for each in sums]).sum(0)
 
     @contextmanager
     def disabled(self) -> Iterator[None]:

@@ -67,7 +67,7 @@ class Offset(Change):
     def norm(self) -> Tensor:
         return torch.stack([own.detach().norm() for own in self.parameters()]).norm()
 
-    def shrink(self, ratio: float) -> None:
+    def shrink(self, ratio: float | Tensor) -> None:
         with torch.no_grad():
             for own in self.parameters():
                 own.mul_(ratio)

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
+from ..devices.upload import uploaded
 from .timesteps import positive
 from .widget import Widget, setting
 
@@ -61,13 +62,15 @@ class NoiseSpec:
 
 
 def draw_noise(x0: Tensor, spec: NoiseSpec, generator: Generator) -> tuple[Tensor, Tensor | None]:
-    """(noise, perturbation or None) for one item x0 (C, ..., H, W); fp32 on the CPU, as `generator` is.
+    """(noise, perturbation or None) for one item x0 (C, ..., H, W); fp32 on the CPU, as `generator` is. Noise that depends on x0 is on
+    its device: the host does not wait for that.
 
     The plain noise is drawn first, so switching an extra on does not change it.
     """
     noise = torch.randn(x0.shape, generator=generator)
     if spec.offset or spec.adaptive_offset:
-        noise = noise + noise_offset(x0, spec.offset, spec.adaptive_offset, spec.random_strength, generator)
+        shift = noise_offset(x0, spec.offset, spec.adaptive_offset, spec.random_strength, generator)
+        noise = uploaded(noise, shift.device) + shift
     if spec.multires_iterations:
         noise = multires_noise(noise, spec.multires_iterations, spec.multires_discount, generator)
     if not spec.input_perturbation:
@@ -81,11 +84,11 @@ def noise_offset(x0: Tensor, offset: float, adaptive: float, random_strength: bo
     strength = torch.full((x0.shape[0],), float(offset))
     if random_strength:
         strength = strength * uniform(generator)
+    drawn = torch.randn(x0.shape[0], generator=generator)
     if adaptive:
-        mean = x0.detach().float().flatten(1).mean(1).cpu()
-        strength = (strength + adaptive * mean.abs()).clamp(min=0)
-    shift = strength * torch.randn(x0.shape[0], generator=generator)
-    return shift.view(-1, *[1] * (x0.ndim - 1))
+        mean = x0.detach().float().flatten(1).mean(1)
+        strength = (uploaded(strength, mean.device) + adaptive * mean.abs()).clamp(min=0)
+    return (strength * uploaded(drawn, strength.device)).view(-1, *[1] * (x0.ndim - 1))
 
 
 def multires_noise(noise: Tensor, iterations: int, discount: float, generator: Generator) -> Tensor:
@@ -100,7 +103,7 @@ def multires_noise(noise: Tensor, iterations: int, discount: float, generator: G
         ratio = (2 + 2 * uniform(generator)) ** i
         small = max(1, int(height / ratio)), max(1, int(width / ratio))
         layer = torch.randn(1, planes.shape[1], *small, generator=generator)
-        planes = planes + interpolate(layer, (height, width), mode="bilinear") * discount**i
+        planes = planes + uploaded(interpolate(layer, (height, width), mode="bilinear"), planes.device) * discount**i
         if 1 in small:
             break
     return (planes / planes.std()).reshape(noise.shape)

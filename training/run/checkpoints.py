@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import DiskError, FileError
-from ..events import Message, Saved
+from ..events import Message, Progress, Saved
 from ..lora_file.file import TrainedLora, read_metadata, write_lora
 from ..network.build import Network
 from ..network.files import to_tensors
@@ -32,6 +32,10 @@ def checkpoint_file(folder: Path, step: int) -> Path:
     return folder / CHECKPOINTS_FOLDER / f"{folder.name}{_ending(step)}"
 
 
+class _LeftOut(Exception):
+    """Reading back was cut short."""
+
+
 class Checkpoints(Companion):
     """Writes into `folder`: <name>.safetensors at the end, checkpoints/<name>-<step>.safetensors on the way,
     state/state.safetensors with each of them, and at least every five minutes.
@@ -46,7 +50,7 @@ class Checkpoints(Companion):
         spec: RunSpec,
         metadata_at: Callable[[int], Mapping[str, str]],
         identity: Mapping[str, Any],
-        read_back: Callable[[Path, Network], str],
+        read_back: Callable[[Path, Network, Callable[[int, int], None]], str],
         clock: Callable[[], float] = time.monotonic,
     ):
         self.folder = folder
@@ -147,11 +151,22 @@ class Checkpoints(Companion):
         if not is_written:
             return None
         trainer.emit(Saved(step=trainer.step, path=path, kind="lora"))
-        with trainer.updater.as_saved():
-            told = self._read_back(path, trainer.updater.network)
-        if told:
+        if told := self._told_of(path, trainer):
             trainer.emit(Message(level="info", topic="saved", step=trainer.step, text=f"{path.name}: {told}."))
         return path
+
+    def _told_of(self, path: Path, trainer: Trainer) -> str:
+        """How `path` was read back. A Cancel meanwhile leaves the rest of it out; the file is there."""
+        def watch(done: int, total: int) -> None:
+            if trainer.control.is_cancelled() and done < total:
+                raise _LeftOut(f"{done} of {total} modules read back as they were trained, the rest left out: Cancel was pressed")
+            trainer.emit(Progress(phase="reading back", done=done, total=total))
+
+        try:
+            with trainer.updater.as_saved():
+                return self._read_back(path, trainer.updater.network, watch)
+        except _LeftOut as said:
+            return str(said)
 
     def save_elsewhere(self, trainer: Trainer) -> None:
         """Where the run's own disk refused the LoRA, and nobody will be given it: among the system's temporary files."""

@@ -11,14 +11,17 @@ STOPPED, PAUSED, CANCELLED = "stopped", "paused", "cancelled"
 
 
 class Control:
-    """Thread-safe. `throw_if_interrupted` is the host's Cancel: it raises one of `interrupts` when pressed."""
+    """Thread-safe. `throw_if_interrupted` is the host's Cancel: it raises one of `interrupts` when pressed. `is_cancelled` says whether it
+    is pressed and leaves it so: for work at the end of a run that may be left out, while what comes after is cancelled all the same."""
 
     def __init__(
         self,
         throw_if_interrupted: Callable[[], None] = lambda: None,
         interrupts: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+        is_cancelled: Callable[[], bool] = lambda: False,
     ):
         self.interrupts = interrupts
+        self.is_cancelled = is_cancelled
         self._throw_if_interrupted = throw_if_interrupted
         self._lock = threading.Lock()
         self._wishes: set[str] = set()

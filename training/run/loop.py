@@ -29,7 +29,7 @@ def train(trainer: Trainer) -> str:
         losses, plain, positions = reading.rows
         trainer.divergence.see(plain, positions)
         loss = sum(losses) / len(losses)
-        _report(trainer, _step_done(trainer, group, loss, reading.grad_norm, time.perf_counter() - started))
+        _report(trainer, _step_done(trainer, group, loss, reading, time.perf_counter() - started))
         _between_steps(trainer)
     return trainer.control.ending() or "finished"
 
@@ -104,11 +104,11 @@ def _report(trainer: Trainer, done: StepDone) -> None:
         trainer.emit(Message(level="warning", topic="spilling", step=done.step, text=spilling))
 
 
-def _step_done(trainer: Trainer, group: list[list[Draw]], loss: float, grad_norm: float, seconds: float) -> StepDone:
-    norms = trainer.updater.norms
+def _step_done(trainer: Trainer, group: list[list[Draw]], loss: float, reading: Reading, seconds: float) -> StepDone:
+    mean_norm, scaled = reading.bounds or (None, None)
     return StepDone(
         step=trainer.step, total_steps=trainer.total_steps, epoch=trainer.step / trainer.plan.steps_per_epoch, loss=loss,
-        learning_rates=trainer.updater.learning_rates(), grad_norm=grad_norm, items=sum(map(len, group)), seconds=seconds,
+        learning_rates=trainer.updater.learning_rates(), grad_norm=reading.grad_norm, items=sum(map(len, group)), seconds=seconds,
         memory_bytes=trainer.memory.now(), peak_memory_bytes=trainer.memory.peak(),
-        mean_norm=norms.mean if norms else None, scaled_modules=norms.scaled if norms else None,
+        mean_norm=mean_norm, scaled_modules=scaled,
     )

@@ -16,7 +16,6 @@ from ..memory.choice import MAIN_MEMORY, PAGED
 from ..memory.lane import Lane
 from ..memory.states import Resting
 from ..network.build import Network
-from ..network.network import Norms
 from ..optim.course import Course
 from ..optim.ema import EMA
 from ..optim.loss_scale import LossScale
@@ -34,11 +33,13 @@ ROOM_FOR_UPDATE = 2
 @dataclass(frozen=True)
 class Reading:
     """What the host learns of an update before it is made. `rows` are what was asked for, `grad_norm` is before clipping;
-    `is_sound`: the update before it left finite weights."""
+    `is_sound`: the update before it left finite weights. `bounds`, with scale_weight_norms, are the mean norm of the changes that the
+    update before left, and how many it had shrunk."""
 
     rows: list[list[float]]
     grad_norm: float
     is_sound: bool
+    bounds: tuple[float, int] | None = None
 
 
 class Updater:
@@ -80,8 +81,8 @@ class Updater:
         #: Whether an update was cut short and what was before it is not known: nothing of it may be saved.
         self.is_half_made = False
         self._weights_norm: Tensor | None = None
+        self._bounds: Tensor | None = None
         self._rates: Mapping[str, float] = {}
-        self.norms: Norms | None = None
         #: Around the next step of the optimizer: after a resume only that tells whether its state is what it takes it for.
         self.doubt: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -125,16 +126,20 @@ class Updater:
         self.optimizer.zero_grad(set_to_none=True)
 
     def measure(self, rows: Tensor) -> Reading:
-        """Clip the gradients, and read `rows` (the losses), their norm and the check of the weights together: the one time in a
+        """Clip the gradients, and read `rows` (the losses), their norm and what the update before left together: the one time in a
         step that the host waits for the device."""
         trained = [parameter for _, parameter in self._with_gradient()]
         self.scaler.unscale(trained)
         norm = clip_gradients(trained, self._max_grad_norm)
         weights = self._norm_of_weights() if self._weights_norm is None else self._weights_norm
-        checks = torch.stack([norm.to(rows.device), weights.to(rows.device)])
-        *read, grad_norm, weights_norm = torch.cat([rows.flatten(), checks]).tolist()
-        length = rows.shape[1]
-        return Reading([read[i : i + length] for i in range(0, len(read), length)], grad_norm, math.isfinite(weights_norm))
+        checks = [norm[None], weights[None], *([] if self._bounds is None else [self._bounds])]
+        found = torch.cat([rows.flatten(), *(each.to(rows.device) for each in checks)]).tolist()
+        size, length = rows.numel(), rows.shape[1]
+        grad_norm, weights_norm, *bounds = found[size:]
+        return Reading(
+            rows=[found[i : i + length] for i in range(0, size, length)], grad_norm=grad_norm, is_sound=math.isfinite(weights_norm),
+            bounds=(bounds[0], round(bounds[1])) if bounds else None,
+        )
 
     def update(self, grad_norm: float) -> bool:
         """Step. False: fp16 overflowed, the scale was lowered, and the same micro-batches must be run again. Raises
@@ -149,13 +154,13 @@ class Updater:
         with self.doubt():
             self._resting.step(self.optimizer, each_by_itself=self._each_by_itself)
         self.doubt = nullcontext
-        self.norms = self.network.bound_norms()
+        bounds = self.network.bound_norms()
         self._weights_norm = self._norm_of_weights()
         if self.ema is not None:
             with self._resting.awake(self.ema.averages):
                 self.ema.update()
         self.scaler.update(overflowed=False)
-        self.is_half_made, self._before = False, None
+        self.is_half_made, self._before, self._bounds = False, None, bounds
         if self._held is None:
             self._held = held_bytes(self.optimizer)
         return True

@@ -212,6 +212,7 @@ class Bench:
     scale_gradients: bool = False
     free: int | None = None
     reserved: list[int] = field(default_factory=list)
+    read_back: Callable[..., str] = lambda path, network, watch: ""
 
     def __post_init__(self):
         self.model, self.text_encoder = TinyModel(), TinyTextEncoder()
@@ -244,6 +245,7 @@ class Bench:
             training=nothing, returned=nothing, reserve=self.reserved.append, model_identity="tiny model",
             extra_settings={"precision": self.precision}, made_with=self.made_with,
             memory=self.memory, cost=self.cost, free=None if self.free is None else lambda: self.free, scale_gradients=self.scale_gradients,
+            read_back=self.read_back,
         )
 
     def losses_with_and_without(self, built: Built) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pack.tests.training.run.fakes import Bench, TinyImageEncoder, pictures
@@ -13,6 +14,8 @@ from pack.training.data.graph_images import TensorPicture
 from pack.training.errors import DatasetError
 from pack.training.files.store import TensorStore
 from pack.training.network.attach import attached
+from pack.training.network.kinds.menu import ALGORITHMS, adapters
+from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.loss import Huber
 from pack.training.objective.mask import MaskedLoss
 from pack.training.objective.noise import NoiseSpec
@@ -113,27 +116,58 @@ class Waits(TorchDispatchMode):
         return made
 
 
+class Numbers(TorchFunctionMode):
+    """Python's numbers that become tensors on the device, by a copy that the host waits for and no dispatch mode sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if func in (torch.tensor, torch.as_tensor) and made.device.type == "meta":
+            self.found.append(str(args))
+        return made
+
+
 @pytest.mark.parametrize("objective", [
     ObjectiveSpec(),
     ObjectiveSpec(loss=Huber(), weighting=MinSNR(), noise=NoiseSpec(offset=0.1, input_perturbation=0.1), stratified=True),
     ObjectiveSpec(masked_loss=MaskedLoss(unmasked_probability=0.5), preservation=OutsideMask()),
     ObjectiveSpec(preservation=OnRegularisation()),
     ObjectiveSpec(preservation=BlankCaption()),
+    ObjectiveSpec(noise=NoiseSpec(offset=0.1, adaptive_offset=0.05, multires_iterations=3)),
 ])
 def test_the_host_waits_for_nothing_before_it_reads_the_losses(tmp_path, monkeypatch, objective):
     """On a card, whose place meta takes: forward, backward, clipping and the average."""
+    waits = waits_of_a_step(tmp_path, monkeypatch, objective=objective)
+    assert waits.copies >= 5 and not waits.found
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_no_kind_of_adapter_makes_it_wait(tmp_path, monkeypatch, algorithm):
+    """Nor the bound on the norms after the update."""
+    limit = 1.0 if adapters.get(algorithm).has_norm else 0.0
+    waits = waits_of_a_step(tmp_path, monkeypatch, network=NetworkSpec(
+        algorithm=algorithm, rank=4, scale_weight_norms=limit, targets=TargetSpec(preset="all linear")))
+    assert waits.copies >= 5 and not waits.found
+
+
+def waits_of_a_step(folder, monkeypatch, **given) -> Waits:
     monkeypatch.setattr("pack.training.devices.upload.reads_main_memory", lambda device: device.type == "meta")
     samples = tuple(replace(sample, role=REGULARISATION) if n == 1 else sample for n, sample in enumerate(masked(4)))
-    bench = Bench(tmp_path / "run", RunSpec(run_name="run", steps=2, batch_size=4, seed=1), samples=samples, objective=objective)
+    bench = Bench(folder / "run", RunSpec(run_name="run", steps=2, batch_size=4, seed=1), samples=samples, **given)
     bench.model.to("meta")
     bench.denoiser.device = torch.device("meta")
     bench.optimizer = replace(bench.optimizer, ema_decay=0.9)
     run = build(bench.order(), Control(), bench.recorder)
     trainer = run.trainer
     (draws,) = trainer.plan.group(0)
-    with attached(run.network, list(bench.order().parts), checkpointing=False), Waits() as waits:
+    with attached(run.network, list(bench.order().parts), checkpointing=False), Waits() as waits, Numbers() as numbers:
         losses = trainer.stepper.look(draws, [(i, 4) for i in range(4)])
         trainer.updater.backward(losses.trained.sum())
         clip_gradients([parameter for _, parameter in run.network.named_parameters()], 1.0)
+        run.network.bound_norms()
         trainer.updater.ema.update()
-    assert waits.copies >= 5 and not waits.found
+    waits.found += numbers.found
+    return waits

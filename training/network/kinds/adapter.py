@@ -77,8 +77,8 @@ class Change(nn.Module):
         """Frobenius norm of the change, for those that scale_weight_norms can bound."""
         raise AssertionError(f"{type(self).__name__} lacks norm")
 
-    def shrink(self, ratio: float) -> None:
-        """Multiply the change by `ratio` in 0..1, for the same: it is a product of everything that they train."""
+    def shrink(self, ratio: float | Tensor) -> None:
+        """Multiply the change by `ratio` in 0..1, for the same: it is a product of everything that they train. A tensor () is not read."""
         factors = list(self.parameters())
         with torch.no_grad():
             for factor in factors:

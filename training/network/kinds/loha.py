@@ -33,7 +33,7 @@ class LoHa(Adapter):
         return base.run(x) + self.strength * made_delta(x, self.op, self._delta, tuple(self.parameters()))
 
     def _delta(self) -> Tensor:
-        gamma = torch.tensor(self.scale, device=self.hada_w1_a.device)
+        gamma = torch.tensor(self.scale)  # on the CPU, where it lies: a card takes it along with the launch
         parts = (self.hada_w1_b, self.hada_w1_a, self.hada_w2_b, self.hada_w2_a, None, None)
         return self._diff_weight(*parts, gamma=gamma).view(self.op.weight_shape)
 
