@@ -6,7 +6,7 @@ import { h, setShown } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { makeLegend } from "./legend.mjs";
 import { preferences } from "./preferences.mjs";
-import { compareSettings } from "./settings_diff.mjs";
+import { compareSettings, settingName } from "./settings_diff.mjs";
 import { applyRecords, newRun } from "./store.mjs";
 import { t } from "./strings.mjs";
 
@@ -70,7 +70,8 @@ export function makeCompareView({ server }) {
     const shown = items.length > 1 ? rows.filter((row) => row.differs) : rows;
     const same = rows.length - shown.length;
     const head = h("tr", {}, h("th"), ...items.map((item, index) => h("th", { style: { color: PALETTE[index % PALETTE.length] } }, item.name)));
-    const body = shown.map((row) => h("tr", {}, h("th", {}, row.key), ...row.values.map((value) => h("td", { title: value }, value))));
+    const body = shown.map((row) => h("tr", {}, h("th", { title: row.key }, settingName(row.key)), ...row.values.map((value) => h("td", { title: value }, value))));
+    table.style.setProperty("--lora-canvas-columns", String(items.length));
     table.replaceChildren(h("table", {}, h("thead", {}, head), h("tbody", {}, ...body)),
       items.length > 1 ? h("p.muted", {}, shown.length ? t("same", { count: same }) : t("noDifference")) : "");
     const title = /** @type {HTMLElement} */ (settings.querySelector("h3"));

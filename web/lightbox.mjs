@@ -45,7 +45,7 @@ export function openLightbox({ server, run, prompt, step }) {
     };
     return button;
   });
-  film.append(...thumbnails);
+  film.append(...[...thumbnails].reverse()); // the newest first, as in the gallery
 
   function split() {
     const part = Number(slider.value) / 10;
@@ -99,8 +99,8 @@ export function openLightbox({ server, run, prompt, step }) {
     // ComfyUI listens to keys on the whole page; none of ours is meant for it.
     event.stopPropagation();
     if (event.target === slider) return;
-    if (event.key === "ArrowLeft") step_(-1);
-    if (event.key === "ArrowRight") step_(1);
+    if (event.key === "ArrowLeft") step_(1);
+    if (event.key === "ArrowRight") step_(-1);
   };
   document.body.append(dialog);
   dialog.showModal();

@@ -14,9 +14,18 @@ const COMMANDS = [
   { action: "preview", icon: "image" },
 ];
 
-/** The word for a run's state; work before the first step is "preparing". @param {Run} run */
+const RESUMABLE = ["paused", "interrupted", "stopped", "cancelled", "failed"];
+const ASKED = /** @type {Record<string, string>} */ ({ pause: "pausing", stop: "stopping" });
+
+/** Is it at work before its first step? @param {Run} run */
+function prepares(run) {
+  return run.status === "running" && run.phase !== null && run.step === run.startStep;
+}
+
+/** The word for a run's state; work before the first step is "preparing", a step after it was asked to end is "pausing". @param {Run} run */
 export function statusOf(run) {
-  return run.status === "running" && run.phase && run.step === run.startStep ? "preparing" : run.status;
+  if (run.status === "running" && run.asked) return ASKED[run.asked] ?? run.status;
+  return prepares(run) ? "preparing" : run.status;
 }
 
 /** "40 / 100"; of a run that was asked for fewer steps than it has, those that it has. @param {number} step @param {number} total */
@@ -27,8 +36,7 @@ export function stepsText(step, total) {
 /** How far along: steps, or the work before and beside them. @param {Run} run */
 export function progressOf(run) {
   const { phase } = run;
-  const preparing = phase && statusOf(run) === "preparing";
-  const [done, total] = preparing ? [phase.done, phase.total] : [run.step, run.totalSteps];
+  const [done, total] = phase && prepares(run) ? [phase.done, phase.total] : [run.step, run.totalSteps];
   const name = phase && (has(`phase.${phase.phase}`) ? t(`phase.${phase.phase}`) : phase.phase);
   return {
     part: total ? Math.min(done / total, 1) : 0,
@@ -43,8 +51,9 @@ function timeText(run, live) {
   return left === null ? "" : t("left", { time: format.duration(left) });
 }
 
-/** Where the LoRA of a run is that ended before the graph did. @param {Run} run */
-function whereText({ status, lora, name }) {
+/** Where the LoRA of a run is that ended before the graph did, or that there is none. @param {Run} run */
+function whereText({ status, lora, name, step }) {
+  if (step === 0 && RESUMABLE.includes(statusWord(status))) return t("nothingToResume");
   return lora && ["paused", "cancelled"].includes(status) ? t("whereIs", { file: `${name}/${lora}` }) : "";
 }
 
@@ -93,7 +102,8 @@ export function makeRunHeader(actions) {
       setShown(where, Boolean(where.textContent));
       setShown(commands, live);
       setShown(later, !live);
-      setShown(resume, ["paused", "interrupted", "stopped", "cancelled", "failed"].includes(statusWord(run.status)));
+      for (const action of commands.children) action.disabled = run.asked !== null && action.dataset.action in ASKED;
+      setShown(resume, run.step > 0 && RESUMABLE.includes(statusWord(run.status)));
     },
   };
 }

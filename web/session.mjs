@@ -24,13 +24,13 @@ export class Session extends EventTarget {
     this.server = server;
     /** @type {any[]} run.json of every run, newest first */
     this.index = [];
-    /** @type {Map<string, {node: string, progress: any}>} names that train now */
+    /** @type {Map<string, {node: string, said: any[]}>} names that train now */
     this.live = new Map();
     /** @type {{name: string, total_memory: number}|null} */
     this.device = null;
     /** @type {string|null} the run that views show */
     this.shown = null;
-    /** Has the user picked a run? Then a new one does not take its place. */
+    /** Has the user picked a run since the last one began? Then it stays when the connection comes back. */
     this.picked = false;
     this.ready = false;
   }
@@ -40,7 +40,7 @@ export class Session extends EventTarget {
     const [{ runs, device }, index] = await Promise.all([this.server.live(), this.server.runs()]);
     this.device = device;
     this.index = index;
-    this.live = new Map(runs.map((item) => [item.run, { node: item.node, progress: item.latest.progress }]));
+    this.live = new Map(runs.map((item) => [item.run, { node: item.node, said: [item.latest.progress, item.latest.asked].filter(Boolean) }]));
     this.ready = true;
     for (const run of this.#loaded.values()) {
       const known = index.find((item) => item.name === run.name);
@@ -54,8 +54,12 @@ export class Session extends EventTarget {
   /** A batch from the websocket. @param {{run: string, node: string, records: any[]}} batch */
   receive({ run: name, node, records }) {
     const begins = !this.live.has(name) && records.some((record) => TRAINING.includes(record.event));
-    if (begins) this.live.set(name, { node, progress: null });
-    if (begins && !this.picked) this.shown = name;
+    if (begins) this.live.set(name, { node, said: [] });
+    if (begins) {
+      // What the user looked at is in the list of all runs; what they have just started is what they want to see.
+      this.shown = name;
+      this.picked = false;
+    }
     const ends = records.some((record) => record.event === "ended");
     const run = this.#loaded.get(name);
     if (run) this.#apply(run, records);
@@ -123,7 +127,7 @@ export class Session extends EventTarget {
     const run = newRun(name);
     applyRecords(run, records);
     if (!about.live) run.status = about.status;
-    else if (this.live.get(name)?.progress && run.status !== "running") applyRecords(run, [this.live.get(name)?.progress]);
+    else for (const record of this.live.get(name)?.said ?? []) if (record.event !== "progress" || run.status !== "running") applyRecords(run, [record]);
     run.error ??= about.error ?? null;
     const waiting = this.#waiting.get(name) ?? [];
     this.#waiting.delete(name);

@@ -1,5 +1,6 @@
 // @ts-check
 /** What differs between the settings of several runs. Pure. */
+import { has, t } from "./strings.mjs";
 
 /**
  * Nested settings as one level: {"a": {"b": 1}} -> {"a.b": 1}; lists stay whole.
@@ -16,6 +17,18 @@ export function flatten(settings, prefix = "") {
   return flat;
 }
 
+/** A setting's name for people: "optimizer.warmup_steps" is "Optimizer: warmup steps", the kind of a choice the choice itself; null for what
+ * only says which spec it is. @param {string} key */
+export function settingName(key) {
+  const [group, ...rest] = key.split(".");
+  if (rest.at(-1) === "type") rest.pop();
+  if (key.includes(".") && !rest.length) return null;
+  const title = has(`settings.${group}`) ? t(`settings.${group}`) : words(group);
+  return rest.length ? `${title}: ${rest.map(words).join(", ")}` : title;
+}
+
+const words = (/** @type {string} */ name) => name.replaceAll("_", " ").replace(/\blr\b/, "learning rate");
+
 /** A value as a short text. @param {any} value */
 export function show(value) {
   if (value === undefined) return "\u2013";
@@ -30,7 +43,7 @@ export function show(value) {
  */
 export function compareSettings(settings) {
   const flat = settings.map((one) => flatten(one));
-  const keys = [...new Set(flat.flatMap(Object.keys))].sort();
+  const keys = [...new Set(flat.flatMap(Object.keys))].filter((key) => settingName(key) !== null).sort();
   const rows = keys.map((key) => {
     const values = flat.map((one) => show(one[key]));
     return { key, values, differs: new Set(values).size > 1 };

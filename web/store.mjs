@@ -50,6 +50,8 @@ export function newRun(name) {
     lora: null,
     /** @type {string|null} */
     error: null,
+    /** @type {string|null} "pause" or "stop", from when it is asked for until the run has ended */
+    asked: null,
     /** A step is missing between what is known and what arrived: the log has to be read again. */
     gap: false,
     /** Counts changes of the curves, so that views redraw only what changed. */
@@ -115,6 +117,7 @@ const REDUCERS = {
     run.status = "running";
     run.phase = null;
     run.error = null;
+    run.asked = null;
   },
   progress(run, record) {
     run.phase = { phase: record.phase, done: record.done, total: record.total };
@@ -174,7 +177,11 @@ const REDUCERS = {
   message(run, record) {
     addMessage(run, /** @type {any} */ (record));
   },
+  asked(run, record) {
+    run.asked = record.action;
+  },
   ended(run, record) {
+    run.asked = null;
     run.status = record.reason;
     run.phase = null;
     run.step = record.step;

@@ -14,7 +14,7 @@ from server import PromptServer
 from ...training.events import Event, Listener, PreviewReady, Progress, RunEnded, RunStarted, StepDone
 from ...training.record.records import record
 from ...training.record.samples import to_picture
-from ..runs.registry import RunRegistry
+from ..runs.registry import LiveRun, RunRegistry
 from .batcher import Batcher
 
 EVENT_NAME = "lora_canvas.run"
@@ -23,6 +23,13 @@ EVENT_NAME = "lora_canvas.run"
 def _broadcast(data: dict[str, Any]) -> None:
     """To every open tab: the one that queued the prompt may be closed, or never have existed."""
     PromptServer.instance.send_sync(EVENT_NAME, data, None)
+
+
+def tell_asked(run: LiveRun, action: str, registry: RunRegistry, send: Callable[[dict[str, Any]], None] = _broadcast) -> None:
+    """Every tab, and one that is opened before the run has done so, that it was asked to end: the step that it is in may take long."""
+    entry = {"event": "asked", "action": action}
+    registry.observe(run.name, entry)
+    send({"run": run.name, "node": run.node_id, "records": [entry]})
 
 
 class PanelListener:

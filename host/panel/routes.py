@@ -32,6 +32,7 @@ from ...training.record.run_json import read_graph, read_run
 from ...training.record.taken import LOCK_NAME
 from ..runs.registry import RUNS, RunControl
 from ..runs.run_folders import find_picture, find_run, list_runs
+from .listeners import tell_asked
 from .memory import last_memory
 from .next_run import next_run
 from .request_guard import PROMPT_LIMIT, Handler, Refused, guarded, read_json
@@ -148,7 +149,10 @@ async def post_control(request: web.Request) -> web.Response:
     live = RUNS.find(request.match_info["name"])
     if live is None:
         raise Refused(409, f"the run {_folder(request).name!r} is not training now")
-    return _json({"done": perform(live.control, body)})
+    action = perform(live.control, body)
+    if action in ENDING:
+        tell_asked(live, action, RUNS)
+    return _json({"done": action})
 
 
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -202,6 +206,9 @@ ACTIONS: Mapping[str, Callable[[RunControl, Any], None]] = {
     "preview": lambda control, _: control.request_preview(),
     "learning_rate": _learning_rate,
 }
+
+
+ENDING = ("stop", "pause")
 
 
 def perform(control: RunControl, body: Mapping[str, Any]) -> str:

@@ -135,3 +135,14 @@ def test_a_cancel_is_left_for_the_loop(comfy, panel, tmp_path):
     bar(PreviewReady(step=1, images=torch.rand(1, 8, 8, 3), prompts=("a",), seeds=(1,)))
     with pytest.raises(comfy.model_management.InterruptProcessingException):
         comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def test_every_page_knows_that_a_run_was_asked_to_end(panel, registry, tmp_path):
+    """The step that it is in may take long; a page that opens meanwhile reads it from the registry."""
+    sent = []
+    with registry.live("r", tmp_path, object(), "5") as run:
+        panel.tell_asked(run, "pause", registry, sent.append)
+        [known] = registry.snapshot()
+    asked = {"event": "asked", "action": "pause"}
+    assert sent == [{"run": "r", "node": "5", "records": [asked]}]
+    assert known["latest"] == {"asked": asked}

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as format from "../../web/format.mjs";
-import { compareSettings, flatten } from "../../web/settings_diff.mjs";
+import { compareSettings, flatten, settingName } from "../../web/settings_diff.mjs";
 import { has, setLanguage, statusText, statusWord, STRINGS, t } from "../../web/strings.mjs";
 
 test("losses", () => {
@@ -69,10 +69,19 @@ test("every text that the panel asks for exists", () => {
   }
 });
 
+test("settings are called by words", () => {
+  assert.equal(settingName("optimizer.warmup_steps"), "Optimizer: warmup steps");
+  assert.equal(settingName("network.block_weights.lr"), "Network: block weights, learning rate");
+  assert.equal(settingName("objective.loss.type"), "Objective: loss");
+  assert.equal(settingName("rank"), "rank");
+  assert.equal(settingName("preview"), "Samples");
+  assert.equal(settingName("network.type"), null);
+});
+
 test("no text is left over", () => {
   const folder = new URL("../../web/", import.meta.url);
   const sources = readdirSync(folder).filter((file) => /\.m?js$/.test(file) && file !== "strings.mjs").map((name) => readFileSync(new URL(name, folder), "utf8")).join();
-  const made = (key) => /^(status|cause|phase|kind|group)\.|Hint$/.test(key);
+  const made = (key) => /^(status|cause|phase|kind|group|settings)\.|Hint$/.test(key);
   assert.deepEqual(Object.keys(STRINGS.en).filter((key) => !made(key) && !sources.includes(`"${key}"`)), []);
 });
 

@@ -1,6 +1,7 @@
 // The page's knowledge of all runs: loading, live records, reloads, a server that was away.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { statusOf } from "../../web/run_header.mjs";
 import { Session } from "../../web/session.mjs";
 
 const step = (number) => ({
@@ -76,12 +77,26 @@ test("a run without a folder yet is shown from what it says", async () => {
   assert.equal(session.get("r").phase.phase, "latents");
 });
 
-test("a run that the user is looking at stays", async () => {
+test("a run that begins is shown; what the user picks while it trains stays", async () => {
   const session = new Session(fakeServer({ disk: { old: { status: "finished", log: [started(), step(1)] } } }));
   await session.refresh();
   await session.show("old");
   session.receive({ run: "r", node: "1", records: [started(), step(1)] });
+  assert.equal(session.shown, "r");
+  await session.show("old");
+  session.receive({ run: "r", node: "1", records: [step(2)] });
+  await session.refresh();
   assert.equal(session.shown, "old");
+});
+
+test("what a run was asked to do is known to a page that opens later, until it has ended", async () => {
+  const server = fakeServer({ disk: { r: { status: "running", log: [started(), step(1)] } }, live: ["r"] });
+  server.live = async () => ({ runs: [{ run: "r", node: "1", latest: { asked: { event: "asked", action: "pause" } } }], device: null });
+  const session = new Session(server);
+  await session.refresh();
+  assert.equal(statusOf(session.get("r")), "pausing");
+  session.receive({ run: "r", node: "1", records: [ended("paused")] });
+  assert.equal(statusOf(session.get("r")), "paused");
 });
 
 test("a gap is read again from where the curve ends", async () => {

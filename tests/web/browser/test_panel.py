@@ -102,7 +102,7 @@ def test_samples_large_and_two_steps_under_a_slider(frontend_server, open_page, 
     dialog = page.get_by_role("dialog", name="Samples")
     expect(dialog).to_contain_text("sks fox")
     expect(dialog).to_contain_text("step 100")
-    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
     expect(dialog).to_contain_text("step 50")
     dialog.get_by_role("button", name="Compare").click()
     front, slider = dialog.locator(".lora-canvas-lightbox-image").nth(1), dialog.get_by_role("slider")
