@@ -88,12 +88,8 @@ class Session:
         self._reserved = size
 
     def free(self) -> int:
-        """Bytes that the run may take on its device, its models included: ComfyUI moves away what it holds there."""
-        free = model_management.get_free_memory(self.device)
-        if self.device.type == "cpu":
-            return free
-        held = [loaded.model_loaded_memory() for loaded in model_management.current_loaded_models if loaded.device == self.device]
-        return free + sum(held) - model_management.extra_reserved_memory()
+        """Bytes that the run may take on its device."""
+        return free_on(self.device)
 
     def make_room(self) -> None:
         """Outside of `training`: whatever ComfyUI has on the device goes away, the run's models too; the next load takes what fits then."""
@@ -214,12 +210,25 @@ def natural_dtype(model) -> torch.dtype:
 
 
 def compute_dtype(patcher, precision: str | None) -> torch.dtype:
+    """What a MODEL is trained in."""
+    return dtype_to_train_in(natural_dtype(patcher.model), patcher.load_device, precision)
+
+
+def dtype_to_train_in(natural: torch.dtype, device: torch.device, precision: str | None) -> torch.dtype:
     """The asked precision; else what ComfyUI computes in, but bf16 instead of fp16 where the device has it, since
     fp16 gradients overflow."""
     if precision is not None:
         return DTYPES[precision]
-    natural = natural_dtype(patcher.model)
-    if natural is torch.float16 and model_management.should_use_bf16(patcher.load_device):
+    if natural is torch.float16 and model_management.should_use_bf16(device):
         return torch.bfloat16
     return natural
+
+
+def free_on(device: torch.device) -> int:
+    """Bytes of the device that a run may take, its models included: ComfyUI moves away what it holds there."""
+    free = model_management.get_free_memory(device)
+    if device.type == "cpu":
+        return free
+    held = [loaded.model_loaded_memory() for loaded in model_management.current_loaded_models if loaded.device == device]
+    return free + sum(held) - model_management.extra_reserved_memory()
 

@@ -122,6 +122,7 @@ export const STRINGS = {
     textIdle: "Press Run: what this node found appears here.",
     textLabel: "What this node found",
     memoryLast: "Memory, last run of this model: {takes} of the {free} that were free ({pixels} px, batch {batch}; {how}).",
+    memoryPlan: "Memory, predicted: {takes} of the {free} that are free ({pixels} px, batch {batch}; {how}).",
     memoryUnknown: "Memory: known once the model is loaded.",
   },
   zh: {
@@ -243,6 +244,7 @@ export const STRINGS = {
     textIdle: "运行后，此节点的结果会显示在这里。",
     textLabel: "此节点的结果",
     memoryLast: "显存，此模型上次训练：空闲 {free} 中占用 {takes}（{pixels} 像素，批次 {batch}；{how}）。",
+    memoryPlan: "显存，预计：空闲 {free} 中将占用 {takes}（{pixels} 像素，批次 {batch}；{how}）。",
     memoryUnknown: "显存：模型加载后才能知道。",
   },
 };

@@ -3,6 +3,7 @@
     GET  /lora_canvas/live                       what trains now, and the device's memory
     GET  /lora_canvas/memory                     {"last": what the last run of ?model=its file took, or null}
     POST /lora_canvas/next                       {"prompt", "node"}: what Run would do with the node (next_run.py)
+    POST /lora_canvas/plan                       {"plan": what a run will take, by a model file's header, or null}; host/header/wanted.py
     GET  /lora_canvas/runs                       every run's run.json without its settings, newest first
     GET  /lora_canvas/runs/{name}                run.json
     GET  /lora_canvas/runs/{name}/log            {"records": [...]}, ?after=step &points=most columns
@@ -25,11 +26,14 @@ from typing import Any
 import comfy.model_management
 from aiohttp import web
 
+from ...training.errors import TrainingError
 from ...training.files.lock import holder_of
 from ...training.files.strangers import without_paths
 from ...training.record.history import read_log
 from ...training.record.run_json import read_graph, read_run
 from ...training.record.taken import LOCK_NAME
+from ..header.before_run import plan_before_run
+from ..header.wanted import Wanted
 from ..runs.registry import RUNS, RunControl
 from ..runs.run_folders import find_picture, find_run, list_runs
 from .listeners import tell_asked
@@ -113,6 +117,17 @@ async def post_next(request: web.Request) -> web.Response:
     return _json(await asyncio.to_thread(next_run, prompt, node))
 
 
+async def post_plan(request: web.Request) -> web.Response:
+    body = await read_json(request)
+    try:
+        wanted = Wanted(**body)
+    except (TypeError, TrainingError) as error:
+        raise Refused(400, f"that is nothing to plan for: {error}"[:400]) from None
+    if RUNS.snapshot():  # what is free now is not what a run that begins will find, and the processor has its work
+        return _json({"plan": None})
+    return _json({"plan": await asyncio.to_thread(plan_before_run, wanted)})
+
+
 async def get_runs(request: web.Request) -> web.Response:
     return _json({"runs": await asyncio.to_thread(_describe_all)})
 
@@ -159,6 +174,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/live", get_live),
     ("GET", "/memory", get_memory),
     ("POST", "/next", post_next),
+    ("POST", "/plan", post_plan),
     ("GET", "/runs", get_runs),
     ("GET", "/runs/{name}", get_run),
     ("GET", "/runs/{name}/log", get_log),

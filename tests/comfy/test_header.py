@@ -29,12 +29,11 @@ def bare(comfy, kind: str, config: dict, dtype=torch.float32):
     return bare_model(getattr(comfy.module("comfy.supported_models"), kind)(completed(comfy, config)), dtype, dtype)
 
 
-@pytest.mark.parametrize("kind", ["SD15", "Flux"])
-def test_it_costs_what_the_loaded_one_costs(comfy, kind):
+def test_it_costs_what_the_loaded_one_costs(comfy):
     from pack.host.header.step import step_cost
 
-    tiny = next(tiny for tiny in tiny_models.TRAINED if tiny.kind == kind)
-    found, loaded = step_cost(bare(comfy, kind, tiny.config), work()), step_cost(tiny_models.patcher(comfy, tiny), work())
+    tiny = next(tiny for tiny in tiny_models.TRAINED if tiny.kind == "Flux")
+    found, loaded = step_cost(bare(comfy, tiny.kind, tiny.config), work()), step_cost(tiny_models.patcher(comfy, tiny), work())
     assert found is not None and loaded is not None
     assert found.weights == loaded.weights > 0
     for recompute in (ALL, NONE):

@@ -133,6 +133,18 @@ def test_what_the_last_run_of_a_model_took(ask, root):
         assert ask("GET", "/lora_canvas/memory", params=wrong).status == 400
 
 
+def test_what_a_run_will_take(ask, comfy, root, monkeypatch):
+    routes = comfy.module("pack.host.panel.routes")
+    monkeypatch.setattr(routes, "plan_before_run", lambda wanted: {"takes": wanted.rank})
+    wanted = {"folder": "checkpoints", "model": "sd.safetensors", "rank": 8}
+    assert ask("POST", "/lora_canvas/plan", json=wanted).json == {"plan": {"takes": 8}}
+    for wrong in ({"rank": 0}, {"rank": "8"}, {"path": "x"}, {"optimizer": "None"}):
+        assert ask("POST", "/lora_canvas/plan", json=wrong).status == 400
+    assert ask("POST", "/lora_canvas/plan", json={}, headers=FOREIGN[0]).status == 403
+    with comfy.module("pack.host.runs.registry").RUNS.live("new", root / "new", Control(), "1"):
+        assert ask("POST", "/lora_canvas/plan", json={}).json == {"plan": None}
+
+
 def test_no_runs_folder_is_no_runs(ask, root):
     assert ask("GET", "/lora_canvas/runs").json == {"runs": []}
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { makeMemoryHint, memoryText, modelOf } from "../../web/memory_hint.mjs";
+import { makeMemoryHint, memoryText, modelOf, planText, wantedOf } from "../../web/memory_hint.mjs";
 
 const loader = (name, value) => ({ widgets: [{ name: "other", value: 1 }, { name, value }], inputs: [] });
 const behind = (before) => ({ graph: {}, inputs: [{ name: "clip" }, { name: "model" }], getInputNode: (slot) => (slot === 1 ? before : null) });
@@ -29,10 +29,54 @@ test("it says what the last run took, or that nobody knows yet", () => {
   assert.equal(memoryText(null), "Memory: known once the model is loaded.");
 });
 
+/** A Train LoRA node behind core's loader, with what decides. */
+function canvas() {
+  const widgets = (values) => Object.entries(values).map(([name, value]) => ({ name, value }));
+  const before = {
+    model: { type: "UNETLoader", widgets: widgets({ unet_name: "flux.safetensors", weight_dtype: "fp8_e4m3fn" }) },
+    dataset: { widgets: widgets({ resolution: 512, crop: "centre" }) },
+    network: { widgets: widgets({ algorithm: "lora", rank: 8 }) },
+    optimizer: { widgets: widgets({ optimizer: "AdamW8bit", text_encoder_lr: 0 }) },
+  };
+  const names = Object.keys(before);
+  const node = { graph: {}, widgets: widgets({ batch_size: 2, steps: 9 }), inputs: names.map((name) => ({ name })), getInputNode: (slot) => before[names[slot]] };
+  return { node, before };
+}
+
+test("a plan is made for all that decides, and for nothing else", () => {
+  const { node, before } = canvas();
+  assert.deepEqual(wantedOf(node), {
+    folder: "diffusion_models", model: "flux.safetensors", weight_dtype: "fp8_e4m3fn", batch_size: 2, resolution: 512, algorithm: "lora", rank: 8,
+    optimizer: "AdamW8bit",
+  });
+  before.optimizer.widgets[1].value = 1e-5;
+  assert.equal(wantedOf(node), null, "text encoders are trained");
+  before.optimizer.widgets[1].value = 0;
+  before.model.type = "SomebodysLoader";
+  assert.equal(wantedOf(node), null, "another loader may make another model of the file");
+});
+
+test("the last run is said at once, then the plan, where there is one", async () => {
+  const { node, before } = canvas();
+  const shown = [];
+  const plan = { ...LAST, takes: 2 ** 30 };
+  const server = { memory: async () => LAST, plan: async (wanted) => (wanted.rank === 8 ? plan : null) };
+  const ask = makeMemoryHint(node, server, (text) => shown.push(text));
+  await ask();
+  assert.deepEqual(shown, [memoryText(LAST), planText(plan)]);
+  assert.ok(planText(plan).startsWith("Memory, predicted: 1"));
+  before.network.widgets[1].value = 16;
+  await ask();
+  assert.deepEqual(shown.slice(2), [memoryText(LAST)]);
+});
+
 test("the server is asked once a model", async () => {
   const asked = [];
   const shown = [];
-  const server = { memory: async (model) => (asked.push(model), model === "b" ? Promise.reject(new Error("gone")) : LAST) };
+  const server = {
+    memory: async (model) => (asked.push(model), model === "b" ? Promise.reject(new Error("gone")) : LAST),
+    plan: async () => assert.fail("the loader is not core's"),
+  };
   const source = loader("ckpt_name", "a");
   const ask = makeMemoryHint(behind(source), server, (text) => shown.push(text));
   await ask();

@@ -14,7 +14,7 @@ from ...memory.cost.plan import StepCost
 from ...memory.savings import savings
 from ...memory.told import in_words, larger, told
 from ...order import Order
-from ...specs import BY_HAND
+from ...specs import BY_HAND, RunSpec
 
 FILLED = 0.95
 """Of what is free, what is planned with: allocators lose some between what they hold."""
@@ -35,16 +35,14 @@ def room_for(order: Order, cost: StepCost, side: int, free: int, *, main_memory:
     """For steps of that `cost`, pictures of about `side` pixels, where `free` bytes may be taken, the model's included; and what is
     said of it. `main_memory`: it is another memory than the device's."""
     run = order.recipe.run
-
     costs = costs_of(cost, main_memory=main_memory)
-    way = _way(order, costs, free)
+    way = way_for(run, costs, free, order.memory)
     now = cost.plan_for(way.choice)
     text = now.sentence()
     if order.memory is None and run.memory != BY_HAND:
         more = larger(way, now.activations, side, run.batch_size)
         text = f"Memory '{run.memory}': {told(way, costs, free, more)} gradient_checkpointing is not read."
-    record = {"pixels": side, "batch_size": run.batch_size, "takes": way.total, "free": free, "how": in_words(way.choice)}
-    room = Room(costs=costs, way=way, record=record, saves=lambda: savings(
+    room = Room(costs=costs, way=way, record=record_of(way, side, run.batch_size, free), saves=lambda: savings(
         run, order.recipe.optimizer, cost.parameters, now=now.activations,
         recomputed=cost.plan_for(MemoryChoice(recompute=ALL)).activations))
     return room, Message(level="info" if way.total <= free else "warning", topic="memory", text=text)
@@ -68,8 +66,13 @@ def ask_for(order: Order, costs: Costs, way: Way, free: int) -> None:
     order.reserve(way.beside if way.on_device >= costs.weights else max(way.beside, free - way.on_device))
 
 
-def _way(order: Order, costs: Costs, free: int) -> Way:
-    run = order.recipe.run
-    if order.memory is not None or run.memory == BY_HAND:
-        return way_of(costs, order.memory or by_hand(run.gradient_checkpointing), free)
+def way_for(run: RunSpec, costs: Costs, free: int, kept: MemoryChoice | None = None) -> Way:
+    """The one that a run begins with: of the choice that it keeps to, where it does."""
+    if kept is not None or run.memory == BY_HAND:
+        return way_of(costs, kept or by_hand(run.gradient_checkpointing), free)
     return choose(costs, int(FILLED * free), run.memory)
+
+
+def record_of(way: Way, side: int, batch_size: int, free: int) -> dict[str, Any]:
+    """What is kept of it, and shown on the node."""
+    return {"pixels": side, "batch_size": batch_size, "takes": way.total, "free": free, "how": in_words(way.choice)}
