@@ -21,10 +21,11 @@ from ..training.events import Emitter, Message, side_matter_failed
 from ..training.lora_file.file import TrainedLora
 from ..training.objective.preservation import FewSteps
 from ..training.order import Order, Trial
+from ..training.recipe import Recipe
 from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import carry_out
 from ..training.run.control import PAUSED, Control
-from ..training.specs import AUTO
+from ..training.specs import AUTO, NEW
 from . import compat
 from .advice.backward import backward_notices, backward_problems
 from .advice.checks import check_parts, noise_level_warnings, repeatability_problems, warnings_about
@@ -34,6 +35,7 @@ from .advice.known import is_proven
 from .advice.references import reference_notices, reference_problems
 from .advice.trial import tried
 from .advice.upstream import upstream_warnings
+from .advice.vae import vae_warning
 from .again import PASTS, Past, content_of
 from .edit.encoders import ComfyReferenceEncoder, IllustratedTextEncoder
 from .edit.ways import conditioning, way_of
@@ -51,7 +53,7 @@ from .runs.going_on import run_to_go_on_with, waiting_runs
 from .runs.listeners import ComfyLog, Kept, file_listeners
 from .runs.paths import cache_folder, overflow_folder
 from .runs.registry import RUNS
-from .runs.run_folders import run_folder
+from .runs.run_folders import asked_state, folder_to_resume, run_folder
 from .session import Session
 from .wiring import Wiring
 
@@ -142,17 +144,27 @@ def _drawn(plot: LossPlot, emit: Emitter) -> torch.Tensor | None:
 
 
 def _about_the_way_here(wiring: Wiring) -> list[str]:
-    """What the nodes before this one made of the model, whether its few steps are in danger, and which layers go back in fp8."""
+    """What the nodes before this one made of the model, whether its few steps are in danger or its VAE is another family's, and which
+    layers go back in fp8."""
     recipe = wiring.recipe
     sampling = recipe.preview.sampling if recipe.preview else None
     minded = recipe.run.assistant or isinstance(recipe.objective.preservation, FewSteps)
     few = None if minded else few_steps_warning(wiring.model, wiring.prompt, wiring.node_id, sampling)
-    return [*upstream_warnings(wiring.model), *([few] if few else []), *backward_notices(wiring.model, recipe.run)]
+    vae = vae_warning(wiring.model, wiring.nodes, wiring.node_id)
+    return [*upstream_warnings(wiring.model), *([few] if few else []), *([vae] if vae else []), *backward_notices(wiring.model, recipe.run)]
+
+
+def require_without_models(recipe: Recipe) -> None:
+    """Raises TrainingError for what cannot work whatever the models are: before any of them is loaded."""
+    unreadable = () if recipe.run.skip_bad_pictures else recipe.dataset.problems
+    raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(recipe.dataset)])
+    recipe.optimizer.kind.load()
+    if recipe.run.resumes not in (AUTO, NEW):
+        asked_state(folder_to_resume(recipe.run.resume), recipe.run.resume)
 
 
 def _check(wiring: Wiring) -> None:
-    unreadable = () if wiring.recipe.run.skip_bad_pictures else wiring.recipe.dataset.problems
-    raise_problems(DatasetError, "Load Dataset", [*unreadable, *caption_problems(wiring.recipe.dataset)])
+    require_without_models(wiring.recipe)
     kept = cache_folder() / "texts" if wiring.recipe.run.cache_to_disk else None
     check_parts(wiring.model, wiring.vae, wiring.clip, kept)
     shown = reference_problems(wiring.model.model, _model_name(wiring), wiring.recipe.dataset, wiring.recipe.preview)

@@ -17,6 +17,7 @@ from ..training.captioning.report import captioning_report
 from ..training.captioning.run import CaptioningSpec, caption_dataset
 from ..training.captioning.tag_rules import RATINGS, TagRules, parse_replacements, parse_tags
 from ..training.errors import SettingsError
+from .early import refusal, typed
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
 
@@ -103,6 +104,11 @@ class AutoCaption(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, captioner="", hub_model="", **widgets) -> str:
         return _WIRED.fingerprint() if captioner is None or hub_model is None else model_stamp(captioner, hub_model)
+
+    @classmethod
+    def validate_inputs(cls, undesired_tags=None, always_first_tags=None, replace_tags=None) -> bool | str:
+        return refusal(lambda: _tag_rules(**typed(
+            undesired_tags=undesired_tags, always_first_tags=always_first_tags, replace_tags=replace_tags)))
 
     @classmethod
     def execute(cls, dataset, captioner, existing_captions="keep", write_files="no", download_model=False, trigger_word="",

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..host.lora.block_report import block_report
 from ..training.network import block_weights as blocks
 from . import sockets
+from .early import refusal
 from .widgets import CATEGORY, extra
 
 
@@ -46,11 +47,16 @@ class BlockWeights(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, rules="", lr_weights="", ranks="", alphas="") -> bool | str:
+        return refusal(lambda: _weights(rules or "", lr_weights or "", ranks or "", alphas or ""))
+
+    @classmethod
     def execute(cls, network, rules="", lr_weights="", ranks="", alphas="", model=None, clip=None) -> io.NodeOutput:
-        numbers = blocks.read_numbers
-        weights = blocks.BlockWeights(
-            lr=numbers("lr_weights", lr_weights), ranks=numbers("ranks", ranks), alphas=numbers("alphas", alphas),
-            rules=blocks.read_rules(rules),
-        )
-        network = replace(network, block_weights=weights)
+        network = replace(network, block_weights=_weights(rules, lr_weights, ranks, alphas))
         return io.NodeOutput(network, block_report(network, model, clip))
+
+
+def _weights(rules: str, lr_weights: str, ranks: str, alphas: str) -> blocks.BlockWeights:
+    numbers = blocks.read_numbers
+    return blocks.BlockWeights(lr=numbers("lr_weights", lr_weights), ranks=numbers("ranks", ranks), alphas=numbers("alphas", alphas),
+                               rules=blocks.read_rules(rules))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..training.data.specs import LINES, CaptionSpec
+from .early import refusal, typed
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced
 
@@ -60,6 +61,10 @@ class CaptionConfig(io.ComfyNode):
             ],
             outputs=[Dataset.Output(display_name="dataset", tooltip="To Caption Preview, Bucket Config or Train LoRA.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, separator=None, prefix=None, suffix=None, trigger_word=None) -> bool | str:
+        return refusal(lambda: CaptionSpec(**typed(separator=separator, prefix=prefix, suffix=suffix, trigger=trigger_word)))
 
     @classmethod
     def execute(cls, dataset, trigger_word, **settings) -> io.NodeOutput:

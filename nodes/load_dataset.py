@@ -16,7 +16,8 @@ from ..training.data.folder.scan import CAPTIONS_FROM, MASKS, WHERE, scan_folder
 from ..training.data.folder.walk import folder_fingerprint
 from ..training.data.specs import CaptionSpec
 from ..training.drawing.contact_sheet import dataset_sheet
-from ..training.errors import SettingsError
+from ..training.errors import SettingsError, raise_problems
+from .early import refusal
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra
 
@@ -106,6 +107,12 @@ class LoadDataset(io.ComfyNode):
             return str(error)
 
     @classmethod
+    def validate_inputs(cls, folder="", mask_folder="", regularisation_folder="", validation_folder="", reference_folder="") -> bool | str:
+        others = {"mask_folder": mask_folder, "regularisation_folder": regularisation_folder, "validation_folder": validation_folder,
+                  "reference_folder": reference_folder}
+        return refusal(lambda: _require_folders(folder=folder, **others))
+
+    @classmethod
     def execute(cls, repeats, caption_extension, trigger_word="", captions_from="auto", transparency="white background",
                 masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, clip_frames=17, clip_fps=16.0,
                 **widgets) -> io.NodeOutput:
@@ -119,6 +126,19 @@ class LoadDataset(io.ComfyNode):
             **_transparency(transparency), **folders,
         )
         return io.NodeOutput(dataset, dataset_report(dataset), dataset_sheet(dataset))
+
+
+def _require_folders(**widgets: str | None) -> None:
+    """Raises SettingsError that names every folder that is not there. Those that are wired are not known yet."""
+    problems = []
+    for name, text in widgets.items():
+        if text is None or (name != "folder" and not text.strip()):
+            continue
+        try:
+            dataset_folder(text, WHERE, name)
+        except SettingsError as error:
+            problems += error.problems
+    raise_problems(SettingsError, WHERE, problems)
 
 
 def _folders(widgets: dict) -> dict:

@@ -8,6 +8,7 @@ from ..training.network.kinds.menu import ALGORITHMS
 from ..training.network.spec import NetworkSpec, TargetSpec
 from ..training.network.targets import PRESETS
 from . import sockets
+from .early import refusal, typed
 from .widgets import CATEGORY, advanced, lines
 
 
@@ -72,6 +73,11 @@ class LoRANetwork(io.ComfyNode):
             ],
             outputs=[sockets.Network.Output(display_name="network")],
         )
+
+    @classmethod
+    def validate_inputs(cls, algorithm=None, init=None, include=None, exclude=None) -> bool | str:
+        patterns = {name: lines(text) for name, text in typed(include=include, exclude=exclude).items()}
+        return refusal(lambda: kind_of(NetworkSpec(**typed(algorithm=algorithm, init=init), targets=TargetSpec(**patterns))))
 
     @classmethod
     def execute(cls, algorithm, rank, alpha, targets, conv_rank=0, conv_alpha=1.0, include="", exclude="",

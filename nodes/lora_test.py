@@ -6,6 +6,7 @@ from ..host.lora.strength_grid import WHERE, candidates, parse_strengths, streng
 from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..training.errors import SettingsError, raise_problems
 from ..training.specs import SamplingSpec
+from .early import refusal
 from .widgets import CATEGORY, advanced, extra, lines, pictures
 
 
@@ -50,6 +51,14 @@ class LoRATest(io.ComfyNode):
             ],
             outputs=[io.Image.Output(display_name="grid", tooltip="The labelled grid, for Save Image.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, prompts="", strengths="") -> bool | str:
+        def check() -> None:
+            sampling = [] if prompts is None else SamplingSpec(prompts=lines(prompts)).problems()
+            raise_problems(SettingsError, WHERE, [*sampling, *([] if strengths is None else parse_strengths(strengths)[1])])
+
+        return refusal(check)
 
     @classmethod
     def execute(cls, model, clip, vae, prompts, strengths, lora=None, run="", most_checkpoints=4, sampler_name="euler", scheduler="normal",

@@ -6,6 +6,7 @@ from ..training.drawing.schedule_plot import schedule_preview
 from ..training.optim.kinds import optimizers
 from ..training.optim.menu import SCHEDULERS, Knobs, optimizer_from
 from . import sockets
+from .early import refusal, typed
 from .widgets import CATEGORY, advanced
 
 
@@ -86,6 +87,13 @@ class Optimizer(io.ComfyNode):
                 io.Image.Output(display_name="schedule", tooltip="The learning rates over the run, as a picture for Preview Image."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, optimizer=None, scheduler=None, scheduler_pieces=None, extra_arguments=None, group_rules=None) -> bool | str:
+        if None in (optimizer, scheduler):  # the texts belong to them
+            return True
+        return refusal(lambda: optimizer_from(Knobs(optimizer=optimizer, scheduler=scheduler, **typed(
+            scheduler_pieces=scheduler_pieces, extra_arguments=extra_arguments, group_rules=group_rules))))
 
     @classmethod
     def execute(cls, preview_steps=1000, **settings) -> io.NodeOutput:

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..training.specs import PreviewSpec, SamplingSpec
 from . import sockets
+from .early import refusal
 from .widgets import CATEGORY, advanced, extra, lines, pictures
 
 
@@ -54,6 +55,10 @@ class SamplePreview(io.ComfyNode):
             ],
             outputs=[sockets.Preview.Output(display_name="preview")],
         )
+
+    @classmethod
+    def validate_inputs(cls, prompts="") -> bool | str:
+        return prompts is None or refusal(lambda: PreviewSpec(sampling=SamplingSpec(prompts=lines(prompts))))
 
     @classmethod
     def execute(cls, prompts, every_n_steps, sampler_name, scheduler, sampling_steps, cfg, width, height, seed, negative="",

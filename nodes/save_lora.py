@@ -2,9 +2,10 @@
 
 from comfy_api.latest import io, ui
 
-from ..host.lora.save import FORMATS, KOHYA, SaveSpec, save_lora
+from ..host.lora.save import FORMATS, KOHYA, SaveSpec, require_filename, save_lora
 from ..training.lora_file.privacy import EVERYTHING, LEVELS
 from ..training.specs import DTYPES
+from .early import refusal
 from .widgets import CATEGORY, advanced, extra
 
 
@@ -51,6 +52,10 @@ class SaveLoRA(io.ComfyNode):
             outputs=[io.String.Output(display_name="path", tooltip="Where the file is.")],
             hidden=[io.Hidden.extra_pnginfo],
         )
+
+    @classmethod
+    def validate_inputs(cls, filename="") -> bool | str:
+        return filename is None or refusal(lambda: require_filename(filename))
 
     @classmethod
     def execute(cls, lora, filename, dtype, trigger_words="", author="", description="", license="", tags="", usage_hint="", format=KOHYA,

@@ -6,14 +6,18 @@ from comfy_api.latest import io
 
 from ..host.lora.assistant import assistant_from
 from ..host.lora.given import NO_FILE, file_stamp, lora_names
-from ..host.train import train_lora, trained_outputs
+from ..host.train import require_without_models, train_lora, trained_outputs
 from ..host.wired import Wired
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.recipe import Recipe
 from ..training.specs import AUTO, CONTINUE, MEMORY, NEW, PRECISIONS, RESUME_SCHEDULES, RunSpec, resumes
 from . import sockets
+from .early import refusal
 from .widgets import CATEGORY, advanced, extra
+
+MODELS = ("model", "vae", "clip", "assistant")
+"""Inputs that are only asked for once all else is known to be right."""
 
 
 def _stamp(assistant_name: str, resume: str) -> str:
@@ -35,13 +39,13 @@ class TrainLoRA(io.ComfyNode):
                         "Cancel keeps what was learned so far. The outputs carry the LoRA already applied: wire them into a KSampler.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("model",
+                io.Model.Input("model", lazy=True,
                     tooltip="The model to train on, from any loader. LoRAs that are already applied to it stay applied while training."),
-                io.Vae.Input("vae", tooltip="The VAE that belongs to the model: it turns your pictures into latents, once."),
+                io.Vae.Input("vae", lazy=True, tooltip="The VAE that belongs to the model: it turns your pictures into latents, once."),
                 sockets.Dataset.Input("dataset", tooltip="Your pictures and captions, from Load Dataset or Bucket Config."),
                 sockets.Network.Input("network", tooltip="The shape of the LoRA, from LoRA Network."),
                 sockets.Optimizer.Input("optimizer", tooltip="How it learns, from Optimizer."),
-                io.Clip.Input("clip", optional=True,
+                io.Clip.Input("clip", optional=True, lazy=True,
                     tooltip="The CLIP that belongs to the model: it reads your captions. Its CLIP-skip and LoRAs count. "
                             "It is trained too when text_encoder_lr on the Optimizer node is above 0."),
                 sockets.Objective.Input("objective", optional=True,
@@ -96,7 +100,7 @@ class TrainLoRA(io.ComfyNode):
                 advanced(io.Boolean.Input("tensorboard", default=False,
                     tooltip="Also writes a TensorBoard log into the run's folder, for those who compare runs there. "
                             "The panel needs none.")),
-                io.LoraModel.Input("assistant", optional=True,
+                io.LoraModel.Input("assistant", optional=True, lazy=True,
                     tooltip="Only for Turbo and other few-step models: the training adapter made for this model, as a LORA_MODEL. It lies "
                             "frozen under your LoRA while training, so that the model does not forget its few steps, and is off in "
                             "previews, validation, the file and the outputs. assistant_name takes it from a file instead."),
@@ -143,16 +147,29 @@ class TrainLoRA(io.ComfyNode):
         return _WIRED.fingerprint() if None in (assistant_name, resume) else _stamp(assistant_name, resume)
 
     @classmethod
-    def execute(cls, model, vae, dataset, network, optimizer, clip=None, objective=None, preview=None, precision="auto",
-                assistant=None, assistant_name=NO_FILE, assistant_strength=1.0, **settings) -> io.NodeOutput:
-        _WIRED.came(assistant_name, settings["resume"])
-        run = RunSpec(precision=None if precision == "auto" else precision,
-                      assistant=assistant_from(assistant_name, assistant, assistant_strength), **settings)
+    def validate_inputs(cls, run_name="") -> bool | str:
+        return run_name is None or refusal(lambda: RunSpec(run_name=run_name))
+
+    @classmethod
+    def check_lazy_status(cls, **inputs) -> list[str]:
+        """What is wrong without any model is said before one is asked for."""
+        waiting = [name for name in MODELS if inputs.pop(name, ...) is None]
+        if waiting:
+            require_without_models(_recipe(**inputs))
+        return waiting
+
+    @classmethod
+    def execute(cls, model, vae, clip=None, **inputs) -> io.NodeOutput:
+        _WIRED.came(inputs.get("assistant_name", NO_FILE), inputs["resume"])
+        recipe = _recipe(**inputs)
         workflow = (cls.hidden.extra_pnginfo or {}).get("workflow")
-        recipe = Recipe(
-            dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(),
-            run=run, preview=preview,
-        )
         wiring = Wiring(model=model, clip=clip, vae=vae, recipe=recipe, node_id=str(cls.hidden.unique_id), workflow=workflow,
                         prompt=cls.hidden.prompt, dynprompt=cls.hidden.dynprompt)
         return trained_outputs(train_lora(wiring))
+
+
+def _recipe(dataset, network, optimizer, objective=None, preview=None, precision="auto", assistant=None, assistant_name=NO_FILE,
+            assistant_strength=1.0, **settings) -> Recipe:
+    run = RunSpec(precision=None if precision == "auto" else precision,
+                  assistant=assistant_from(assistant_name, assistant, assistant_strength), **settings)
+    return Recipe(dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(), run=run, preview=preview)

@@ -2,8 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..training.objective.menu import objective_from, widgets
+from ..training.objective.menu import FEW_STEPS, objective_from, widgets
 from . import sockets
+from .early import refusal, typed
 from .widgets import CATEGORY, input_of
 
 
@@ -25,6 +26,15 @@ class TrainingObjective(io.ComfyNode):
             ],
             outputs=[sockets.Objective.Output(display_name="objective")],
         )
+
+    @classmethod
+    def validate_inputs(cls, min_timestep=None, max_timestep=None, preservation=None, preservation_trigger=None,
+                        preservation_class=None) -> bool | str:
+        if preservation == FEW_STEPS:  # what it needs comes over a wire
+            return True
+        return refusal(lambda: objective_from(typed(
+            min_timestep=min_timestep, max_timestep=max_timestep, preservation=preservation, preservation_trigger=preservation_trigger,
+            preservation_class=preservation_class)))
 
     @classmethod
     def execute(cls, sigmas=None, **values) -> io.NodeOutput:

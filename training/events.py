@@ -171,8 +171,8 @@ class Emitter:
         return troubles
 
 
-def cause_of(error: Exception) -> str:
-    """The error in one line. What is not meant for the user's eyes is named by its type too."""
+def cause_of(error: BaseException) -> str:
+    """What the error says. What is not meant for the user's eyes is named by its type too."""
     text = str(error).strip()
     return text if text and isinstance(error, TrainingError) else f"{type(error).__name__}: {text}".removesuffix(": ")
 

@@ -12,6 +12,7 @@ import { NextRun } from "./next_run.mjs";
 import { attachNodeText, TEXT_NODES } from "./node_text.mjs";
 import { openAsByHand } from "./saved_before.mjs";
 import { mountPanel } from "./panel.mjs";
+import { Refusals, showNode } from "./refusals.mjs";
 import { makeServer } from "./server.mjs";
 import { Session } from "./session.mjs";
 import { setLanguage, t } from "./strings.mjs";
@@ -24,7 +25,8 @@ const server = makeServer(api);
 const session = new Session(server);
 const lastTexts = makeLastTexts(api);
 const nextRun = new NextRun(app, server);
-const context = { session, server, nextRun, ...makeActions(app, session, server) };
+const refusals = new Refusals();
+const context = { session, server, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), ...makeActions(app, session, server) };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */
 function loadStyles() {
@@ -70,6 +72,7 @@ function listen() {
   for (const change of ["graphChanged", "execution_success", "execution_error", "execution_interrupted"]) {
     api.addEventListener(change, () => nextRun.ask());
   }
+  refusals.watch(api);
   watchAgain(api, context.tellAgain);
 }
 

@@ -30,6 +30,22 @@ function fill(list, items, make) {
   list.replaceChildren(...items.map(make));
 }
 
+/** Why a prompt did not run. @param {(node: string) => void} show goes to a node of the canvas */
+export function makeRefusals(show) {
+  const list = h("ul.list.alerts", { role: "alert" });
+  const item = (/** @type {import("./refusals.mjs").Refusal} */ { node, text }) =>
+    h("li.message", { "data-level": "error" }, icon(ICONS.error),
+      h("div", {}, h("div", {}, text), h("button.button", { type: "button", onclick: () => show(node) }, t("goToNode"))));
+  return {
+    element: list,
+    /** @param {import("./refusals.mjs").Refusal[]} refusals */
+    update(refusals) {
+      fill(list, refusals, item);
+      setShown(list, refusals.length > 0);
+    },
+  };
+}
+
 /** Warnings and errors. */
 export function makeAlerts() {
   const list = h("ul.list.alerts");

@@ -4,7 +4,7 @@ import { makeCompareView } from "./compare_view.mjs";
 import { h, oncePerFrame, setShown, setText } from "./dom.mjs";
 import { makeGallery } from "./gallery.mjs";
 import { makeLossChart } from "./loss_chart.mjs";
-import { makeAlerts, makeNotes } from "./messages.mjs";
+import { makeAlerts, makeNotes, makeRefusals } from "./messages.mjs";
 import { nextText } from "./next_run.mjs";
 import { makeRatesChart } from "./rates_chart.mjs";
 import { makeRunHeader } from "./run_header.mjs";
@@ -17,6 +17,8 @@ import { t } from "./strings.mjs";
  * @property {import("./session.mjs").Session} session
  * @property {import("./server.mjs").Server} server
  * @property {import("./next_run.mjs").NextRun} nextRun
+ * @property {import("./refusals.mjs").Refusals} refusals
+ * @property {(id: string) => void} showNode
  * @property {(name: string, action: string, value?: number) => void} command
  * @property {(name: string) => void} resume
  * @property {(name: string) => void} openWorkflow
@@ -89,7 +91,7 @@ function makeRunsPage(context, open) {
  * @returns {() => void} takes everything away again
  */
 export function mountPanel(host, context) {
-  const { session, nextRun } = context;
+  const { session, nextRun, refusals } = context;
   let page = "run";
   const pages = {
     run: makeRunPage(context),
@@ -100,12 +102,14 @@ export function mountPanel(host, context) {
   };
   const tabs = ["run", "runs"].map((name) => h("button.tab", { type: "button", role: "tab", onclick: () => turnTo(name) }, t(name)));
   const next = h("p.muted.next", { hidden: true });
+  const errors = makeRefusals(context.showNode);
   const root = h("div.panel", { onpointerenter: () => nextRun.ask() },
-    h("nav.tabs", { role: "tablist" }, ...tabs), next, pages.run.element, pages.runs.element);
+    h("nav.tabs", { role: "tablist" }, ...tabs), next, errors.element, pages.run.element, pages.runs.element);
   const draw = oncePerFrame(() => {
     pages[/** @type {"run"|"runs"} */ (page)].update();
     setText(next, [...nextRun.nodes.values()].map(nextText).join(" "));
     setShown(next, next.textContent !== "");
+    errors.update(refusals.list);
   });
 
   function turnTo(/** @type {string} */ name) {
@@ -123,12 +127,14 @@ export function mountPanel(host, context) {
   host.replaceChildren(root);
   session.addEventListener("change", draw);
   nextRun.addEventListener("change", draw);
+  refusals.addEventListener("change", draw);
   nextRun.ask();
   turnTo("run");
   if (session.shown) session.load(session.shown).then(draw, () => {});
   return () => {
     session.removeEventListener("change", draw);
     nextRun.removeEventListener("change", draw);
+    refusals.removeEventListener("change", draw);
     draw.cancel();
     for (const part of Object.values(pages)) part.destroy();
     root.remove();

@@ -74,6 +74,11 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
     return SavedLora(path, f"{read_back_tensors(path, lora, DTYPES[spec.dtype]).summary()} in {spec.dtype}")
 
 
+def require_filename(filename: str) -> None:
+    """Raises SettingsError for a name that no file can be saved under."""
+    _target(SaveSpec(filename=filename).filename)
+
+
 def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:
     hashes = _model_hashes(lora) if spec.privacy != MINIMUM else {}
     metadata = {**getattr(lora, "metadata", {}), **hashes, **dated(getattr(lora, "started_at", None)), **spec.about}

@@ -47,6 +47,11 @@ def model_files(prompt: Mapping[str, Any] | None, node_id: str) -> dict[str, Pat
     return {name: path for name, path in found.items() if path is not None}
 
 
+def vae_file(prompt: Mapping[str, Any] | None, node_id: str) -> Path | None:
+    """The file that the node's `vae` comes from, a checkpoint or a VAE alone, where its loader is found."""
+    return _path_of(_loader(prompt, node_id, "vae", {**_VAE_WIDGETS, **_MODEL_WIDGETS}))
+
+
 def files_of_model(prompt: Mapping[str, Any] | None, node_id: str) -> list[str]:
     """The names of all files that go into the node's `model`: LoRAs on the way, then the loader's."""
     return [

@@ -49,7 +49,8 @@ PRESERVATIONS.register("regularisation")(preservation.OnRegularisation)
 PRESERVATIONS.register("outside_mask")(preservation.OutsideMask)
 PRESERVATIONS.register("class")(preservation.SwappedCaption)
 PRESERVATIONS.register("blank_caption")(preservation.BlankCaption)
-PRESERVATIONS.register("few_steps")(preservation.FewSteps)
+FEW_STEPS = "few_steps"
+PRESERVATIONS.register(FEW_STEPS)(preservation.FewSteps)
 
 _MENUS: dict[str, Registry] = {"loss": LOSSES, "timesteps": TIMESTEPS, "weighting": WEIGHTINGS, "preservation": PRESERVATIONS}
 

@@ -166,6 +166,16 @@ class Schedule:
         """The updates of the warm-up in a run of `total_steps`."""
         return (self.warmup_steps or round(total_steps * self.warmup_percent / 100)) if self.curve.has_warmup else 0
 
+    def outlasts(self, total_steps: int) -> list[str]:
+        """A sentence where the warm-up is no shorter than a run of `total_steps`."""
+        warmup = self.warmup(total_steps)
+        if warmup < total_steps or total_steps < 2:
+            return []
+        return [
+            f"the warm-up of {warmup} steps is as long as the run of {total_steps}, or longer: the learning rate never comes to its full "
+            f"height. Set warmup_steps on Optimizer to a tenth of the run or less, {total_steps // 10} here, or to 0 for warmup_percent."
+        ]
+
     def multiplier(self, total_steps: int) -> Multiplier:
         """What the learning rates are multiplied by before the update with index `step` (from 0) of `total_steps`."""
         warmup = self.warmup(total_steps)

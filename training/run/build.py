@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.advice.length import hints
 from ..data.batches import BatchPlan, Draw
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items, trained_first
@@ -33,7 +34,7 @@ from ..objective.objective import Objective
 from ..objective.preservation import BlankCaption, FewSteps, SwappedCaption
 from ..optim.course import Course, resumed
 from ..optim.ema import EMA
-from ..optim.groups import ParameterGroup
+from ..optim.groups import ParameterGroup, torch_groups
 from ..optim.optimizers import build_optimizer, require_device
 from ..optim.rules import ModuleNames
 from ..order import Order
@@ -80,6 +81,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     overflow = Overflow(order.overflow_folder) if order.overflow_folder else None
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"), overflow=overflow)
     items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
+    network.assistant = _assistant(order)
+    torch_groups(recipe.optimizer, _groups(order, network), module_names(order.parts, network))  # raises for rules that match nothing
     if state is not None:
         require_same_run(state, order, trained_first(items), network, are_readable=not run.skip_bad_pictures)
         _say_what_differs(state, order, emit)
@@ -98,13 +101,12 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
     plan = make_plan(run, training_items)
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
-    network.assistant = _assistant(order)
     network.place(order.parts)
     texts = _texts(order, network, _prompts(order, items, references), control, emit, overflow)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
     emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
-    for text in recipe.warnings(order.denoiser.parametrisation):
+    for text in [*recipe.warnings(order.denoiser.parametrisation), *_about_the_length(order, training_items, plan, total_steps)]:
         emit(Message(level="warning", topic="settings", text=text))
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, texts=texts,
                 trained=order.text_encoder if order.trains_text_encoders else None, references=references)
@@ -194,16 +196,19 @@ def _course(order: Order, total_steps: int, state: Path | None, emit: Emitter) -
 
 def _updater(order: Order, network: Network, course: Course, in_hand: Callable[[], int]) -> Updater:
     spec, total_steps = order.recipe.optimizer, course.total_steps
-    groups = [
-        ParameterGroup(part.name, named, lr_scale)
-        for part in order.parts for lr_scale, named in network.by_lr_scale(part.name).items()
-    ]
     return Updater(
-        network=network, optimizer=build_optimizer(spec, groups, total_steps, module_names(order.parts, network)),
+        network=network, optimizer=build_optimizer(spec, _groups(order, network), total_steps, module_names(order.parts, network)),
         course=course, text_encoders_stop_at=spec.text_encoders_stop_at(total_steps),
         max_grad_norm=spec.max_grad_norm, ema=EMA(list(network.named_parameters()), spec.ema_decay) if spec.ema_decay else None,
         scale_gradients=order.scale_gradients, in_hand=in_hand, each_by_itself=spec.kind.each_by_itself,
     )
+
+
+def _groups(order: Order, network: Network) -> list[ParameterGroup]:
+    return [
+        ParameterGroup(part.name, named, lr_scale)
+        for part in order.parts for lr_scale, named in network.by_lr_scale(part.name).items()
+    ]
 
 
 def _trained_names(updater: Updater) -> set[str]:
@@ -260,6 +265,12 @@ def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
         f"{draws} pictures with repeats, in batches of {run.batch_size} x {run.gradient_accumulation}: {plan.steps_per_epoch} steps "
         f"an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs."
     )
+
+
+def _about_the_length(order: Order, items: Sequence[Item], plan: BatchPlan, total_steps: int) -> list[str]:
+    preview = order.recipe.preview
+    prompts = preview.sampling.prompts if preview else ()
+    return [*hints(items, plan, total_steps, prompts), *order.recipe.optimizer.schedule.outlasts(total_steps)]
 
 
 def stepping(order: Order) -> Step:

@@ -16,7 +16,7 @@ from ..data.pictures import changed, held
 from ..devices import generators
 from ..devices.determinism import deterministic
 from ..errors import DiskError, NonFiniteError
-from ..events import Emitter, Message, RunEnded, RunStarted
+from ..events import Emitter, Message, RunEnded, RunStarted, cause_of
 from ..files.atomic import remove_left_overs
 from ..memory.lack import twice
 from ..order import Order
@@ -89,11 +89,11 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     except NonFiniteError as caught:
         path = _save_before_it(built, first_step)
         told = NonFiniteError(f"{caught} {ways_on(built.checkpoints.state_path)}") if built else caught
-        reason, error = "failed", f"{type(told).__name__}: {told}"
+        reason, error = "failed", cause_of(told)
         raise told from caught
     except BaseException as caught:
         told = as_told(caught, built)
-        reason, error = "failed", f"{type(told).__name__}: {told}"
+        reason, error = "failed", cause_of(told)
         path = _save_what_was_learned(built, first_step)
         if told is caught:
             raise

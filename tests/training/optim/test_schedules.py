@@ -78,3 +78,10 @@ def test_preview_shows_both_parts_and_the_stop():
     assert image.std() > 0.01
     for odd in (OptimizerSpec(learning_rate=-1e-4), OptimizerSpec(learning_rate=0, text_encoder_lr=1e-5)):
         assert schedule_preview(odd, 1).shape == (1, 512, 1024, 3)
+
+
+def test_a_warm_up_that_outlasts_the_run_is_told():
+    (text,) = Schedule(Cosine(), warmup_steps=300).outlasts(300)
+    assert text.startswith("the warm-up of 300 steps is as long as the run of 300, or longer") and "30 here" in text
+    quiet = Schedule(Cosine(), warmup_steps=299), Schedule(Cosine(), warmup_percent=5.0), Schedule(Constant(), warmup_steps=500)
+    assert [schedule.outlasts(300) for schedule in quiet] == [[], [], []]
