@@ -1,4 +1,4 @@
-"""One picture of all sample pictures of a run: a row for each step, a column for each prompt."""
+"""One picture of all sample pictures of a run: a column for each step, a row for each prompt."""
 
 import re
 from pathlib import Path
@@ -18,18 +18,18 @@ def sample_grid(samples: Path, target: Path) -> Path | None:
             cells[int(match[1]), int(match[2])] = path
     if not cells:
         return None
-    steps, columns = sorted({step for step, _ in cells}), sorted({column for _, column in cells})
-    size = (len(columns) * (CELL + GAP) + GAP, len(steps) * (CELL + LABEL + GAP) + GAP)
+    steps, rows = sorted({step for step, _ in cells}), sorted({row for _, row in cells})
+    size = (len(steps) * (CELL + GAP) + GAP, LABEL + len(rows) * (CELL + GAP) + GAP)
     grid = Image.new("RGB", size, BACKGROUND)
     pen, font = ImageDraw.Draw(grid), ImageFont.load_default(14)
-    for (step, column), path in cells.items():
-        x = GAP + columns.index(column) * (CELL + GAP)
-        y = GAP + steps.index(step) * (CELL + LABEL + GAP)
-        pen.text((x, y + 2), f"step {step}", fill=TEXT, font=font)
+    for step in steps:
+        pen.text((GAP + steps.index(step) * (CELL + GAP), GAP), f"step {step}", fill=TEXT, font=font)
+    for (step, row), path in cells.items():
+        x, y = GAP + steps.index(step) * (CELL + GAP), LABEL + GAP + rows.index(row) * (CELL + GAP)
         with Image.open(path) as sample:
             picture = sample.convert("RGB")
         picture = ImageOps.contain(picture, (CELL, CELL), Image.Resampling.LANCZOS)
-        grid.paste(picture, (x + (CELL - picture.width) // 2, y + LABEL + (CELL - picture.height) // 2))
+        grid.paste(picture, (x + (CELL - picture.width) // 2, y + (CELL - picture.height) // 2))
     target.parent.mkdir(parents=True, exist_ok=True)
     grid.save(target)
     return target

@@ -14,7 +14,7 @@ from ..stage import FOLDER, ROOT, fit_to_world, load_workflow, place_checkpoint,
 IMAGES = ROOT / "docs" / "img"
 STEPS, SHOWN_AT = 160, 110
 PATIENCE = 1_800_000  # ms
-WIDE, GRID_WIDTH = 1600, 600
+WIDE, GRID_WIDTH = 1600, 1000
 
 #: What the canvas shows is set to what the demo runs: {node id: {widget: value}}.
 SET = """values => {
