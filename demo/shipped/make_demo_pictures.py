@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from ..comfyui.client import ComfyClient
 from ..comfyui.server import ComfyServer
@@ -14,6 +14,7 @@ from ..stage import FOLDER, ROOT, fit_to_world, load_workflow, place_checkpoint,
 IMAGES = ROOT / "docs" / "img"
 STEPS, SHOWN_AT = 160, 110
 PATIENCE = 1_800_000  # ms
+WINDOW: ViewportSize = {"width": 2800, "height": 1800}
 WIDE, GRID_WIDTH = 1600, 1000
 
 #: What the canvas shows is set to what the demo runs: {node id: {widget: value}}.
@@ -27,7 +28,7 @@ SET = """values => {
 #: The middle of the workflow in view, right of the panel.
 LOOK = """() => {
     app.canvas.ds.scale = 0.6;
-    app.canvas.ds.offset = [-460, 60];
+    app.canvas.ds.offset = [-460, 180];
     app.canvas.setDirty(true, true);
 }"""
 STEP = """step => {
@@ -46,16 +47,16 @@ def run_demo(page: Page, server: ComfyServer) -> None:
         page.evaluate(SET, {key: {name: value for name, value in node["inputs"].items() if not isinstance(value, list)}
                             for key, node in prompt.items()})  # fmt: skip
         page.evaluate("app.extensionManager.command.execute('Workspace.ToggleSidebarTab.lora-canvas')")
-        whole = page.viewport_size
         page.set_viewport_size({"width": WIDE, "height": 1000})
         page.evaluate(LOOK)
         page.evaluate("app.queuePrompt(0)")
         page.wait_for_function(STEP, arg=SHOWN_AT, timeout=PATIENCE)
         save(page.screenshot(), IMAGES / "training.jpg", WIDE)
-        page.set_viewport_size(whole)
+        page.set_viewport_size(WINDOW)
         page.wait_for_function("async () => !(await (await fetch('/queue')).json()).queue_running.length", timeout=PATIENCE)
     run = server.base / "output" / "lora_canvas" / FOLDER
-    save(sample_grid(run / "samples", run / "sample_grid.png").read_bytes(), IMAGES / "fox.jpg", GRID_WIDTH)
+    if grid := sample_grid(run / "samples", run / "sample_grid.png"):
+        save(grid.read_bytes(), IMAGES / "fox.jpg", GRID_WIDTH)
 
 
 def save(picture: bytes, path: Path, width: int) -> None:

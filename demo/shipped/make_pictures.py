@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ..comfyui.browser import SETTINGS, launch, wait_until_ready
 from ..comfyui.server import ComfyServer
 from ..stage import ROOT, WORKFLOW
-from .make_demo_pictures import run_demo, save
+from .make_demo_pictures import WINDOW, run_demo, save
 
 BARE = SETTINGS | {
     "Comfy.Graph.CanvasInfo": False, "Comfy.Graph.CanvasMenu": False, "Comfy.Minimap.Visible": False,
@@ -75,7 +75,7 @@ def take(page: Page) -> bytes:
 
 
 def _page(browser: Browser, address: str) -> Page:
-    page = browser.new_page(viewport={"width": 2800, "height": 1800})
+    page = browser.new_page(viewport=WINDOW)
     page.goto(f"http://{address}/")
     wait_until_ready(page)
     return page
