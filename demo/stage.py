@@ -20,7 +20,11 @@ WORKFLOW = ROOT / "workflows" / "Train SD1.5 LoRA.json"
 FOLDER = "lcfox"
 SIDE = 16 * PIXELS  # the world's pictures
 #: One for each place of the world that no picture of the fox shows (drawn/places.py: UNSEEN), in that order.
-PROMPTS = ("lcfox, a fox sitting in the sea", "lcfox, portrait of a fox at the volcano", "lcfox, a fox sitting in a room")
+PROMPTS: tuple[str, ...] = (
+    "lcfox, a fox sitting in the sea",
+    "lcfox, portrait of a fox at the volcano",
+    "lcfox, a fox sitting in a room",
+)
 
 
 def place_checkpoint(base: Path, given: Path | None) -> str:
