@@ -10,7 +10,7 @@ from ..training.data.specs import CROPS, SMALL_BUCKETS, BucketSpec, crop_from
 from ..training.drawing.contact_sheet import crop_sheet
 from ..training.errors import SettingsError, raise_problems
 from ..training.inputs import SHORT, shown, text_problems
-from .early import refusal
+from .early import refusal, typed
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced
 
@@ -68,11 +68,10 @@ class BucketConfig(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, resolution=None, min_bucket=None, max_bucket=None, bucket_step=None, more_resolutions=None) -> bool | str:
-        if None in (resolution, min_bucket, max_bucket, bucket_step):
+        sides = typed(resolution=resolution, min_bucket=min_bucket, max_bucket=max_bucket, bucket_step=bucket_step)
+        if len(sides) < 4:  # they bound one another
             return True
-        return refusal(lambda: BucketSpec(
-            resolution=resolution, min_bucket=min_bucket, max_bucket=max_bucket, bucket_step=bucket_step,
-            resolutions=_numbers(more_resolutions or "")))
+        return refusal(lambda: BucketSpec(**sides, resolutions=_numbers(more_resolutions or "")))
 
     @classmethod
     def execute(cls, dataset, more_resolutions="", crop="centre", random_crops=4, **settings) -> io.NodeOutput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ..training.errors import DatasetError, MissingLibraryError, SettingsError
 
@@ -22,6 +23,6 @@ def refusal(check: Callable[[], object]) -> bool | str:
     return True
 
 
-def typed(**widgets: object) -> dict:
+def typed(**widgets: Any) -> dict[str, Any]:
     """The widgets that are not wired."""
     return {name: value for name, value in widgets.items() if value is not None}

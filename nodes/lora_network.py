@@ -76,8 +76,8 @@ class LoRANetwork(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, algorithm=None, init=None, include=None, exclude=None) -> bool | str:
-        patterns = {name: lines(text) for name, text in typed(include=include, exclude=exclude).items()}
-        return refusal(lambda: kind_of(NetworkSpec(**typed(algorithm=algorithm, init=init), targets=TargetSpec(**patterns))))
+        return refusal(lambda: kind_of(NetworkSpec(
+            **typed(algorithm=algorithm, init=init), targets=TargetSpec(include=lines(include or ""), exclude=lines(exclude or "")))))
 
     @classmethod
     def execute(cls, algorithm, rank, alpha, targets, conv_rank=0, conv_alpha=1.0, include="", exclude="",

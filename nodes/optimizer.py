@@ -92,8 +92,9 @@ class Optimizer(io.ComfyNode):
     def validate_inputs(cls, optimizer=None, scheduler=None, scheduler_pieces=None, extra_arguments=None, group_rules=None) -> bool | str:
         if None in (optimizer, scheduler):  # the texts belong to them
             return True
-        return refusal(lambda: optimizer_from(Knobs(optimizer=optimizer, scheduler=scheduler, **typed(
-            scheduler_pieces=scheduler_pieces, extra_arguments=extra_arguments, group_rules=group_rules))))
+        return refusal(lambda: optimizer_from(Knobs(**typed(
+            optimizer=optimizer, scheduler=scheduler, scheduler_pieces=scheduler_pieces, extra_arguments=extra_arguments,
+            group_rules=group_rules))))
 
     @classmethod
     def execute(cls, preview_steps=1000, **settings) -> io.NodeOutput:

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..host.lora.assistant import assistant_from
 from ..host.lora.given import NO_FILE, file_stamp, lora_names
+from ..host.lora.save import require_savers
 from ..host.train import require_without_models, train_lora, trained_outputs
 from ..host.wired import Wired
 from ..host.wiring import Wiring
@@ -16,6 +17,7 @@ from . import sockets
 from .early import refusal
 from .widgets import CATEGORY, advanced, extra
 
+SAVER = "LoRACanvasSaveLoRA"
 MODELS = ("model", "vae", "clip", "assistant")
 """Inputs that are only asked for once all else is known to be right."""
 
@@ -155,6 +157,7 @@ class TrainLoRA(io.ComfyNode):
         """What is wrong without any model is said before one is asked for."""
         waiting = [name for name in MODELS if inputs.pop(name, ...) is None]
         if waiting:
+            require_savers(cls.hidden.prompt, str(cls.hidden.unique_id), SAVER)
             require_without_models(_recipe(**inputs))
         return waiting
 

@@ -79,6 +79,16 @@ def require_filename(filename: str) -> None:
     _target(SaveSpec(filename=filename).filename)
 
 
+def require_savers(prompt: Mapping[str, Any] | None, node_id: str, node_class: str) -> None:
+    """Raises SettingsError for a Save LoRA behind the node whose file name cannot be: ComfyUI would train all the same, and leave the
+    saving out. Names that are wired are not known yet."""
+    for each in (prompt or {}).values():
+        inputs = each.get("inputs", {})
+        link, name = inputs.get("lora"), inputs.get("filename")
+        if each.get("class_type") == node_class and isinstance(link, list) and link[0] == node_id and isinstance(name, str):
+            require_filename(name)
+
+
 def _metadata(lora: Mapping, spec: SaveSpec, name: str) -> dict[str, str]:
     hashes = _model_hashes(lora) if spec.privacy != MINIMUM else {}
     metadata = {**getattr(lora, "metadata", {}), **hashes, **dated(getattr(lora, "started_at", None)), **spec.about}

@@ -53,8 +53,7 @@ def settings_of(prompt: Any, node: str) -> dict[str, Any] | None:
         if name in found:
             continue
         each = prompt.get(name) if isinstance(prompt, Mapping) else None
-        inputs = each.get("inputs") if isinstance(each, Mapping) else None
-        if not isinstance(inputs, Mapping):
+        if not isinstance(each, Mapping) or not isinstance(inputs := each.get("inputs"), Mapping):
             return None
         waiting += [value[0] for value in inputs.values() if _is_link(value)]
         found[name] = each.get("class_type"), {key: value for key, value in inputs.items() if name != node or key not in _NO_SETTINGS}

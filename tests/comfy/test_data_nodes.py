@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pack.tests.comfy.inprocess import NodeFailed
+from pack.tests.comfy.inprocess import PromptRefused
 
 DATASET = "LoRACanvasLoadDataset"
 
@@ -91,15 +91,15 @@ def test_a_folder_from_another_node_runs_again_when_its_content_changes_and_only
 
 @pytest.mark.parametrize("folder, says", [("doggie", "Did you mean 'doggies'"), ("", "folder is empty"), ("../output", "not a folder")])
 def test_a_wrong_folder_is_explained(comfy, pictures, folder, says):
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(PromptRefused) as caught:
         comfy.run(graph(folder=folder))
-    assert caught.value.node_id == "1" and says in caught.value.message and "Load Dataset" in caught.value.message
+    assert "node 1 (LoRACanvasLoadDataset): " in str(caught.value) and says in str(caught.value)
 
 
 def test_wrong_settings_name_the_node(comfy, pictures):
     prompt = graph()
     prompt["2"]["inputs"].update(min_bucket=72, max_bucket=64)
-    with pytest.raises(NodeFailed, match="Bucket Config: min_bucket .72. is above max_bucket"):
+    with pytest.raises(PromptRefused, match="min_bucket .72. is above max_bucket"):
         comfy.run(prompt)
 
 
@@ -109,9 +109,9 @@ def test_absolute_folders_depend_on_who_can_reach_comfyui(comfy, pictures, tmp_p
     cli = comfy.module("comfy.cli_args").args
     assert comfy.run(graph(folder=str(outside))).value("1").samples
     monkeypatch.setattr(cli, "listen", "0.0.0.0,::")
-    with pytest.raises(NodeFailed, match="lies outside 'input'"):
+    with pytest.raises(PromptRefused, match="lies outside 'input'"):
         comfy.run(graph(folder=str(outside)))
-    with pytest.raises(NodeFailed, match="regularisation_folder"):
+    with pytest.raises(PromptRefused, match="regularisation_folder"):
         comfy.run(graph(regularisation_folder=str(outside)))
     assert comfy.run(graph(folder=str(pictures))).value("1").samples
     monkeypatch.setenv("LORA_CANVAS_DATASET_ROOTS", str(tmp_path))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pack.tests.comfy.inprocess import NodeFailed
+from pack.tests.comfy.inprocess import NodeFailed, PromptRefused
 
 CAPTIONS = {
     "trigger_word": "", "prefix": "", "suffix": "", "shuffle": False, "keep_tokens": 0, "caption_dropout": 0.0,
@@ -137,7 +137,7 @@ def test_merged_configured_previewed_and_examined(comfy, pictures, loader):
 
 
 def test_a_wrong_separator_is_explained(comfy):
-    with pytest.raises(NodeFailed, match="Caption Config: separator is empty"):
+    with pytest.raises(PromptRefused, match="separator is empty"):
         comfy.run({
             "1": node("EmptyImage", width=64, height=64, batch_size=1, color=0),
             "2": images(["1", 0]),

@@ -105,6 +105,15 @@ def test_before_a_model_is_loaded(comfy, run_prompt, sd15_checkpoint, folder, id
     assert caught.value.node_id == "train" and sentence in caught.value.message
 
 
+def test_a_save_that_cannot_be_keeps_the_run_from_starting(comfy, run_prompt, sd15_checkpoint, folder, idle):
+    """ComfyUI runs what is left of a graph of which a part is refused: hours of training that nobody would save."""
+    idle.setattr(comfy.nodes.CheckpointLoaderSimple, "load_checkpoint", lambda *given: pytest.fail("a model was loaded"))
+    graph = train_graph(sd15_checkpoint, folder, run_name="early")
+    graph["save"] = node("LoRACanvasSaveLoRA", lora=["train", 2], filename="../out", dtype="fp16")
+    with pytest.raises(NodeFailed, match="filename is '../out', but must name a file inside the loras folder"):
+        run_prompt(graph, only=["train"])
+
+
 @pytest.mark.parametrize(("where", "widgets", "sentence"), [
     ("optimizer", {"group_rules": "clip_g: lr=1e-5"}, "group_rules: 'clip_g' matches no parameter."),
     ("network", {"include": "no_such_module"}, "no_such_module"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pack.tests.comfy.inprocess import NodeFailed
+from pack.tests.comfy.inprocess import PromptRefused
 from pack.training.objective.loss import SmoothL1
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.optim import menu
@@ -37,7 +37,7 @@ def test_a_wrong_extra_argument_stops_at_the_node(comfy):
         "1": {"class_type": "LoRACanvasOptimizer", "inputs": {**OPTIMIZER, "extra_arguments": "beta=0.9,0.99"}},
         "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 1]}},
     }
-    with pytest.raises(NodeFailed, match="Optimizer: AdamW has no argument 'beta'. Did you mean 'betas'"):
+    with pytest.raises(PromptRefused, match="AdamW has no argument 'beta'. Did you mean 'betas'"):
         comfy.run(graph)
 
 
