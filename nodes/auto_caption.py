@@ -43,7 +43,7 @@ class AutoCaption(io.ComfyNode):
                     "Who writes. wd-…: tags; wd-eva02-large-tagger-v3 is the best and largest (1.26 GB), wd-swinv2-tagger-v3 nearly "
                     "as good (467 MB). Florence-2 and blip: sentences. Models lie in ComfyUI's models/lora_canvas_captioners "
                     "folder; your own appear in this list.")),
-                extra(io.Combo.Input("existing_captions", options=list(EXISTING), default="keep", tooltip=(
+                advanced(io.Combo.Input("existing_captions", options=list(EXISTING), default="keep", tooltip=(
                     "What happens to pictures that have a caption. keep: they are left alone. append, prepend: the new words go "
                     "behind or in front. replace: the old caption is forgotten."))),
                 extra(io.Combo.Input("write_files", options=list(WRITE), default="no", tooltip=(
@@ -52,19 +52,19 @@ class AutoCaption(io.ComfyNode):
                 extra(io.Boolean.Input("download_model", default=False, tooltip=(
                     "Fetch the captioner from the model hub if it is not on this machine yet. Off: the run stops and tells the "
                     "size, and where to put the files."))),
-                extra(io.String.Input("trigger_word", default="", tooltip=(
+                advanced(io.String.Input("trigger_word", default="", tooltip=(
                     "A word such as ohwx that leads every caption made here, unless it is already in it. Empty is fine when Load "
                     "Dataset has the trigger word: it is added at training."))),
-                extra(io.Float.Input("general_threshold", default=0.35, min=0.01, max=1.0, step=0.01, tooltip=(
+                advanced(io.Float.Input("general_threshold", default=0.35, min=0.01, max=1.0, step=0.01, tooltip=(
                     "Taggers: how sure the model must be of a tag. 0.35 is usual; lower finds more and guesses more, above 0.6 "
                     "only the obvious remains."))),
-                extra(io.Float.Input("character_threshold", default=0.85, min=0.01, max=1.0, step=0.01, tooltip=(
+                advanced(io.Float.Input("character_threshold", default=0.85, min=0.01, max=1.0, step=0.01, tooltip=(
                     "Taggers: the same for names of characters. 0.85 is usual; 1 switches them off, which is right for a "
                     "character that the model cannot know."))),
-                extra(io.String.Input("undesired_tags", default="", multiline=True, tooltip=(
+                advanced(io.String.Input("undesired_tags", default="", multiline=True, tooltip=(
                     "Taggers: tags that are never used, with commas between. Leave out what should belong to the trigger word, "
                     "such as your character's hair colour."))),
-                extra(io.String.Input("prompt", default="", multiline=True, tooltip=(
+                advanced(io.String.Input("prompt", default="", multiline=True, tooltip=(
                     "Models that write sentences: what they are asked. Empty: their usual question. Florence-2 takes <CAPTION>, "
                     "<DETAILED_CAPTION> or <MORE_DETAILED_CAPTION>; BLIP goes on with your words, as in 'a photo of'."))),
                 advanced(io.Combo.Input("rating_tag", options=list(RATINGS), default="off", tooltip=(

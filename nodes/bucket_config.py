@@ -12,7 +12,7 @@ from ..training.errors import SettingsError, raise_problems
 from ..training.inputs import SHORT, shown, text_problems
 from .early import refusal, typed
 from .sockets import Dataset
-from .widgets import CATEGORY, advanced
+from .widgets import CATEGORY, advanced, folded
 
 
 class BucketConfig(io.ComfyNode):
@@ -31,17 +31,17 @@ class BucketConfig(io.ComfyNode):
                 io.Int.Input("resolution", default=1024, min=64, max=4096, step=8, tooltip=(
                     "The side of the square that no bucket exceeds in area. 512 for SD1.5, 1024 for SDXL and FLUX. Lower "
                     "saves much memory and time but blurs detail; higher than the model knows brings doubled limbs.")),
-                io.Int.Input("min_bucket", default=256, min=8, max=4096, step=8, tooltip=(
+                folded(io.Int.Input("min_bucket", default=256, min=8, max=4096, step=8, tooltip=(
                     "The shortest side that a bucket may have. 256 is usual; raise it to 512 at resolution 1024 and above "
-                    "so that very long pictures are cropped rather than squeezed.")),
-                io.Int.Input("max_bucket", default=2048, min=64, max=8192, step=8, tooltip=(
-                    "The longest side that a bucket may have. Twice the resolution is usual; lower crops long pictures.")),
-                io.Int.Input("bucket_step", default=64, min=8, max=512, step=8, tooltip=(
+                    "so that very long pictures are cropped rather than squeezed."))),
+                folded(io.Int.Input("max_bucket", default=2048, min=64, max=8192, step=8, tooltip=(
+                    "The longest side that a bucket may have. Twice the resolution is usual; lower crops long pictures."))),
+                folded(io.Int.Input("bucket_step", default=64, min=8, max=512, step=8, tooltip=(
                     "Sides of buckets are multiples of this. 64 is usual, 32 crops less. The smaller, the more buckets with "
-                    "fewer pictures each, and the more batches that are not full.")),
-                io.Boolean.Input("no_upscale", default=False, tooltip=(
+                    "fewer pictures each, and the more batches that are not full."))),
+                folded(io.Boolean.Input("no_upscale", default=False, tooltip=(
                     "Never enlarge small pictures: they get small buckets of their own. Enlarged pictures teach blur; "
-                    "but many odd buckets make many short batches. min_bucket and max_bucket don't count then.")),
+                    "but many odd buckets make many short batches. min_bucket and max_bucket don't count then."))),
                 advanced(io.String.Input("more_resolutions", default="", tooltip=(
                     "Further resolutions, as 512, 768: every picture is trained at each of them, so an epoch has more "
                     "steps. It makes a LoRA work at more sizes. Empty: only the one above."))),

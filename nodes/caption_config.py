@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..training.data.specs import LINES, CaptionSpec
 from .early import refusal, typed
 from .sockets import Dataset
-from .widgets import CATEGORY, advanced
+from .widgets import CATEGORY, advanced, folded
 
 
 class CaptionConfig(io.ComfyNode):
@@ -26,21 +26,21 @@ class CaptionConfig(io.ComfyNode):
                 io.String.Input("trigger_word", default="", tooltip=(
                     "The rare word that will call up what you train, such as ohwx. It replaces [trigger], and leads every "
                     "caption that does not hold it. Empty: what the dataset already has.")),
-                io.String.Input("prefix", default="", tooltip=(
+                folded(io.String.Input("prefix", default="", tooltip=(
                     "Put in front of every caption, with a comma between; end it with a space to glue it on, as in "
-                    "'photo of '. It is never shuffled or dropped. Regularisation pictures don't get it.")),
-                io.String.Input("suffix", default="", tooltip="Put behind every caption, in the same way."),
+                    "'photo of '. It is never shuffled or dropped. Regularisation pictures don't get it."))),
+                folded(io.String.Input("suffix", default="", tooltip="Put behind every caption, in the same way.")),
                 io.Boolean.Input("shuffle", default=False, tooltip=(
                     "Mix the order of tags, so that none matters by its place. On for tags with commas; off for sentences.")),
-                io.Int.Input("keep_tokens", default=0, min=0, max=255, tooltip=(
+                folded(io.Int.Input("keep_tokens", default=0, min=0, max=255, tooltip=(
                     "How many tags at the front stay in place when shuffling or dropping. 1 or 2 when the subject's tags lead; "
-                    "the trigger word and the prefix stay anyway.")),
-                io.Float.Input("caption_dropout", default=0.0, min=0.0, max=1.0, step=0.01, tooltip=(
+                    "the trigger word and the prefix stay anyway."))),
+                folded(io.Float.Input("caption_dropout", default=0.0, min=0.0, max=1.0, step=0.01, tooltip=(
                     "How often the whole caption is left out. 0.05 to 0.1 makes the LoRA act without its trigger, good for styles; "
-                    "more weakens the trigger.")),
-                io.Float.Input("tag_dropout", default=0.0, min=0.0, max=1.0, step=0.01, tooltip=(
+                    "more weakens the trigger."))),
+                folded(io.Float.Input("tag_dropout", default=0.0, min=0.0, max=1.0, step=0.01, tooltip=(
                     "How often each tag is left out, so that the LoRA doesn't lean on any. 0.1 is usual; above 0.3 captions lose "
-                    "their sense. Kept tags and the trigger word are spared.")),
+                    "their sense. Kept tags and the trigger word are spared."))),
                 advanced(io.Int.Input("caption_dropout_every_n_epochs", default=0, min=0, max=1000, tooltip=(
                     "Leave all captions out in every n-th epoch. 0: never."))),
                 advanced(io.Combo.Input("lines", options=list(LINES), default=LINES[0], tooltip=(

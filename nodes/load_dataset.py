@@ -19,7 +19,7 @@ from ..training.drawing.contact_sheet import dataset_sheet
 from ..training.errors import SettingsError, raise_problems
 from .early import refusal
 from .sockets import Dataset
-from .widgets import CATEGORY, advanced, extra
+from .widgets import CATEGORY, advanced, extra, folded
 
 _WIRED = Wired(lambda *folders: folder_fingerprint(map(Path, folders)))
 FOLDER_WIDGETS = ("folder", "mask_folder", "regularisation_folder", "validation_folder", "reference_folder")
@@ -47,11 +47,11 @@ class LoadDataset(io.ComfyNode):
                     "The folder of your pictures, by its name in ComfyUI's input folder: my_dog for input/my_dog. While "
                     "ComfyUI can be reached from this machine only, a full path works too. 15 to 80 pictures are usual: "
                     "varied and sharp beats many.")),
-                io.Int.Input("repeats", default=1, min=1, max=1000, tooltip=(
+                folded(io.Int.Input("repeats", default=1, min=1, max=1000, tooltip=(
                     "How often each picture is seen in an epoch; folders called N_name multiply it by N. 1 to 10 is usual. "
-                    "Only the balance between folders and the length of an epoch change, not what a step does.")),
-                io.Combo.Input("caption_extension", options=[".txt", ".caption", ".tags", ".cap"], default=".txt", tooltip=(
-                    "The ending of the caption files: dog1.txt beside dog1.png.")),
+                    "Only the balance between folders and the length of an epoch change, not what a step does."))),
+                folded(io.Combo.Input("caption_extension", options=[".txt", ".caption", ".tags", ".cap"], default=".txt", tooltip=(
+                    "The ending of the caption files: dog1.txt beside dog1.png."))),
                 extra(io.String.Input("trigger_word", default="", tooltip=(
                     "The rare word that will call up what you train, such as ohwx. It replaces [trigger] in captions, and "
                     "is put in front of every caption that does not hold it. Empty: captions stay as they are."))),

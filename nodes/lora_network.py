@@ -9,7 +9,7 @@ from ..training.network.spec import NetworkSpec, TargetSpec
 from ..training.network.targets import PRESETS
 from . import sockets
 from .early import refusal, typed
-from .widgets import CATEGORY, advanced, lines
+from .widgets import CATEGORY, advanced, folded, lines
 
 
 class LoRANetwork(io.ComfyNode):
@@ -32,9 +32,9 @@ class LoRANetwork(io.ComfyNode):
                 io.Float.Input("alpha", default=16.0, min=0.01, max=1024.0, step=0.5,
                     tooltip="Scales the LoRA by alpha / rank. Equal to rank: no scaling; half of it is gentler. Never above rank. "
                             "When you change it, the learning rate acts differently."),
-                io.Combo.Input("targets", options=list(PRESETS), default=PRESETS[0],
+                folded(io.Combo.Input("targets", options=list(PRESETS), default=PRESETS[0],
                     tooltip="Which layers are trained. 'attention + feed-forward' is what kohya trains and the best start. 'attention' "
-                            "alone makes smaller files and changes less. The 'all' choices also train input and output layers."),
+                            "alone makes smaller files and changes less. The 'all' choices also train input and output layers.")),
                 advanced(io.Int.Input("conv_rank", default=0, min=0, max=1024,
                     tooltip="Also trains 3x3 convolutions (LoCon) with this rank. 0: off. 4-8 helps styles and textures on SD1.5 and SDXL; "
                             "FLUX has none. Higher: larger files, and overfits sooner.")),

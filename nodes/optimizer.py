@@ -7,7 +7,7 @@ from ..training.optim.kinds import optimizers
 from ..training.optim.menu import SCHEDULERS, Knobs, optimizer_from
 from . import sockets
 from .early import refusal, typed
-from .widgets import CATEGORY, advanced
+from .widgets import CATEGORY, advanced, folded
 
 
 class Optimizer(io.ComfyNode):
@@ -35,9 +35,9 @@ class Optimizer(io.ComfyNode):
                 io.Combo.Input("scheduler", options=SCHEDULERS.names(), default="cosine",
                     tooltip="How the learning rate changes over the run. 'cosine' fades it out gently and suits most. "
                             "'constant' for Prodigy, DAdapt and ScheduleFree, and when you will stop by eye. Look at the schedule output."),
-                io.Int.Input("warmup_steps", default=0, min=0, max=1000000,
+                folded(io.Int.Input("warmup_steps", default=0, min=0, max=1000000,
                     tooltip="The learning rate rises over so many steps at the start, against a rough beginning. "
-                            "0: warmup_percent is used instead. 50-100 is usual."),
+                            "0: warmup_percent is used instead. 50-100 is usual.")),
                 advanced(io.Float.Input("warmup_percent", default=5.0, min=0.0, max=100.0, step=1.0, optional=True,
                     tooltip="Warm-up as a share of the run, when warmup_steps is 0. "
                             "5-10 is usual; 0: none. 'constant' and 'piecewise_constant' have no warm-up.")),

@@ -6,7 +6,7 @@ from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..training.specs import PreviewSpec, SamplingSpec
 from . import sockets
 from .early import refusal
-from .widgets import CATEGORY, advanced, extra, lines, pictures
+from .widgets import CATEGORY, advanced, folded, lines, pictures
 
 
 class SamplePreview(io.ComfyNode):
@@ -25,21 +25,21 @@ class SamplePreview(io.ComfyNode):
                 io.Int.Input("every_n_steps", default=250, min=0, max=1000000,
                     tooltip="How often pictures are made. 0: only at the start and the end. "
                             "100-500 is usual; more often slows training down."),
-                io.Combo.Input("sampler_name", options=SAMPLERS, default="euler",
-                    tooltip="As on your KSampler. 'euler' is a safe choice for every model."),
-                io.Combo.Input("scheduler", options=SCHEDULERS, default="normal",
-                    tooltip="As on your KSampler: 'normal' for SD1.5 and SDXL, 'simple' for FLUX."),
-                io.Int.Input("sampling_steps", default=20, min=1, max=1000,
-                    tooltip="Steps of one picture: 20 is usual (FLUX schnell: 4). Fewer is quicker but looks unfinished."),
-                io.Float.Input("cfg", default=7.0, min=0.0, max=100.0, step=0.5,
-                    tooltip="How closely the prompt is followed: 7 for SD1.5, 6 for SDXL, 1 for FLUX. Too high looks burnt."),
-                io.Int.Input("width", default=512, min=64, max=8192, step=8,
-                    tooltip="Pixels. The model's own size looks best: 512 for SD1.5, 1024 for SDXL and FLUX."),
-                io.Int.Input("height", default=512, min=64, max=8192, step=8, tooltip="Pixels, as the width."),
-                io.Int.Input("seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                folded(io.Combo.Input("sampler_name", options=SAMPLERS, default="euler",
+                    tooltip="As on your KSampler. 'euler' is a safe choice for every model.")),
+                folded(io.Combo.Input("scheduler", options=SCHEDULERS, default="normal",
+                    tooltip="As on your KSampler: 'normal' for SD1.5 and SDXL, 'simple' for FLUX.")),
+                folded(io.Int.Input("sampling_steps", default=20, min=1, max=1000,
+                    tooltip="Steps of one picture: 20 is usual (FLUX schnell: 4). Fewer is quicker but looks unfinished.")),
+                folded(io.Float.Input("cfg", default=7.0, min=0.0, max=100.0, step=0.5,
+                    tooltip="How closely the prompt is followed: 7 for SD1.5, 6 for SDXL, 1 for FLUX. Too high looks burnt.")),
+                folded(io.Int.Input("width", default=512, min=64, max=8192, step=8,
+                    tooltip="Pixels. The model's own size looks best: 512 for SD1.5, 1024 for SDXL and FLUX.")),
+                folded(io.Int.Input("height", default=512, min=64, max=8192, step=8, tooltip="Pixels, as the width.")),
+                folded(io.Int.Input("seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
                     tooltip="The first picture's noise; the second uses seed + 1, and so on. The same at every step, so that you see what "
-                            "training changes and nothing else. Keep it fixed."),
-                extra(io.String.Input("negative", default="", multiline=True,
+                            "training changes and nothing else. Keep it fixed.")),
+                advanced(io.String.Input("negative", default="", multiline=True,
                     tooltip="What the pictures should not show, as on a KSampler's negative. FLUX ignores it at cfg 1.")),
                 advanced(io.Int.Input("every_n_epochs", default=0, min=0, max=100000,
                     tooltip="Also make pictures after every so many passes over the dataset. 0: off.")),

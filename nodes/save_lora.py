@@ -6,7 +6,7 @@ from ..host.lora.save import FORMATS, KOHYA, SaveSpec, require_filename, save_lo
 from ..training.lora_file.privacy import EVERYTHING, LEVELS
 from ..training.specs import DTYPES
 from .early import refusal
-from .widgets import CATEGORY, advanced, extra
+from .widgets import CATEGORY, advanced, extra, folded
 
 
 class SaveLoRA(io.ComfyNode):
@@ -23,9 +23,9 @@ class SaveLoRA(io.ComfyNode):
                 io.LoraModel.Input("lora", tooltip="The lora output of Train LoRA."),
                 io.String.Input("filename", default="my_lora",
                     tooltip="The file's name, without ending; a folder in front is allowed: characters/my_lora."),
-                io.Combo.Input("dtype", options=list(DTYPES), default="fp16",
+                folded(io.Combo.Input("dtype", options=list(DTYPES), default="fp16",
                     tooltip="How the numbers are stored. fp16 is what everybody uses: half the size, no visible difference. "
-                            "fp32 keeps everything, for training on; bf16 has less precision than fp16 and a wider range."),
+                            "fp32 keeps everything, for training on; bf16 has less precision than fp16 and a wider range.")),
                 extra(io.String.Input("trigger_words", default="",
                     tooltip="The words that call what you trained, as in your captions. "
                             "LoRA managers show them. Empty: those of the dataset.")),

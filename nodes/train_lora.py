@@ -15,7 +15,7 @@ from ..training.recipe import Recipe
 from ..training.specs import AUTO, CONTINUE, MEMORY, NEW, PRECISIONS, RESUME_SCHEDULES, RunSpec, resumes
 from . import sockets
 from .early import refusal
-from .widgets import CATEGORY, advanced, extra
+from .widgets import CATEGORY, advanced, folded
 
 SAVER = "LoRACanvasSaveLoRA"
 MODELS = ("model", "vae", "clip", "assistant")
@@ -59,29 +59,30 @@ class TrainLoRA(io.ComfyNode):
                 io.Int.Input("steps", default=1500, min=1, max=10000000,
                     tooltip="How many updates. 1000-2000 for 20 pictures; styles and large sets want more. "
                             "Too many: it copies your pictures. Save checkpoints on the way and keep the best."),
-                io.Int.Input("batch_size", default=1, min=1, max=1024,
+                folded(io.Int.Input("batch_size", default=1, min=1, max=1024,
                     tooltip="Pictures seen at once. 1 needs the least memory; 2-4 learns more evenly if memory allows. "
-                            "Double it: raise the learning rate a little."),
-                io.Int.Input("gradient_accumulation", default=1, min=1, max=1024,
+                            "Double it: raise the learning rate a little.")),
+                folded(io.Int.Input("gradient_accumulation", default=1, min=1, max=1024,
                     tooltip="Collects this many batches before each update: the effect of a larger batch "
-                            "without its memory, but each step takes as many times longer. 1 is usual."),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                            "without its memory, but each step takes as many times longer. 1 is usual.")),
+                folded(io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
                     tooltip="The same seed and settings give the same file: byte for byte on a CPU, and on a card with deterministic on; "
-                            "else up to rounding. Another seed trains anew from another start."),
-                io.Combo.Input("precision", options=["auto", *PRECISIONS], default="auto",
+                            "else up to rounding. Another seed trains anew from another start.")),
+                folded(io.Combo.Input("precision", options=["auto", *PRECISIONS], default="auto",
                     tooltip="What the model computes in while training. 'auto' takes what your card does best. "
-                            "bf16 is fast and safe on RTX 30 and newer; fp16 for older cards; fp32 is exact (no TF32) but slow and large."),
-                io.Boolean.Input("gradient_checkpointing", default=True,
+                            "bf16 is fast and safe on RTX 30 and newer; fp16 for older cards; fp32 is exact (no TF32) but slow "
+                            "and large.")),
+                folded(io.Boolean.Input("gradient_checkpointing", default=True,
                     tooltip="Only read when memory is 'by hand'. Saves most of the memory for about a third more time, with the same "
-                            "result. Switch it off when memory is plentiful."),
-                io.Int.Input("save_every_n_steps", default=500, min=0, max=10000000,
+                            "result. Switch it off when memory is plentiful.")),
+                folded(io.Int.Input("save_every_n_steps", default=500, min=0, max=10000000,
                     tooltip="Writes a complete LoRA every so many steps, so that you can pick the best. "
-                            "0: only at the end. They can be loaded while training goes on."),
-                io.String.Input("resume", default=AUTO,
+                            "0: only at the end. They can be loaded while training goes on.")),
+                folded(io.String.Input("resume", default=AUTO,
                     tooltip="'auto': the run that was paused or cancelled here goes on if no setting was changed since; anything else is a "
                             "new run. The panel says which it will be. 'new': always a new run. 'latest', or the name of a run: goes on "
                             "where it stopped; steps, learning rates, saving and previews may be changed then, everything else must be "
-                            "as it was, and what is not is named."),
+                            "as it was, and what is not is named.")),
                 advanced(io.Int.Input("epochs", default=0, min=0, max=1000000,
                     tooltip="Whole passes over the repeated pictures, instead of steps. 0: steps count. 10-20 is usual.")),
                 advanced(io.Int.Input("save_every_n_epochs", default=0, min=0, max=100000,
@@ -122,7 +123,7 @@ class TrainLoRA(io.ComfyNode):
                             "the run had been so long from the start; it may jump up. 'hold': it stays where it was; after a run that "
                             "has faded out that is nearly nothing. 'restart': the schedule anew over the steps that are left, which "
                             "suits a finished run that should learn more.")),
-                extra(io.Combo.Input("memory", options=list(MEMORY), default=AUTO,
+                advanced(io.Combo.Input("memory", options=list(MEMORY), default=AUTO,
                     tooltip="How the run lives with your card's memory; the result is the same. 'auto': the fastest way that fits into "
                             "what is free now; right for most. 'least': takes as little as can be, slowly, and leaves the card to others. "
                             "'by hand': gradient_checkpointing decides, as in workflows of before. The log says what was chosen, and what "

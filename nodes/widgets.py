@@ -7,10 +7,16 @@ from ..training.objective.widget import Widget
 CATEGORY = "LoRA Canvas"
 
 
-def advanced(inp):
-    """Mark a widget as advanced: newer frontends fold it away. 0.3.75 has no keyword for it, but the attribute."""
+def folded(inp):
+    """A widget that need not be set: Vue nodes show it behind their switch, the classic canvas behind ours (web/folding.mjs).
+    0.3.75 has no keyword for it, but the attribute."""
     inp.extra_dict = {**inp.extra_dict, "advanced": True}
-    return extra(inp)
+    return inp
+
+
+def advanced(inp):
+    """As `folded`, and scripts may leave it out."""
+    return extra(folded(inp))
 
 
 def extra(inp):

@@ -6,6 +6,7 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
 import { watchAgain } from "./again.mjs";
+import { foldAdvanced, refoldAll } from "./folding.mjs";
 import { makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
 import { NextRun } from "./next_run.mjs";
@@ -17,7 +18,8 @@ import { makeServer } from "./server.mjs";
 import { Session } from "./session.mjs";
 import { setLanguage, t } from "./strings.mjs";
 
-const TRAIN_NODE = "LoRACanvasTrainLoRA";
+const OURS = "LoRACanvas";
+const TRAIN_NODE = `${OURS}TrainLoRA`;
 const EVENT = "lora_canvas.run";
 const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "wide"].map((name) => `styles/${name}`)];
 
@@ -85,9 +87,13 @@ app.registerExtension({
   async setup() {
     setLanguage(app.extensionManager?.setting?.get?.("Comfy.Locale"));
     app.extensionManager.registerSidebarTab({ ...makeTab("lora-canvas"), icon: "pi pi-chart-line", tooltip: t("title") });
+    app.ui.settings.addEventListener("Comfy.VueNodes.Enabled.change", () => setTimeout(() => refoldAll(app.graph), 0));
     await refresh();
   },
   nodeCreated(/** @type {any} */ node) {
+    if (!node.comfyClass?.startsWith(OURS)) return;
+    foldAdvanced(node);
+    for (const { element } of node.widgets ?? []) if (element?.tagName === "TEXTAREA") element.classList.add("lora-canvas-text");
     if (TEXT_NODES.includes(node.comfyClass)) attachNodeText(node, app, lastTexts);
     if (node.comfyClass !== TRAIN_NODE) return;
     attachNodeDisplay(node, context);

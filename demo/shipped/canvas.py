@@ -4,10 +4,13 @@ Sockets and widgets come from the server's /object_info, so a workflow cannot na
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..comfyui.workflow import SEEDS, WIDGET_TYPES, WorkflowError, widget_values
+from .notes import large
 
 NAMESPACE = uuid.UUID("5e1c7a5e-0000-4000-8000-10ca0ca0ca0a")
 PACK_ID, PACK_VERSION, CORE_VERSION = "lora-canvas", "0.1.0", "0.3.75"
@@ -36,45 +39,54 @@ class Canvas:
     links: list[list] = field(default_factory=list)
     groups: list[dict] = field(default_factory=list)
 
-    def column(self, x: int, width: int, y: int = 0) -> "Column":
-        """Nodes below each other, each as high as its sockets and widgets need."""
-        return Column(self, x, width, y)
+    def columns(self, *widths: int) -> tuple["Column", ...]:
+        """Side by side, from the left."""
+        ends = [0]
+        for width in widths:
+            ends.append(ends[-1] + width + SPACE)
+        return tuple(Column(self, x, width) for x, width in zip(ends, widths))
 
     def add(self, kind: str, at: tuple[int, int], size: tuple[int, int], widgets: dict[str, Any] | None = None,
-            title: str | None = None, models: list[dict] | None = None, **sources: tuple[Placed, str]) -> Placed:
-        """Put a node down, set widgets by name, and connect its inputs to outputs: add(..., model=loader.out("MODEL"))."""
+            title: str | None = None, models: list[dict] | None = None, folded: bool = False, open: bool = False,
+            **sources: tuple[Placed, str]) -> Placed:
+        """Put a node down, set widgets by name, and connect its inputs to outputs: add(..., model=loader.out("MODEL")).
+
+        folded: only its title shows. open: what need not be set shows too."""
         info = self.info[kind]
         placed = Placed(len(self.nodes) + 1, kind, {
-            "id": len(self.nodes) + 1, "type": kind, "pos": list(at), "size": list(size), "flags": {}, "order": len(self.nodes),
+            "id": len(self.nodes) + 1, "type": kind, "pos": list(at), "size": list(size),
+            "flags": {"collapsed": True} if folded else {}, "order": len(self.nodes),
             "mode": 0, "inputs": _sockets(info), "outputs": _outputs(info), "properties": _properties(kind, models),
             "widgets_values": _values(kind, info, widgets or {}),
         })
         if title:
             placed.data["title"] = title
+        if open:
+            placed.data["showAdvanced"] = True
         self.nodes.append(placed)
         for name, (source, output) in sources.items():
             self._connect(source, output, placed, name)
         return placed
 
     def note(self, text: str, at: tuple[int, int], size: tuple[int, int], title: str = "Read me") -> None:
-        """A note in Markdown."""
+        """A note in Markdown; `at` is where its body begins, below the title."""
         number = len(self.nodes) + 1
         self.nodes.append(Placed(number, "MarkdownNote", {
             "id": number, "type": "MarkdownNote", "pos": list(at), "size": list(size), "flags": {}, "order": number - 1, "mode": 0,
-            "inputs": [], "outputs": [], "title": title, "properties": {}, "widgets_values": [text], **NOTE_COLOURS,
+            "inputs": [], "outputs": [], "title": title, "properties": {}, "widgets_values": [large(text)], **NOTE_COLOURS,
         }))
 
     def group(self, title: str, bounding: tuple[int, int, int, int], colour: str = "#3f789e") -> None:
         """A frame: x, y, width, height."""
         self.groups.append({"id": len(self.groups) + 1, "title": title, "bounding": list(bounding), "color": colour,
-                            "font_size": 24, "flags": {}})
+                            "font_size": 14, "flags": {}})
 
     def workflow(self) -> dict:
         """What goes into the .json file."""
         return {
             "id": str(uuid.uuid5(NAMESPACE, self.name)), "revision": 0, "last_node_id": len(self.nodes),
             "last_link_id": len(self.links), "nodes": [node.data for node in self.nodes], "links": self.links,
-            "groups": self.groups, "config": {}, "extra": {"ds": {"scale": 0.6, "offset": [40, 80]}}, "version": 0.4,
+            "groups": self.groups, "config": {}, "extra": {}, "version": 0.4,
         }
 
     def widgets(self, placed: Placed) -> dict[str, tuple[str, Any]]:
@@ -95,39 +107,74 @@ class Canvas:
         self.links.append([number, source.id, slot, target.id, socket, kind])
 
 
-TITLE, GAP, SLOT, WIDGET, TEXT_BOX = 30, 40, 20, 24, 90
+#: What the frontend shows at once, with letters of 11 pixels and more, in a window of 1280 x 720: width, height.
+SHEET = 1027, 569
+#: Three columns and one of folded nodes, which Vue does not draw narrower, fill the sheet.
+COLUMN, SHELF, SPACE = 248, 241, 14
+#: How tall things are, as the classic canvas draws them.
+TITLE, GAP, SLOT, WIDGET, TEXT_BOX = 30, 8, 20, 24, 100
+#: What Vue adds below: the pack's name, and the switch where something is folded away.
+BADGE, FOOTER = 28, 48
+#: A node of which only the title shows, with the space below it; the frame around several, with its title.
+FOLDED, FRAME, HEADING = 36, 8, 34
 #: Nodes that show on their face what they found (web/node_text.mjs), where nothing else is said.
 ROOM = {"LoRACanvasAutoCaption": 160, "LoRACanvasSaveLoRA": 160}
 
 
 @dataclass
 class Column:
-    """`y` is where the next node's body begins."""
+    """Nodes below each other; `y` is where the next one's title begins."""
 
     canvas: Canvas
     x: int
     width: int
-    y: int
+    y: int = 0
 
-    def add(self, kind: str, widgets: dict[str, Any] | None = None, *, room: int = 0, **rest: Any) -> Placed:
+    def add(self, kind: str, widgets: dict[str, Any] | None = None, *, room: int = 0, open: bool = False, **rest: Any) -> Placed:
         """As `Canvas.add`, below what is there; `room` is for what the node shows of itself, such as a picture."""
-        height = _height(self.canvas.info[kind]) + (room or ROOM.get(kind, 0))
-        placed = self.canvas.add(kind, (self.x, self.y), (self.width, height), widgets, **rest)
-        self.y += height + TITLE + GAP
+        height = _height(self.canvas.info[kind], open) + (room or ROOM.get(kind, 0))
+        placed = self.canvas.add(kind, (self.x, self.y + TITLE), (self.width, height), widgets, open=open, **rest)
+        self.y += TITLE + height + (FOOTER if _has_switch(self.canvas.info[kind]) else BADGE) + GAP
         return placed
 
-    @property
-    def end(self) -> int:
-        """Where the last node ends."""
-        return self.y - TITLE - GAP
+    def fold(self, kind: str, widgets: dict[str, Any] | None = None, *, room: int = 0, **rest: Any) -> Placed:
+        """As `add`, of which only the title shows; opened, the node is as large as it would be."""
+        size = (OPENED, _height(self.canvas.info[kind], False) + (room or ROOM.get(kind, 0)))
+        placed = self.canvas.add(kind, (self.x, self.y + TITLE), size, widgets, folded=True, **rest)
+        self.y += FOLDED
+        return placed
+
+    def note(self, text: str, height: int | None = None) -> None:
+        """Without a height: in what is left of the sheet."""
+        height = height or SHEET[1] - self.y - TITLE
+        self.canvas.note(text, (self.x, self.y + TITLE), (self.width, height))
+        self.y += TITLE + height + GAP
+
+    @contextmanager
+    def frame(self, title: str) -> Iterator["Column"]:
+        """A frame around the folded nodes that are added meanwhile."""
+        top, inner = self.y, Column(self.canvas, self.x + FRAME, self.width - 2 * FRAME, self.y + HEADING)
+        yield inner
+        self.canvas.group(title, (self.x, top, self.width, inner.y - top))
+        self.y = inner.y + GAP
 
 
-def _height(info: dict) -> int:
+#: The width of a folded node that is opened.
+OPENED = 300
+
+
+def _height(info: dict, open: bool) -> int:
+    """Of a node's body: its sockets, its widgets without those that are folded away, and the switch where there are some."""
     entries = _entries(info)
-    widgets = [(kind, options) for _, kind, options, _ in entries if _is_widget(kind, options)]
-    boxes = sum(bool(options.get("multiline")) for _, options in widgets)
+    widgets = [options for _, kind, options, _ in entries if _is_widget(kind, options)]
+    shown = [options for options in widgets if open or not options.get("advanced")]
+    boxes = sum(bool(options.get("multiline")) for options in shown)
     slots = max(len(entries) - len(widgets), len(info["output"]))
-    return SLOT * slots + WIDGET * (len(widgets) - boxes) + TEXT_BOX * boxes + 16
+    return SLOT * slots + WIDGET * (len(shown) - boxes + _has_switch(info)) + TEXT_BOX * boxes + 12
+
+
+def _has_switch(info: dict) -> bool:
+    return any(options.get("advanced") for _, kind, options, _ in _entries(info) if _is_widget(kind, options))
 
 
 def _entries(info: dict) -> list[tuple[str, Any, dict, bool]]:

@@ -61,23 +61,24 @@ class Parts:
     def put(self, column: Column) -> Loaded:
         model = unet(column, self.model, self.dtype)
         if self.shift is not None:
-            model = column.add("ModelSamplingAuraFlow", {"shift": self.shift}, model=model).out("MODEL")
+            model = column.fold("ModelSamplingAuraFlow", {"shift": self.shift}, title="Shift", model=model).out("MODEL")
         return Loaded(model, text_encoders(column, self.kind, *self.encoders), vae(column, self.vae))
 
 
-def unet(column: Column, file: Model, dtype: str = "default", **more: Any) -> Socket:
-    return column.add("UNETLoader", {"unet_name": file["name"], "weight_dtype": dtype}, models=[file], **more).out("MODEL")
+def unet(column: Column, file: Model, dtype: str = "default", folded: bool = False, **more: Any) -> Socket:
+    put = column.fold if folded else column.add
+    return put("UNETLoader", {"unet_name": file["name"], "weight_dtype": dtype}, models=[file], **more).out("MODEL")
 
 
 def text_encoders(column: Column, kind: str, *files: Model) -> Socket:
     if len(files) == 1:
-        return column.add("CLIPLoader", {"clip_name": files[0]["name"], "type": kind}, models=list(files)).out("CLIP")
+        return column.fold("CLIPLoader", {"clip_name": files[0]["name"], "type": kind}, title="Text encoder", models=list(files)).out("CLIP")
     names = {f"clip_name{number}": file["name"] for number, file in enumerate(files, 1)}
-    return column.add("DualCLIPLoader", {**names, "type": kind}, models=list(files)).out("CLIP")
+    return column.fold("DualCLIPLoader", {**names, "type": kind}, title="Text encoders", models=list(files)).out("CLIP")
 
 
 def vae(column: Column, file: Model) -> Socket:
-    return column.add("VAELoader", {"vae_name": file["name"]}, models=[file]).out("VAE")
+    return column.fold("VAELoader", {"vae_name": file["name"]}, title="VAE", models=[file]).out("VAE")
 
 
 @dataclass(frozen=True)

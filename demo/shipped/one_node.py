@@ -13,7 +13,7 @@ DESCRIPTION = (
 
 def train_in_one_node(info: dict) -> dict:
     canvas = Canvas(NAME, info)
-    data, how, runs, last = (canvas.column(number * (COLUMN + 60), COLUMN) for number in range(4))
+    data, how, runs, last = canvas.columns(*[COLUMN] * 4)
     dataset = data.add("LoRACanvasLoadDataset", {"folder": "my_pictures"})
     buckets = data.add("LoRACanvasBucketConfig", dataset=dataset.out("dataset"))
     network = how.add("LoRACanvasLoRANetwork", {"rank": 16, "alpha": 16.0})

@@ -7,62 +7,69 @@ ai-toolkit's (train_lora_wan22_14b_24gb.yaml: every noise level equally often, 1
 from typing import Any
 
 from . import models
-from .canvas import Canvas, Column, Placed
+from .canvas import COLUMN, SHELF, Canvas, Column, Placed
 from .families import Loaded, Sampling, Socket, text_encoders, unet, vae
 from .notes import WAN_NOTE
-from .training import COLUMN, SPACE, TEST, dataset_of, frames, preview_of, prompts, show
+from .training import AFTER, HOW, LIVE, buckets, preview_of, prompts, show
 
 SIDE, CHANGE_OVER = 1024, 875
+NOTE = 124
 SAMPLING = Sampling(3.5, 20)
 
 
 def train_wan(info: dict) -> Canvas:
     canvas = Canvas("Train Wan 2.2 LoRA on pictures", info)
-    first, second, third = (canvas.column(number * (COLUMN + SPACE), COLUMN) for number in range(3))
-    fourth = canvas.column(3 * (COLUMN + SPACE), COLUMN + 60)
-    low, high = unet(first, models.WAN_LOW, title="Low noise model"), unet(first, models.WAN_HIGH, title="High noise model")
+    first, second, third, fourth = canvas.columns(COLUMN, COLUMN, COLUMN, SHELF)
+    low = unet(first, models.WAN_LOW, title="Low noise model")
+    high = unet(first, models.WAN_HIGH, folded=True, title="High noise model")
     loaded = Loaded(low, text_encoders(first, "wan", models.UMT5), vae(first, models.WAN_VAE))
-    shared = {
-        "clip": loaded.clip, "vae": loaded.vae, "dataset": dataset_of(first, SIDE),
-        "network": second.add("LoRACanvasLoRANetwork", {"rank": 32, "alpha": 32.0}).out("network"),
-        "optimizer": third.add("LoRACanvasOptimizer").out("optimizer"),
-    }
-    preview = preview_of(second, SAMPLING, SIDE).out("preview")
-    lower = _train(third, fourth, "low", {"max_timestep": CHANGE_OVER}, model=low, preview=preview, **shared)
-    higher = _train(third, fourth, "high", {"min_timestep": CHANGE_OVER}, model=high, **shared)
-    frames(canvas, max(column.end for column in (first, second, third, fourth)) + 40)
-    _use_them(canvas, lower, higher, loaded)
-    canvas.note(WAN_NOTE, (-520, -90), (470, 760))
+    pictures = first.add("LoRACanvasLoadDataset", {"folder": "my_pictures"})
+    preview = preview_of(second, SAMPLING, SIDE)
+    second.note(WAN_NOTE, NOTE)
+    with second.frame("The high noise model") as other:
+        objective = _noise(other, "high", {"min_timestep": CHANGE_OVER})
+        with fourth.frame(HOW) as how:
+            shared: dict[str, Socket] = {
+                "clip": loaded.clip, "vae": loaded.vae, "dataset": buckets(how, pictures, SIDE),
+                "network": how.fold("LoRACanvasLoRANetwork", {"rank": 32, "alpha": 32.0}).out("network"),
+                "optimizer": how.fold("LoRACanvasOptimizer").out("optimizer"),
+            }
+            noise = _noise(how, "low", {"max_timestep": CHANGE_OVER})
+        lower = third.add("LoRACanvasTrainLoRA", _run("low"), room=LIVE, title="Train LoRA (low)", model=low, objective=noise,
+                          preview=preview.out("preview"), **shared)
+        higher = other.fold("LoRACanvasTrainLoRA", _run("high"), room=LIVE, title="Train LoRA (high)", model=high, objective=objective,
+                            **shared)
+        other.fold("LoRACanvasSaveLoRA", {"filename": "my_lora_high_noise"}, title="Save high", lora=higher.out("lora"))
+    with fourth.frame(AFTER) as after:
+        after.fold("LoRACanvasSaveLoRA", {"filename": "my_lora_low_noise"}, title="Save low", lora=lower.out("lora"))
+        _use_them(after, lower, higher, loaded)
     return canvas
 
 
-def _train(third: Column, fourth: Column, which: str, window: dict[str, int], **sockets: Socket) -> Placed:
-    objective = third.add("LoRACanvasTrainingObjective", {"timesteps": "uniform", **window}, title=f"Noise of the {which} noise model")
-    trained = fourth.add(
-        "LoRACanvasTrainLoRA", {"run_name": f"my_lora_{which}_noise", "steps": 2000}, room=400, title=f"Train LoRA ({which} noise)",
-        objective=objective.out("objective"), **sockets,
-    )
-    fourth.add("LoRACanvasSaveLoRA", {"filename": f"my_lora_{which}_noise"}, lora=trained.out("lora"))
-    return trained
+def _noise(column: Column, which: str, window: dict[str, int]) -> Socket:
+    widgets = {"timesteps": "uniform", **window}
+    return column.fold("LoRACanvasTrainingObjective", widgets, title=f"{which.capitalize()} noise levels").out("objective")
 
 
-def _use_them(canvas: Canvas, low: Placed, high: Placed, loaded: Loaded) -> None:
+def _run(which: str) -> dict[str, Any]:
+    return {"run_name": f"my_lora_{which}_noise", "steps": 2000}
+
+
+def _use_them(column: Column, low: Placed, high: Placed, loaded: Loaded) -> None:
     """One frame: the high noise model begins, the low noise model ends."""
-    column, second = canvas.column(TEST, COLUMN), canvas.column(TEST + COLUMN + SPACE, COLUMN)
     positive, negative = prompts(column, loaded.clip, SAMPLING)
-    latent = column.add("EmptyHunyuanLatentVideo", {"width": SIDE, "height": SIDE, "length": 1})
-    column.add("PreviewImage", room=340, title="Loss (low noise)", images=low.out("loss_plot"))
+    latent = column.fold("EmptyHunyuanLatentVideo", {"width": SIDE, "height": SIDE, "length": 1}, title="Size")
     common: dict[str, Any] = {
         "noise_seed": 42, "steps": SAMPLING.steps, "cfg": SAMPLING.cfg, "sampler_name": SAMPLING.sampler, "scheduler": SAMPLING.scheduler,
     }
     # The model's own shift of 8 has its noise level at 0.889 after ten of twenty steps: next to where the models change over.
     half = SAMPLING.steps // 2
-    begun = second.add(
+    begun = column.fold(
         "KSamplerAdvanced", {**common, "end_at_step": half, "return_with_leftover_noise": "enable"}, title="High noise steps",
         model=high.out("model"), positive=positive, negative=negative, latent_image=latent.out("LATENT"),
     )
-    ended = second.add(
+    ended = column.fold(
         "KSamplerAdvanced", {**common, "add_noise": "disable", "start_at_step": half}, title="Low noise steps",
         model=low.out("model"), positive=positive, negative=negative, latent_image=begun.out("LATENT"),
     )
-    show(second, ended, loaded)
+    show(column, ended, loaded)

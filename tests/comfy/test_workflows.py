@@ -100,6 +100,25 @@ def test_it_is_a_workflow_of_format_0_4(info, path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_opens_readable(path):
+    """The frontend shows all of a template in three quarters of the window: letters of 12 units are 11 pixels there, at 1280 x 720."""
+    boxes = [(*node["pos"], *(node["size"] if not node["flags"].get("collapsed") else (0, 0))) for node in load(path)["nodes"]]
+    width = max(x + w for x, _, w, _ in boxes) - min(x for x, *_ in boxes) + 20
+    height = max(y + h for _, y, _, h in boxes) - min(y for _, y, *_ in boxes) + 30 + 20
+    assert 12 * min(0.75 * 1280 / width, 0.75 * 720 / height) >= 11
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_has_a_title_and_a_description(language):
+    """In the template browser, by the names of the folder that git and the registry give the pack."""
+    texts = json.loads((ROOT / "locales" / language / "main.json").read_text(encoding="utf-8"))["templateWorkflows"]
+    for part in ("template", "templateDescription"):
+        for folder in ("ComfyUI-LoRA-Canvas", "lora-canvas"):
+            assert texts[part][folder].keys() == {name.replace(".", "_") for name in WORKFLOWS}
+    assert len(set(texts["template"]["lora-canvas"].values())) == len(WORKFLOWS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_its_prompt_names_only_what_exists(info, path):
     for node in to_api(load(path), info).values():
         given = info[node["class_type"]]["input"]
