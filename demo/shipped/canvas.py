@@ -167,14 +167,19 @@ def _height(info: dict, open: bool) -> int:
     """Of a node's body: its sockets, its widgets without those that are folded away, and the switch where there are some."""
     entries = _entries(info)
     widgets = [options for _, kind, options, _ in entries if _is_widget(kind, options)]
-    shown = [options for options in widgets if open or not options.get("advanced")]
+    shown = [options for options in widgets if open or not _is_folded(info, options)]
     boxes = sum(bool(options.get("multiline")) for options in shown)
     slots = max(len(entries) - len(widgets), len(info["output"]))
     return SLOT * slots + WIDGET * (len(shown) - boxes + _has_switch(info)) + TEXT_BOX * boxes + 12
 
 
+def _is_folded(info: dict, options: dict) -> bool:
+    """The classic canvas folds only what is ours."""
+    return bool(options.get("advanced")) and info["name"].startswith("LoRACanvas")
+
+
 def _has_switch(info: dict) -> bool:
-    return any(options.get("advanced") for _, kind, options, _ in _entries(info) if _is_widget(kind, options))
+    return any(_is_folded(info, options) for _, kind, options, _ in _entries(info) if _is_widget(kind, options))
 
 
 def _entries(info: dict) -> list[tuple[str, Any, dict, bool]]:
