@@ -72,7 +72,8 @@ def unet(column: Column, file: Model, dtype: str = "default", folded: bool = Fal
 
 def text_encoders(column: Column, kind: str, *files: Model) -> Socket:
     if len(files) == 1:
-        return column.fold("CLIPLoader", {"clip_name": files[0]["name"], "type": kind}, title="Text encoder", models=list(files)).out("CLIP")
+        names = {"clip_name": files[0]["name"]}
+        return column.fold("CLIPLoader", {**names, "type": kind}, title="Text encoder", models=list(files)).out("CLIP")
     names = {f"clip_name{number}": file["name"] for number, file in enumerate(files, 1)}
     return column.fold("DualCLIPLoader", {**names, "type": kind}, title="Text encoders", models=list(files)).out("CLIP")
 

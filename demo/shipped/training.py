@@ -44,7 +44,8 @@ TRAININGS = {name: partial(train, name) for name in FAMILIES}
 
 def buckets(column: Column, dataset: Placed, side: int) -> Socket:
     """Pictures in buckets around `side` pixels."""
-    return column.fold("LoRACanvasBucketConfig", {"resolution": side, "max_bucket": 2 * side}, dataset=dataset.out("dataset")).out("dataset")
+    sizes = {"resolution": side, "max_bucket": 2 * side}
+    return column.fold("LoRACanvasBucketConfig", sizes, dataset=dataset.out("dataset")).out("dataset")
 
 
 def preview_of(column: Column, sampling: Sampling, side: int) -> Placed:

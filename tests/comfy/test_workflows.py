@@ -108,16 +108,6 @@ def test_it_opens_readable(path):
     assert 12 * min(0.75 * 1280 / width, 0.75 * 720 / height) >= 11
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_each_has_a_title_and_a_description(language):
-    """In the template browser, by the names of the folder that git and the registry give the pack."""
-    texts = json.loads((ROOT / "locales" / language / "main.json").read_text(encoding="utf-8"))["templateWorkflows"]
-    for part in ("template", "templateDescription"):
-        for folder in ("ComfyUI-LoRA-Canvas", "lora-canvas"):
-            assert texts[part][folder].keys() == {name.replace(".", "_") for name in WORKFLOWS}
-    assert len(set(texts["template"]["lora-canvas"].values())) == len(WORKFLOWS)
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_its_prompt_names_only_what_exists(info, path):
     for node in to_api(load(path), info).values():

@@ -51,12 +51,12 @@ def test_the_one_node_trains(frontend, start_server, open_page, repo_root, scree
         page = open_page(server.address)
         add_by_search(page, NAME)
         names = page.evaluate("app.graph._nodes[0].widgets.map(widget => widget.name)")
-        assert names == ["folder", "name", "steps", "learning_rate", "resolution", "prompts", "resume"]
+        assert names == ["folder", "name", "steps", "learning_rate", "resolution", "prompts", "resume", "cfg"]
         values = {"folder": folder, "name": "one", "steps": 4, "resolution": 128, "prompts": PROMPTS[0]}
         page.evaluate(
             "values => { for (const widget of app.graph._nodes[0].widgets) "
             "if (widget.name in values) widget.value = values[widget.name]; }", values)
-        page.evaluate(INSIDE, {"width": 64, "height": 64, "sampling_steps": 1, "gradient_checkpointing": False})
+        page.evaluate(INSIDE, {"sampling_steps": 1, "gradient_checkpointing": False})
         page.evaluate(JOIN, checkpoint)
         panel = panel_page.open_sidebar(page)
         page.screenshot(path=screenshots / f"one-node-{frontend}.png")
