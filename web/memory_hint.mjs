@@ -37,8 +37,8 @@ export function modelOf(node) {
   return typeof value === "string" ? value : null;
 }
 
-/** What the server is to plan for; null where no loader of core is found, or text encoders are trained: what they take is known once they
- * are loaded. @param {any} node @returns {Record<string, any>|null} */
+/** What the server is to plan for; null where no loader of core is found, a wire brings what decides, or text encoders are trained: then it
+ * is known once they are loaded. @param {any} node @returns {Record<string, any>|null} */
 export function wantedOf(node) {
   const loader = nearest(node, "model", WIDGETS);
   const folder = FOLDERS[loader?.at.type ?? ""];
@@ -49,6 +49,7 @@ export function wantedOf(node) {
   if (dtype) found.weight_dtype = dtype.value;
   for (const [input, names] of DECIDING) {
     const at = input === null ? node : nearest(node, input, names)?.at;
+    if (at?.inputs?.some((/** @type {any} */ one) => names.includes(one.name) && one.link != null)) return null;
     for (const widget of at?.widgets ?? []) if (names.includes(widget.name)) found[widget.name] = widget.value;
   }
   const { text_encoder_lr: encoders, ...wanted } = found;

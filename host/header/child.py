@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -27,8 +26,6 @@ def boot(comfy: str, pack: str) -> None:
 
 
 def main() -> None:
-    if hasattr(os, "nice"):
-        os.nice(10)  # whoever samples meanwhile goes first
     said = json.load(sys.stdin)
     answer, sys.stdout = sys.stdout, sys.stderr  # what is imported may print
     boot(said["comfy"], said["pack"])

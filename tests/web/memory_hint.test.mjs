@@ -52,6 +52,10 @@ test("a plan is made for all that decides, and for nothing else", () => {
   before.optimizer.widgets[1].value = 1e-5;
   assert.equal(wantedOf(node), null, "text encoders are trained");
   before.optimizer.widgets[1].value = 0;
+  before.network.inputs = [{ name: "rank", link: 3 }];
+  assert.equal(wantedOf(node), null, "what a wire brings is not known yet");
+  before.network.inputs = [{ name: "rank", link: null }];
+  assert.equal(wantedOf(node)?.rank, 8);
   before.model.type = "SomebodysLoader";
   assert.equal(wantedOf(node), null, "another loader may make another model of the file");
 });
