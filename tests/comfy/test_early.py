@@ -8,9 +8,9 @@ from pack.tests.comfy.graphs import node, place_pictures, train_graph
 from pack.tests.comfy.inprocess import NodeFailed
 
 CASES = {
-    "folder": ("dataset", {"folder": "no such folder"}, "folder", "folder 'no such folder' is not a folder below 'input'."),
+    "folder": ("dataset", {"folder": "no such folder"}, "folder", "folder 'no such folder' is not a folder below 'input'"),
     "no folder": ("dataset", {"folder": " "}, "folder", "folder is empty. Type the name of a folder"),
-    "masks": ("dataset", {"mask_folder": "nowhere"}, "mask_folder", "mask_folder 'nowhere' is not a folder below 'input'."),
+    "masks": ("dataset", {"mask_folder": "nowhere"}, "mask_folder", "mask_folder 'nowhere' is not a folder below 'input'"),
     "file name": ("save", {"filename": "../out"}, "filename", "filename is '../out', but must name a file inside the loras folder"),
     "run name": ("train", {"run_name": "  "}, "run_name", "run_name is empty. Give the run a name"),
     "arguments": ("optimizer", {"extra_arguments": "betaz=1"}, "extra_arguments", "betaz"),
