@@ -75,12 +75,13 @@ export function attachNodeDisplay(node, context) {
   /** @type {string|null} the run that this node made since the page opened */
   let name = null;
 
-  node.addDOMWidget("lora_canvas_display", "lora-canvas-display", view.element, {
+  const widget = node.addDOMWidget("lora_canvas_display", "lora-canvas-display", view.element, {
     serialize: false,
     hideOnZoom: false,
     getMinHeight: () => HEIGHT,
     getMaxHeight: () => HEIGHT,
   });
+  widget.serialize = false; // else older canvases keep a value for it in the file
   // Vue nodes take the height from the style, the classic canvas from getMinHeight.
   view.element.style.minHeight = `${HEIGHT}px`;
   const [width, needed] = node.computeSize?.() ?? node.size;
