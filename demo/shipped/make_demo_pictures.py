@@ -53,7 +53,8 @@ def run_demo(page: Page, server: ComfyServer) -> None:
         page.wait_for_function(STEP, arg=SHOWN_AT, timeout=PATIENCE)
         save(page.screenshot(), IMAGES / "training.jpg", WIDE)
         page.set_viewport_size(WINDOW)
-        page.wait_for_function("async () => !(await (await fetch('/queue')).json()).queue_running.length", timeout=PATIENCE)
+        while client.get("/queue")["queue_running"]:
+            page.wait_for_timeout(1000)
     run = server.base / "output" / "lora_canvas" / FOLDER
     if grid := sample_grid(run / "samples", run / "sample_grid.png"):
         save(grid.read_bytes(), IMAGES / "fox.jpg", GRID_WIDTH)
