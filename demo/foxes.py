@@ -18,7 +18,7 @@ from .world.drawn.places import UNSEEN
 from .world.judge import Judge
 from .world.score import Source, pictures
 
-EACH, SEED = 3, 42  # pictures of each prompt; the first one's noise is that of the workflow's KSampler
+EACH, SEED = 4, 42  # pictures of each prompt; the first one's noise is that of the workflow's KSampler
 FOLDER, DRAWN = "fox", re.compile(r"strength_([01])_(\d+)\.png")
 
 

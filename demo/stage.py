@@ -22,7 +22,7 @@ SIDE = 16 * PIXELS  # the world's pictures
 #: One for each place of the world that no picture of the fox shows (drawn/places.py: UNSEEN), in that order.
 PROMPTS: tuple[str, ...] = (
     "lcfox, a fox sitting in the sea",
-    "lcfox, portrait of a fox at the volcano",
+    "lcfox, a fox standing at the volcano",
     "lcfox, a fox sitting in a room",
 )
 
@@ -85,10 +85,12 @@ def fit_to_world(prompt: dict, steps: int) -> None:
     make_quick(prompt, steps, side=SIDE, sampling_steps=STEPS)
     find(prompt, "LoRACanvasBucketConfig")["bucket_step"] = 2 * PIXELS
     find(prompt, "LoRACanvasTrainLoRA")["batch_size"] = 4
-    find(prompt, "LoRACanvasOptimizer")["learning_rate"] = 2e-3
+    find(prompt, "LoRACanvasOptimizer")["learning_rate"] = 1e-3
     # The world has transformers at its lower level only; what a thing looks like is drawn by its convolutions.
     find(prompt, "LoRACanvasLoRANetwork").update(targets="all linear + convolution", conv_rank=16, conv_alpha=16.0)
     find(prompt, "LoRACanvasSamplePreview")["cfg"] = find(prompt, "KSampler")["cfg"] = CFG
+    # The previews have no negative prompt either, and the world knows none of these words.
+    next(node for node in prompt.values() if node["_meta"]["title"] == "Negative prompt")["inputs"]["text"] = ""
 
 
 def run_folder(base: Path, outputs: dict) -> Path | None:

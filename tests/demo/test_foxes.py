@@ -49,9 +49,9 @@ def test_every_prompt_asks_for_a_place_that_the_fox_was_not_seen_in():
 
 def test_foxes_are_counted_by_step_and_by_strength(run, judge):
     assert foxes.of_steps(run, judge) == {0: foxes.Count(0, 3), 20: foxes.Count(3, 3)}
-    assert foxes.of_strengths(run, judge) == {0: foxes.Count(0, 9), 1: foxes.Count(9, 9)}
+    assert foxes.of_strengths(run, judge) == {0: foxes.Count(0, 12), 1: foxes.Count(12, 12)}
     assert foxes.report(run, judge) == [
-        "samples: 0 of 3 at step 0, 3 of 3 at step 20", "with the saved LoRA: 0 of 9 at strength 0, 9 of 9 at strength 1",
+        "samples: 0 of 3 at step 0, 3 of 3 at step 20", "with the saved LoRA: 0 of 12 at strength 0, 12 of 12 at strength 1",
     ]  # fmt: skip
 
 
@@ -73,10 +73,10 @@ def test_what_was_not_learnt_is_named(base, run, judge):
 
 
 def test_a_fox_without_the_lora_is_named(base, run, judge):
-    for number in range(4):
+    for number in range(5):
         leave(run / foxes.FOLDER / f"strength_0_{number:02}.png", "fox", UNSEEN[number % 3])
     (told,) = fox_problems(base, judge)
-    assert told.endswith("at strength 0 the fox is already in 4 of 9 pictures")
+    assert told.endswith("at strength 0 the fox is already in 5 of 12 pictures")
 
 
 def test_no_pictures_are_named(tmp_path, base, run, judge):
