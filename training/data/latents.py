@@ -75,12 +75,14 @@ class LatentCache:
         check: Callable[[], None] = lambda: None,
         *,
         skip_unreadable: bool = False,
+        at_once: int | None = None,
     ) -> tuple[Item, ...]:
         """Encode what is not cached yet, variants included, and return the items that can be trained.
 
         `check` is called between batches and may raise to cancel; what is encoded by then stays cached.
         All pictures that cannot be read are named in one DatasetError at the end, or left out with a warning where
-        `skip_unreadable`. A latent that is NaN or infinite raises at once.
+        `skip_unreadable`. A latent that is NaN or infinite raises at once. `at_once`: as many of the largest pictures are encoded
+        together at most, and what is as large of others; None: what is usual.
         """
         bad: dict["Sample", str] = {}
         total = sum(len(item.variants()) for item in items)
@@ -88,7 +90,7 @@ class LatentCache:
         missing = self._missing(items, bad, check)
         done = total - len(missing)
         emit(Progress(phase="latents", done=done, total=total))
-        for batch, loaded in self._loaded(self._batches(missing), check):
+        for batch, loaded in self._loaded(self._batches(missing, self._pixels_of(items, at_once)), check):
             ready = _readable(loaded, bad)
             if ready:
                 self._encode(ready)
@@ -149,14 +151,19 @@ class LatentCache:
                     found.setdefault(key, variant)
         return list(found.values())
 
-    def _batches(self, items: Sequence[Item]) -> list[list[Item]]:
+    def _pixels_of(self, items: Sequence[Item], at_once: int | None) -> int:
+        """Of a batch, at most."""
+        largest = max((math.prod(item.shape) for item in items), default=0)
+        return self._pixels_per_batch if at_once is None else min(self._pixels_per_batch, at_once * largest)
+
+    def _batches(self, items: Sequence[Item], pixels: int) -> list[list[Item]]:
         by_size: dict[tuple[int, ...], list[Item]] = {}
         for item in items:
             by_size.setdefault(item.shape, []).append(item)
         return [
             members[start : start + count]
             for shape, members in by_size.items()
-            for count in [max(1, self._pixels_per_batch // math.prod(shape))]
+            for count in [max(1, pixels // math.prod(shape))]
             for start in range(0, len(members), count)
         ]
 

@@ -89,7 +89,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     meter, card, lane = MemoryMeter(order.denoiser.device), Card(order.denoiser.device), lane_of(order.denoiser.device)
     cost = foreseen(order, items, stepping(order), control.interrupts)
     room = _room(order, cost, items, meter, lane, emit) if cost is not None else None
-    items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
+    items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures,
+                                   at_once=cost.pictures_at_once() if cost is not None else None)
     references = _references(order, overflow)
     if references is not None:
         items = references.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
@@ -124,10 +125,8 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     )
     settings = {**run_settings(order, plan, total_steps, network), "memory": room.record}
     checkpoints = Checkpoints(order.folder, run, metadata_at(order, plan, settings), identity(order, items), order.read_back)
-    validation = Validation(
-        feed, order.denoiser, objective, held_out=range(len(training_items), len(items)), trained=range(len(training_items)),
-        every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best,
-    )
+    validation = Validation(feed, order.denoiser, objective, held_out=range(len(training_items), len(items)),
+                            trained=range(len(training_items)), every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best)
     shown = [sample for sample in recipe.dataset.samples if sample.references]
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation,
                           LossWatch(trainer, checkpoints.state_path), checkpoints)

@@ -84,6 +84,13 @@ def test_batches_are_bounded_by_pixels(folder):
     assert encoder.batches == [3, 3, 1]
 
 
+@pytest.mark.parametrize(("at_once", "batches"), [(3, [3, 3, 1]), (1, [1] * 7), (None, [7]), (10**6, [7])])
+def test_batches_are_bounded_by_what_there_is_memory_for(folder, at_once, batches):
+    encoder = Averages()
+    LatentCache(encoder, folder).encode_missing(items_of(*(solid(n / 10) for n in range(7))), at_once=at_once)
+    assert encoder.batches == batches
+
+
 def test_progress_and_equal_content_encoded_once(folder):
     seen = []
     encoder = Averages()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import states
-from ..choice import DEVICE, MemoryChoice
+from ..choice import ALL, DEVICE, MemoryChoice
 from .trace import Trace
 
 FP32_BYTES = 4
@@ -67,12 +67,18 @@ class StepCost:
     averages: int = 0
     assistant: int = 0
     encoding: int = 0
+    picture: int = 0
     is_measured: bool = False
 
     @property
     def parameters(self) -> int:
         """How many are trained."""
         return self.adapters // FP32_BYTES
+
+    def pictures_at_once(self) -> int:
+        """How many of the run's largest pictures can be encoded together in what a step takes beside the model at the least by recomputing:
+        the same whatever is chosen, so that no choice changes a latent. At least one."""
+        return max(1, self.plan_for(MemoryChoice(recompute=ALL)).total // max(1, self.picture))
 
     @property
     def _passing(self) -> int:

@@ -43,7 +43,7 @@ def rehearsed(order: Order, items: Sequence[Item], step: Step) -> StepCost:
         look = step(objective, network, Fakes(batch, order.denoiser.device))
         trace = _traced(order, network, lambda: look(draws), checkpointing=False)
         encoding = max(order.encoders.get(name, 0) + size for name, size in batch.encoding.items())
-        return _cost(order, network, trace, encoding)
+        return replace(_cost(order, network, trace, encoding), picture=batch.encoding["VAE"])
 
 
 @contextmanager

@@ -63,3 +63,9 @@ def test_the_sentence_says_what_it_is():
         "Most is held in the steps."
     )
     assert cost(is_measured=True).plan_for(MemoryChoice()).sentence().startswith("Measured on one step: training needs")
+
+
+def test_encoding_stays_within_the_steps():
+    """A step with every block recomputed takes 16 + 142 + 32 beside the model: three pictures of 60, however the run is made."""
+    assert cost(picture=60).pictures_at_once() == 3
+    assert cost(picture=191).pictures_at_once() == 1, "one at least"
