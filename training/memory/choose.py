@@ -34,8 +34,8 @@ class Speeds:
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     """What a step takes. `beside(choice)` are bytes beside the model; `saves` and `flops` say of each block what computing it twice
-    saves and costs (empty: only all blocks or none). `weights` are the model's bytes, `state` the optimizer's. Without
-    `main_memory` (a CPU) nothing can be moved. `can_page`: the optimizer's state can lie in the driver's pages."""
+    saves and costs (empty: only all blocks or none). `weights` are the model's bytes, `state` the optimizer's, `pages` what of it
+    can lie in the driver's pages. Without `main_memory` (a CPU) nothing can be moved."""
 
     beside: Callable[[MemoryChoice], int]
     weights: int = 0
@@ -43,7 +43,7 @@ class Costs:
     saves: Mapping[str, int] = field(default_factory=dict)
     flops: Mapping[str, int] = field(default_factory=dict)
     main_memory: bool = True
-    can_page: bool = False
+    pages: int = 0
     speeds: Speeds = Speeds()
 
 
@@ -99,7 +99,7 @@ def _way(costs: Costs, choice: MemoryChoice, budget: int) -> Way:
 def choices(costs: Costs) -> Iterator[MemoryChoice]:
     """Every one that is worth looking at."""
     away = (DEVICE, MAIN_MEMORY) if costs.main_memory else (DEVICE,)
-    states = (DEVICE, PAGED) if costs.can_page else away
+    states = (DEVICE, *((PAGED,) if costs.pages else ()), *away[1:])
     for recompute, activations, state in product(_sets(costs), away, states):
         yield MemoryChoice(recompute=recompute, activations=activations, state=state)
 
@@ -126,7 +126,8 @@ def _seconds(costs: Costs, choice: MemoryChoice, beside: int, on_device: int) ->
     if choice.activations == MAIN_MEMORY:
         kept = MemoryChoice(recompute=choice.recompute, state=choice.state)
         moved += 2 * max(0, costs.beside(kept) - beside)
-    moving, waiting = moved / costs.speeds.link, 0 if choice.state == DEVICE else 2 * costs.state / costs.speeds.link
+    away = {DEVICE: 0, PAGED: costs.pages}.get(choice.state, costs.state)
+    moving, waiting = moved / costs.speeds.link, 2 * away / costs.speeds.link
     return compute + moving - costs.speeds.hidden * min(compute, moving) + waiting
 
 

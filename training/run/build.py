@@ -47,6 +47,7 @@ from .feed import Feed
 from .loss_watch import LossWatch
 from .previews import Previews
 from .rehearsal.ahead import foreseen
+from .rehearsal.batch import largest
 from .rehearsal.step import Step, measured
 from .resume.identity import identity
 from .resume.notices import about_the_rate, notices
@@ -279,7 +280,7 @@ def stepping(order: Order) -> Step:
 
 def _measured(order: Order, stepper: Stepper, network: Network, items: Sequence[Item]) -> StepCost:
     """On the largest item, as often as a batch is large."""
-    place = max(range(len(items)), key=lambda place: math.prod(items[place].shape))
+    place = largest(items)
     draws = [Draw(item=place, repeat=repeat, epoch=0, seed=repeat) for repeat in range(order.recipe.run.batch_size)]
     return measured(order, network, lambda: stepper.losses(draws))
 

@@ -78,8 +78,14 @@ def test_on_a_cpu_nothing_is_moved():
     assert choose(APART, 390).choice == of(("d",))
 
 
-def test_a_state_that_can_be_paged_is():
-    assert {choice.state for choice in choices(Costs(beside=beside, can_page=True))} == {DEVICE, PAGED}
+def test_a_state_that_can_be_paged_is_paged_where_that_is_enough():
+    """30 of its 40 bytes come and go in 0.6 seconds; the whole of it would take 0.8."""
+    costs = replace(COSTS, beside=lambda choice: beside(choice) + (10 if choice.state == PAGED else 0), pages=30, weights=0)
+    assert {choice.state for choice in choices(costs)} == {DEVICE, PAGED, MAIN_MEMORY}
+    found = [choose(costs, budget) for budget in (590, 589, 560, 559)]
+    assert [way.choice for way in found] == [of(NONE), of(NONE, state=PAGED), of(NONE, state=PAGED), of(NONE, state=MAIN_MEMORY)]
+    assert [way.seconds for way in found] == pytest.approx([8, 8.6, 8.6, 8.8])
+    assert PAGED not in {choice.state for choice in choices(COSTS)}
 
 
 def test_without_knowing_the_blocks_it_is_all_or_none():

@@ -1,6 +1,7 @@
 """What a step takes, computed before it is made.
 
     ledger     the bytes that are alive, operation by operation
+    kernels    what an operation takes for itself
     trace      what a step holds, block by block
     optimizer  what an optimizer holds
     plan       all that a run takes beside the model, for any MemoryChoice

@@ -18,6 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from .kernels import scratch
+
 _ATEN, _DEVICE = torch.ops.aten, torch.ops.prim.device.default
 
 
@@ -94,8 +96,8 @@ class Ledger(TorchDispatchMode):
             self.now += memory.size
 
     def _count(self, func, args, kwargs, found) -> None:
-        stretch = self.stretches[-1]
-        self.peak, stretch.peak = max(self.peak, self.now), max(stretch.peak, self.now)
+        stretch, most = self.stretches[-1], self.now + scratch(func, args, found, self._device)
+        self.peak, stretch.peak = max(self.peak, most), max(stretch.peak, most)
         formula = flop_registry.get(func._overloadpacket)
         if formula is not None:
             stretch.flops += formula(*args, **kwargs, out_val=found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +13,23 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
+from ...optim.kinds import BITSANDBYTES
 from ...optim.spec import OptimizerSpec
 from .ledger import Ledger
 
 Shape = tuple[int, ...]
 _RATE = 1e-4
+_PAGED_FROM = 100_000
+"""Numbers of a parameter whose state bitsandbytes lays in pages: those of smaller ones stay."""
 
 
 @dataclass(frozen=True)
 class OptimizerCost:
-    """Bytes: its `state`, and the most that an `update` takes beside it."""
+    """Bytes: its `state`, the most that an `update` takes beside it, and what of the state can lie in `pages`, where it does not yet."""
 
     state: int
     update: int
+    pages: int = 0
 
 
 def optimizer_cost(spec: OptimizerSpec, shapes: Sequence[Shape], device: torch.device) -> OptimizerCost:
@@ -39,14 +43,19 @@ def optimizer_cost(spec: OptimizerSpec, shapes: Sequence[Shape], device: torch.d
         two, three = (_updated(spec, list(counts) * times, torch.device("cpu")) for times in (2, 3))
     state = sum(size * times for size, times in zip(two.own, counts.values(), strict=False)) + two.shared
     more = sum(map(math.prod, shapes)) / sum(map(math.prod, counts)) - 2
-    return OptimizerCost(state, round(two.update + max(0, three.update - two.update) * more))
+    pages = sum(size * times for size, times in zip(two.pages, counts.values(), strict=False)) if _has_pages(spec, device) else 0
+    is_paged = spec.kind.class_name.startswith("Paged")
+    return OptimizerCost(
+        state - pages * is_paged, round(two.update + max(0, three.update - two.update) * more), 0 if is_paged else pages)
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """Of a few parameters: what is kept for each, and for all together; what an update takes beside it."""
+    """Of a few parameters: what is kept for each, and of that in tensors that can be paged; what is kept for all together; what an
+    update takes beside it."""
 
     own: Sequence[int]
+    pages: Sequence[int]
     shared: int
     update: int
 
@@ -67,7 +76,18 @@ def _updated(spec: OptimizerSpec, shapes: Sequence[Shape], device: torch.device)
     uses = Counter(key for storages in kept for key in storages)
     own = [sum(size for key, size in storages.items() if uses[key] == 1) for storages in kept]
     shared = {key: size for storages in kept for key, size in storages.items() if uses[key] > 1}
-    return _Seen(own, sum(shared.values()), ledger.stretches[-1].peak - before)
+    pages = [sum(_storages(_moments(optimizer.state[parameter])).values()) if parameter.numel() >= _PAGED_FROM else 0
+             for parameter in parameters]
+    return _Seen(own, pages, sum(shared.values()), ledger.stretches[-1].peak - before)
+
+
+def _has_pages(spec: OptimizerSpec, device: torch.device) -> bool:
+    return spec.kind.module == BITSANDBYTES and device.type == "cuda"
+
+
+def _moments(state: Mapping[str, Any]) -> list[Any]:
+    """What bitsandbytes keeps of a parameter, without the units of its 8-bit numbers."""
+    return [state[name] for name in ("state1", "state2") if name in state]
 
 
 def _groups(spec: OptimizerSpec, parameters: Sequence[nn.Parameter]) -> list[dict[str, Any]]:

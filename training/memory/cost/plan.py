@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import states
-from ..choice import ALL, DEVICE, MemoryChoice
+from ..choice import ALL, CHEAP, DEVICE, PAGED, MemoryChoice
 from .trace import Trace
 
 FP32_BYTES = 4
@@ -55,8 +55,11 @@ def gib(size: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class StepCost:
-    """What a step was found to take, for any choice. `update` is the most that the optimizer takes beside its state; the trace's
-    peak is without the optimizer's state, averages and assistant, and with the gradients as they come. `weights` are the model's."""
+    """What a step was found to take, for any choice. `update` is the most that the optimizer takes beside its state, `kept` are the copies
+    from which the first update can be undone, where they lie on the device (a CPU); the trace's peak is without the optimizer's state,
+    averages and assistant, and with the gradients as they come. `weights` are the model's, `pages` what of the state can lie in pages.
+    `cheap` is the trace of a step that computes norms and activation functions twice; where it was not made, that is reckoned to save
+    nothing."""
 
     trace: Trace
     weights: int
@@ -64,6 +67,9 @@ class StepCost:
     gradients: int
     state: int
     update: int
+    kept: int = 0
+    pages: int = 0
+    cheap: Trace | None = None
     averages: int = 0
     assistant: int = 0
     encoding: int = 0
@@ -87,9 +93,10 @@ class StepCost:
 
     def plan_for(self, choice: MemoryChoice) -> MemoryPlan:
         """With the blocks recomputed, the activations and the state where `choice` has them."""
-        state = self.state if choice.state == DEVICE else 0
-        step = self.trace.peak(choice) + state
-        update = self.gradients + (self.state if choice.state == DEVICE else self._passing) + self.update
+        trace = self.cheap if choice.recompute == CHEAP and self.cheap is not None else self.trace
+        state = {DEVICE: self.state, PAGED: self.state - self.pages}.get(choice.state, 0)
+        step = trace.peak(choice) + state
+        update = self.gradients + max(state, self._passing) + self.update + self.kept
         most = max(step, update)
         activations = max(0, most - self.gradients - state)
         beside = self.adapters + most + self.averages + self.assistant

@@ -39,8 +39,8 @@ class Trace:
     resident: int
 
     def peak(self, choice: MemoryChoice) -> int:
-        """The most bytes that are alive at once in a step that obeys `choice` (but for where the state lies). Recomputing norms and
-        activations only is reckoned to save nothing."""
+        """The most bytes that are alive at once in a step that obeys `choice` (but for where the state lies, and for what is cheap: that
+        takes a trace of its own)."""
         most, gone, left_out = 0, 0, set()
         for stretch in self.stretches:
             kind, _, number = stretch.name.partition(" ")

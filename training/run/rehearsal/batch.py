@@ -61,7 +61,7 @@ class Fakes:
 
 def largest_batch(order: Order, network: Network, items: Sequence[Item]) -> Batch:
     """Of `items`, whatever their number. Raises what an encoder raises that cannot run on fakes."""
-    item = max(items, key=lambda item: (math.prod(item.shape), len(item.sample.references)))
+    item = items[largest(items)]
     device = order.denoiser.device
     with Ledger(device) as pictures:
         latent, extras = _latent(order, item), _references(order, item)
@@ -74,6 +74,11 @@ def largest_batch(order: Order, network: Network, items: Sequence[Item]) -> Batc
         has_masks=any(item.sample.mask is not None or item.sample.alpha == "mask" for item in items),
         encoding={"VAE": pictures.peak, "text encoders": captions.peak},
     )
+
+
+def largest(items: Sequence[Item]) -> int:
+    """The place of the one that the model computes most for: its pixels, and as many for each reference."""
+    return max(range(len(items)), key=lambda place: math.prod(items[place].shape) * (1 + len(items[place].sample.references)))
 
 
 def _latent(order: Order, item: Item) -> Tensor:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from ...data.batches import Draw
 from ...data.items import Item
+from ...memory.cheaply import cheaply
+from ...memory.choice import CHEAP
 from ...memory.cost.ledger import Ledger, Stretch
 from ...memory.cost.optimizer import optimizer_cost
 from ...memory.cost.plan import StepCost
@@ -26,6 +28,7 @@ from ...network.network import Network
 from ...objective.objective import Noising, Objective
 from ...optim.numerics import clip_gradients
 from ...order import Order
+from ...specs import BY_HAND
 from .batch import Fakes, largest_batch
 
 #: Of an objective, the adapters and what gives a batch as a Feed does: the step, draws -> losses (B,), differentiable.
@@ -43,7 +46,8 @@ def rehearsed(order: Order, items: Sequence[Item], step: Step) -> StepCost:
         look = step(objective, network, Fakes(batch, order.denoiser.device))
         trace = _traced(order, network, lambda: look(draws), checkpointing=False)
         encoding = max(order.encoders.get(name, 0) + size for name, size in batch.encoding.items())
-        return replace(_cost(order, network, trace, encoding), picture=batch.encoding["VAE"])
+        cheap = _traced_cheaply(order, network, lambda: look(draws))
+        return replace(_cost(order, network, trace, encoding), picture=batch.encoding["VAE"], cheap=cheap)
 
 
 @contextmanager
@@ -66,6 +70,20 @@ def measured(order: Order, network: Network, losses: Callable[[], Tensor]) -> St
         parameter.grad = None
     most = max(stretch.peak for stretch in trace.stretches)
     return replace(_cost(order, network, Trace([Stretch("", 0, most)], [], 0), 0), is_measured=True)
+
+
+def _traced_cheaply(order: Order, network: Network, losses: Callable[[], Tensor]) -> Trace | None:
+    """Only where it may be chosen: a step that computes norms and activation functions twice."""
+    if order.recipe.run.memory == BY_HAND and order.choice.recompute != CHEAP:
+        return None
+    for parameter in _trained(network):
+        parameter.grad = None
+
+    def cheap_losses() -> Tensor:
+        with cheaply():
+            return losses()
+
+    return _traced(order, network, cheap_losses, checkpointing=False)
 
 
 def _traced(order: Order, network: Network, losses: Callable[[], Tensor], checkpointing: bool | Collection[str]) -> Trace:
@@ -91,9 +109,11 @@ def _cost(order: Order, network: Network, trace: Trace, encoding: int) -> StepCo
     parameters, recipe = _trained(network), order.recipe
     optimizer = optimizer_cost(recipe.optimizer, [tuple(parameter.shape) for parameter in parameters], order.denoiser.device)
     size = sum(parameter.nbytes for parameter in parameters)
+    averages = size if recipe.optimizer.ema_decay else 0
     return StepCost(
         trace=trace, weights=_bytes_of(part.module for part in order.parts), adapters=size, gradients=size, state=optimizer.state,
-        update=optimizer.update, averages=size if recipe.optimizer.ema_decay else 0, assistant=network.assistant_bytes(), encoding=encoding,
+        update=optimizer.update, pages=optimizer.pages, kept=size + averages if order.denoiser.device.type == "cpu" else 0, averages=averages,
+        assistant=network.assistant_bytes(), encoding=encoding,
     )
 
 

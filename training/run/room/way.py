@@ -56,7 +56,7 @@ def costs_of(cost: StepCost, *, main_memory: bool) -> Costs:
         return cost.plan_for(choice).total
 
     return Costs(
-        beside=beside, weights=cost.weights if main_memory else 0, state=cost.state,
+        beside=beside, weights=cost.weights if main_memory else 0, state=cost.state, pages=cost.pages,
         saves=cost.trace.saved(), flops=cost.trace.flops(), main_memory=main_memory,
     )
 

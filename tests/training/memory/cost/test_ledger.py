@@ -86,13 +86,26 @@ def test_a_made_up_number_is_never_a_count():
             int(torch.ones(3).long().sum())
 
 
-def test_a_step_holds_what_the_profiler_says():
+LINEAR = nn.Sequential(*[layer for _ in range(6) for layer in (nn.Linear(256, 256), nn.GELU(), nn.LayerNorm(256))])
+#: Few pixels and large weights, as in the middle of a U-Net: their copies are most of what is held.
+CONVOLUTIONS = nn.Sequential(*[layer for _ in range(3) for layer in (nn.Conv2d(192, 192, 3, padding=1), nn.SiLU())])
+PLAIN_CONVOLUTIONS = nn.Sequential(*[nn.Conv2d(64, 64, 3, padding=1) for _ in range(3)])  # too small for oneDNN: unfolded pictures
+
+
+class Attention(nn.Module):
+    def forward(self, x):
+        return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+@pytest.mark.parametrize(("model", "shape"), [
+    (LINEAR, (64, 256)), (CONVOLUTIONS, (1, 192, 16, 16)), (PLAIN_CONVOLUTIONS, (1, 64, 16, 16)), (Attention(), (2, 8, 512, 64)),
+], ids=["linear", "convolutions", "plain convolutions", "attention"])
+def test_a_step_holds_what_the_profiler_says(model, shape):
     """Every allocation of PyTorch's CPU allocator is reported to the profiler: an independent count of the same step."""
-    torch.manual_seed(0)
-    model = nn.Sequential(*[layer for _ in range(6) for layer in (nn.Linear(256, 256), nn.GELU(), nn.LayerNorm(256))])
+    model.requires_grad_(model is LINEAR)
 
     def step() -> None:
-        model(torch.zeros(64, 256)).square().mean().backward()
+        model(torch.zeros(shape, requires_grad=True)).square().mean().backward()
         model.zero_grad()
 
     step()
@@ -101,8 +114,8 @@ def test_a_step_holds_what_the_profiler_says():
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     now = most = 0
-    for event in profiled.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            most = max(most, now)
-    assert ledger.peak == pytest.approx(most, rel=0.02)
+    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    assert ledger.peak == pytest.approx(most, rel=0.03)

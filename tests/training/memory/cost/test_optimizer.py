@@ -33,3 +33,16 @@ def test_as_in_whole_updates_of_all_parameters(name):
 
 def test_adamw_keeps_two_numbers_for_each():
     assert optimizer_cost(OptimizerSpec(optimizer="AdamW"), SHAPES, CPU).state == pytest.approx(8 * NUMBERS, rel=0.001)
+
+
+@pytest.mark.parametrize(("name", "pages"), [("AdamW8bit", 2), ("Lion8bit", 1), ("AdEMAMix8bit", 3), ("AdamW", 0)])
+def test_large_parameters_have_state_that_can_lie_in_pages(name, pages):
+    """Bytes a number: bitsandbytes pages what belongs to 100,000 numbers and more."""
+    shapes, card = [(16, 6250), (16, 6249), (16, 6250)], torch.device("cuda")
+    assert optimizer_cost(OptimizerSpec(optimizer=name), shapes, card).pages == pages * 200_000
+    assert not optimizer_cost(OptimizerSpec(optimizer=name), shapes, CPU).pages
+
+
+def test_paged_optimizers_keep_it_there_anyway():
+    plain, paged = (optimizer_cost(OptimizerSpec(optimizer=name), [(16, 6250)], torch.device("cuda")) for name in ("AdamW8bit", "PagedAdamW8bit"))
+    assert paged.state == plain.state - plain.pages and not paged.pages

@@ -49,6 +49,27 @@ def test_state_in_main_memory_is_not_counted_in_the_step():
     assert cost().plan_for(MemoryChoice(state="main memory")).total == 16 + 142
 
 
+def test_state_in_pages_is_what_cannot_be_paged():
+    assert cost(pages=20).plan_for(MemoryChoice(state="paged")).total == 16 + 142 + 12
+    assert cost(pages=20, update=200).plan_for(MemoryChoice(state="paged")).total == 16 + 16 + 32 + 200  # while the update needs it
+
+
+def test_what_is_cheap_is_told_by_a_trace_of_its_own():
+    """Block 1 keeps 50 less, and block 0 as well: 132 at the height of the backward of block 1, of which 52 are block 0's in main memory."""
+    cheap = Trace([
+        Stretch("forward 0", 5, 70), Stretch("forward 1", 55, 130), Stretch("backward 1", 112, 132), Stretch("backward 0", 75, 90),
+    ], [Pass("m/0", 5, saved=40), Pass("m/1", 55, saved=40)], resident=3)
+    choice = MemoryChoice(recompute="cheap")
+    assert cost(cheap=cheap).plan_for(choice).total == 16 + 132 + 32
+    assert cost(cheap=cheap).plan_for(MemoryChoice(recompute="cheap", activations="main memory")).total == 16 + 88 + 32
+    assert cost().plan_for(choice).total == cost().plan_for(MemoryChoice(recompute="none")).total
+
+
+def test_on_a_cpu_the_first_update_lies_there_twice():
+    assert cost(kept=150).plan_for(MemoryChoice()).total == 16 + 16 + 32 + 4 + 150
+    assert cost(kept=50).plan_for(MemoryChoice()).total == 16 + 142 + 32
+
+
 def test_the_plan_says_where_the_peak_lies():
     assert cost(update=200).plan_for(MemoryChoice()).where == UPDATE
     assert cost(update=200).plan_for(MemoryChoice()).total == 16 + 16 + 32 + 200

@@ -1,0 +1,6 @@
+"""What the memory plan says against what torch's allocator hands out, over a real run. `make plan-check` prints it for many settings.
+
+    cases    the settings, every pair of which some case has
+    measure  one run: what was planned, and what the profiler saw
+    run      all cases, or full-size models, as a table
+"""
