@@ -9,6 +9,7 @@
 #   make world         trains the small base anew and packs it (about two hours); world-score: how well the packed one follows prompts
 #   make gpu           checks and figures on this machine's card, by its own COMFYUI_PATH and PYTHON
 #   make gpu-carry     what a machine needs for that which has a card, Python and torch, but no network: into CARRY
+#   make plan-check    the memory plan of some 35 runs against what torch's allocator hands out; MODELS="sd15 flux sdxl": of full width
 #   make bench         the figures of benchmarks/results.md, on an idle machine
 #   make cards         which models fit on which card, by the plan of memory, into docs/cards.md
 #   make bench-growth  what more pictures, steps, resumes and runs cost, in benchmarks/growth.md
@@ -36,6 +37,7 @@ PICTURES ?= 24
 SEEDS ?= 1
 CARRY ?=
 NEWER ?=
+MODELS ?=
 KOHYA ?=
 
 ifeq ($(strip $(PYTHON)),)
@@ -61,7 +63,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test soak learning gpu gpu-carry browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test soak learning gpu gpu-carry plan-check browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -155,6 +157,10 @@ gpu: setup-test
 
 gpu-carry: setup-test
 	$(RUN) tests/gpu/carry.py "$(COMFYUI)" "$(or $(NEWER),$(COMFYUI))" "$(or $(CARRY),.cache/carry)" $(if $(KOHYA),--kohya "$(KOHYA)")
+
+# The memory plan against torch's allocator: 35 narrow runs, or with MODELS="sd15 flux sdxl" those of full width.
+plan-check: setup-test
+	$(RUN) tests/exactness/run.py $(MODELS)
 
 bench: setup-test
 	$(RUN) benchmarks/run.py

@@ -1,40 +1,58 @@
 """A step on fake tensors holds what the same step holds on real ones."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pack.tests.comfy import tiny_models
+from pack.training.memory.cheaply import cheaply
 from pack.training.memory.cost.ledger import Ledger
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.protocols import Condition, PixelGeometry, TextCondition
 
-CASES = [("SD15", False), ("SD15", True), ("SDXL", False), ("Flux", False), ("Flux", True)]
+CASES = [("SD15", "none"), ("SD15", "all"), ("SD15", "cheap"), ("SDXL", "none"), ("Flux", "none"), ("Flux", "all"), ("Flux", "cheap")]
 
 
-def peak(session, tiny, checkpointing: bool, *, fake: bool) -> int:
+def peak(session, tiny, recompute: str, *, fake: bool, latent: tuple[int, ...] | None = None) -> int:
     """Of a forward and a backward with a LoRA on every linear; its weights are made inside, and count."""
     geometry = PixelGeometry(original=(64, 64), crop=(0, 0), target=(64, 64))
     ledger = Ledger(torch.device("cpu"))
     with session.rehearsal() if fake else session.training(), ledger:
         network = build_network(NetworkSpec(rank=2, targets=TargetSpec(preset="all linear")), session.parts(), seed=0)
         text = TextCondition(tensors=tiny_models.text_tensors(tiny, 0))
-        x_t = torch.zeros(1, *tiny.latent)
-        with attached(network, session.parts(), checkpointing=checkpointing):
-            session.denoiser.denoise(x_t, torch.full((1,), 0.5), [Condition(text=text, geometry=geometry)]).square().mean().backward()
+        x_t = torch.zeros(1, *(latent or tiny.latent))
+        with attached(network, session.parts(), checkpointing=recompute == "all"):
+            with cheaply(least=1) if recompute == "cheap" else nullcontext():
+                loss = session.denoiser.denoise(x_t, torch.full((1,), 0.5), [Condition(text=text, geometry=geometry)]).square().mean()
+            loss.backward()
     return ledger.peak
 
 
-@pytest.mark.parametrize(("kind", "checkpointing"), CASES)
-def test_it_holds_what_the_real_one_holds(comfy, kind, checkpointing):
+def tiny_session(comfy, kind: str):
     from pack.host.session import Session
 
     tiny = next(tiny for tiny in tiny_models.TRAINED if tiny.kind == kind)
-    session = Session(tiny_models.patcher(comfy, tiny), precision="fp32")
-    fake, real = (peak(session, tiny, checkpointing, fake=fake) for fake in (True, False))
+    return tiny, Session(tiny_models.patcher(comfy, tiny), precision="fp32")
+
+
+@pytest.mark.parametrize(("kind", "recompute"), CASES)
+def test_it_holds_what_the_real_one_holds(comfy, kind, recompute):
+    tiny, session = tiny_session(comfy, kind)
+    fake, real = (peak(session, tiny, recompute, fake=fake) for fake in (True, False))
     assert fake == pytest.approx(real, rel=0.02) and real > 0
+
+
+@pytest.mark.parametrize(("kind", "recompute"), [("SD15", "none"), ("SDXL", "all"), ("Flux", "none")])
+def test_the_largest_bucket_bounds_the_others(comfy, kind, recompute):
+    """Those of 512 x 512 pixels in steps of 64, from the square one to the longest: only the largest need be gone through."""
+    tiny, session = tiny_session(comfy, kind)
+    buckets = [(64, 64), (56, 72), (40, 96), (32, 120)]
+    held = [peak(session, tiny, recompute, fake=True, latent=(tiny.latent[0], *bucket)) for bucket in buckets]
+    assert max(held) == held[0]
 
 
 def test_what_comfyui_keeps_by_size_holds_no_fakes_afterwards(comfy, monkeypatch):

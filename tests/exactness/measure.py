@@ -3,9 +3,11 @@ it, so that what a kernel takes for itself counts too."""
 
 from __future__ import annotations
 
+import gc
 import importlib
 import tempfile
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -14,11 +16,10 @@ from torch.profiler import ProfilerActivity, profile
 from pack.tests.comfy.full_size import CONFIGS
 from pack.tests.comfy.newer_configs import completed
 from pack.tests.gpu.models import GROUND, text_of
-from pack.tests.gpu.orders import Encoded
 from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec
-from pack.training.events import Emitter, RunEnded, StepDone
+from pack.training.events import Emitter, Message
 from pack.training.memory.choice import MemoryChoice
 from pack.training.network.spec import NetworkSpec
 from pack.training.objective.spec import ObjectiveSpec
@@ -80,46 +81,44 @@ def model_of(run: Run):
 
 def measure(run: Run, patcher, steps: int = 2) -> Found:
     """What a run of as many `steps` was planned to hold beside the model, and what it held."""
-    from pack.host.session import Session
-
-    session, watch = Session(patcher, precision=run.precision), _Watch()
+    watch = _Watch()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        result = carry_out(_order(run, session, Path(folder) / "run", steps), Control(), Emitter([watch]))
-    room, adapters = result.built.room, sum(own.nbytes for _, own in result.built.network.named_parameters())
-    planned = room.costs.beside(room.way.choice)
-    return Found(planned, adapters + watch.most)
+        planned, adapters = _planned(_order(run, patcher, Path(folder) / "run", steps), watch)
+    return Found(planned, adapters + watch.most())
+
+
+def _planned(order: Order, watch: _Watch) -> tuple[int, int]:
+    """The run, and bytes: of its plan, and of its adapters. Nothing of it is left."""
+    built = carry_out(order, Control(), Emitter([watch])).built
+    return built.room.way.beside, sum(own.nbytes for _, own in built.network.named_parameters())
 
 
 class _Watch:
-    """A listener that watches from when the plan is made, before anything is encoded; the adapters are there by then. Each step is a
-    profile of its own: of a long one the profiler has lost the first events."""
+    """A listener that watches from when the plan is made, before anything is encoded; the adapters are there by then. It is closed when
+    all of that is gone again: what the profiler saw come and not go, it would take for part of another run."""
 
     name, critical = "the allocator", True
 
     def __init__(self) -> None:
-        self.now = self.most = 0
-        self._profile: profile | None = None
+        self._profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
 
     def __call__(self, event) -> None:
-        if isinstance(event, (StepDone, RunEnded)) or getattr(event, "topic", "") == "memory":
-            self.read()
-        if isinstance(event, StepDone) or getattr(event, "topic", "") == "memory":
-            self._profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+        if isinstance(event, Message) and event.topic == "memory":
             self._profile.__enter__()
 
-    def read(self) -> None:
-        """End the profile and add it to what is known."""
-        watched, self._profile = self._profile, None
-        if watched is not None:
-            watched.__exit__(None, None, None)
-            events = [event for event in watched.profiler.kineto_results.events() if event.name() == "[memory]"]
-            for event in sorted(events, key=lambda event: event.start_ns()):
-                self.now += event.nbytes()
-                self.most = max(self.most, self.now)
+    def most(self) -> int:
+        """The most bytes that were handed out."""
+        gc.collect()
+        self._profile.__exit__(None, None, None)
+        events = [event for event in self._profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+        return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
 
 
-def _order(run: Run, session, folder: Path, steps: int) -> Order:
-    patcher, generator = session.patcher, torch.Generator().manual_seed(1)
+def _order(run: Run, patcher, folder: Path, steps: int) -> Order:
+    from pack.host.session import Session
+    from pack.tests.gpu.orders import Encoded
+
+    session, generator = Session(patcher, precision=run.precision), torch.Generator().manual_seed(1)
     width, height = run.bucket
     latent = torch.randn(1, patcher.model.latent_format.latent_channels, height // 8, width // 8, generator=generator)
     text = text_of(run.family, patcher.model.model_config.unet_config, generator)

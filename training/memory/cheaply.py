@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..network.in_place import hooks_so_far, storage_of
+from ..ops import PLAIN
 
 LEAST = 2**16
 """Bytes of a result that is worth a recipe."""
@@ -82,7 +83,7 @@ class _Recipes(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        if (func in _READS or func in _SUMS) and torch.is_grad_enabled() and type(result) is Tensor:
+        if (func in _READS or func in _SUMS) and torch.is_grad_enabled() and type(result) in PLAIN:
             self._note(func, args, kwargs or {}, result)
         return result
 

@@ -110,9 +110,10 @@ def _cost(order: Order, network: Network, trace: Trace, encoding: int) -> StepCo
     optimizer = optimizer_cost(recipe.optimizer, [tuple(parameter.shape) for parameter in parameters], order.denoiser.device)
     size = sum(parameter.nbytes for parameter in parameters)
     averages = size if recipe.optimizer.ema_decay else 0
+    kept = size + averages if order.denoiser.device.type == "cpu" else 0
     return StepCost(
         trace=trace, weights=_bytes_of(part.module for part in order.parts), adapters=size, gradients=size, state=optimizer.state,
-        update=optimizer.update, pages=optimizer.pages, kept=size + averages if order.denoiser.device.type == "cpu" else 0, averages=averages,
+        update=optimizer.update, pages=optimizer.pages, kept=kept, averages=averages,
         assistant=network.assistant_bytes(), encoding=encoding,
     )
 

@@ -44,5 +44,6 @@ def test_large_parameters_have_state_that_can_lie_in_pages(name, pages):
 
 
 def test_paged_optimizers_keep_it_there_anyway():
-    plain, paged = (optimizer_cost(OptimizerSpec(optimizer=name), [(16, 6250)], torch.device("cuda")) for name in ("AdamW8bit", "PagedAdamW8bit"))
+    card, names = torch.device("cuda"), ("AdamW8bit", "PagedAdamW8bit")
+    plain, paged = (optimizer_cost(OptimizerSpec(optimizer=name), [(16, 6250)], card) for name in names)
     assert paged.state == plain.state - plain.pages and not paged.pages

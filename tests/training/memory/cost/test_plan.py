@@ -55,7 +55,7 @@ def test_state_in_pages_is_what_cannot_be_paged():
 
 
 def test_what_is_cheap_is_told_by_a_trace_of_its_own():
-    """Block 1 keeps 50 less, and block 0 as well: 132 at the height of the backward of block 1, of which 52 are block 0's in main memory."""
+    """Block 1 keeps 50 less, and block 0 as well: 132 at the height of the backward of block 1, of which 52 wait in main memory."""
     cheap = Trace([
         Stretch("forward 0", 5, 70), Stretch("forward 1", 55, 130), Stretch("backward 1", 112, 132), Stretch("backward 0", 75, 90),
     ], [Pass("m/0", 5, saved=40), Pass("m/1", 55, saved=40)], resident=3)

@@ -1,0 +1,41 @@
+"""Plan and allocator, side by side: `python tests/exactness/run.py` for every case, `... sd15 sdxl flux` for models of full width (24 GB
+of memory for SDXL, an hour)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+BOUND = 0.05
+
+
+def main(families: list[str]) -> int:
+    from benchmarks import workload
+
+    workload.start_comfyui()
+    torch.set_num_threads(1)
+    from pack.tests.exactness.cases import FULL, cases
+
+    runs = [run for family in families for run in FULL[family]] or cases()
+    worst = max(_line(run) for run in runs)
+    print(f"{len(runs)} runs, at most {worst:.1%} beside what was held")
+    return int(worst > BOUND)
+
+
+def _line(run) -> float:
+    """Prints what was found, and gives the error."""
+    from pack.tests.exactness.measure import measure, model_of
+
+    found = measure(run, model_of(run))
+    print(f"{run.family:5} {run.algorithm:8} {run.optimizer:10} batch {run.batch} x {run.accumulation}, {run.bucket[0]}x{run.bucket[1]}, "
+          f"{run.precision}, recompute {run.recompute:5}: plan {found.planned / 2**20:8.1f} MiB, held {found.held / 2**20:8.1f}, "
+          f"{found.error:+.1%}", flush=True)
+    return abs(found.error)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
