@@ -1,16 +1,11 @@
 """What the plan says of a run against what torch's allocator hands out in it; `make plan-check` does it for many more settings."""
 
-import pytest
-
 from pack.tests.exactness.cases import NARROW, SETTINGS, cases, pairs
 from pack.tests.exactness.measure import Run, measure, model_of
 
 
-@pytest.mark.parametrize("run", [
-    Run(family="sd15", config=NARROW, bucket=(128, 128), recompute="cheap", batch=2),
-    Run(family="sd15", config=NARROW, bucket=(64, 64), recompute="all", precision="bf16", optimizer="AdamW8bit"),
-], ids=["cheap", "all"])
-def test_a_run_holds_what_was_planned(comfy, run):
+def test_a_run_holds_what_was_planned(comfy):
+    run = Run(family="sd15", config=NARROW, bucket=(64, 64), recompute="all", precision="bf16", optimizer="AdamW8bit")
     assert abs(measure(run, model_of(run)).error) < 0.05
 
 

@@ -43,14 +43,14 @@ def tiny_session(comfy, kind: str):
 def test_it_holds_what_the_real_one_holds(comfy, kind, recompute):
     tiny, session = tiny_session(comfy, kind)
     fake, real = (peak(session, tiny, recompute, fake=fake) for fake in (True, False))
-    assert fake == pytest.approx(real, rel=0.02) and real > 0
+    assert fake == pytest.approx(real, rel=0.05 if recompute == "cheap" else 0.02) and real > 0
 
 
-@pytest.mark.parametrize(("kind", "recompute"), [("SD15", "none"), ("SDXL", "all"), ("Flux", "none")])
+@pytest.mark.parametrize(("kind", "recompute"), [("SD15", "none"), ("Flux", "all")])
 def test_the_largest_bucket_bounds_the_others(comfy, kind, recompute):
-    """Those of 512 x 512 pixels in steps of 64, from the square one to the longest: only the largest need be gone through."""
+    """From the square one to the longest: only the largest need be gone through."""
     tiny, session = tiny_session(comfy, kind)
-    buckets = [(64, 64), (56, 72), (40, 96), (32, 120)]
+    buckets = [(32, 32), (24, 40), (16, 56)]
     held = [peak(session, tiny, recompute, fake=True, latent=(tiny.latent[0], *bucket)) for bucket in buckets]
     assert max(held) == held[0]
 
