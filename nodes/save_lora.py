@@ -67,4 +67,4 @@ class SaveLoRA(io.ComfyNode):
             workflow=canvas,
             about={f"modelspec.{name}": text.strip() for name, text in texts.items() if text.strip()},
         ))
-        return io.NodeOutput(str(saved.path), ui=ui.PreviewText(f"Saved {saved.path.name}: {saved.report}"))
+        return io.NodeOutput(str(saved.path), ui=ui.PreviewText(f"Saved {saved.listed}: {saved.report}"))

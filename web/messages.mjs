@@ -16,8 +16,15 @@ function line({ level, text, step, count }) {
   return h("li.message", { "data-level": level }, icon(ICONS[level] ?? ICONS.info), h("div", {}, h("div", {}, text), facts && h("div.stat-note", {}, facts)));
 }
 
-/** @param {Run["saved"][number]} file */
-function fileLine({ step, kind, file }) {
+/** As LoraLoader lists it: below the folder of runs. @param {string} run @param {Run["saved"][number]} saved */
+export function listedAs(run, { kind, file }) {
+  return kind === "lora" ? `${run}/${file}` : `${run}/checkpoints/${file}`;
+}
+
+/** @param {{run: string, saved: Run["saved"][number]}} file */
+function fileLine({ run, saved }) {
+  const { step, kind } = saved;
+  const file = listedAs(run, saved);
   return h("li.file", { title: file }, icon("file"), h("span.file-name", {}, file),
     h("span.muted", {}, `${has(`kind.${kind}`) ? t(`kind.${kind}`) : kind}  ·  ${t("atStep", { step: format.count(step) })}`));
 }
@@ -71,7 +78,8 @@ export function makeNotes() {
     /** @param {Run} run */
     update(run) {
       fill(messages, run.messages.filter((item) => item.level === "info"), line);
-      fill(files, run.saved.filter((item) => item.kind !== "state").slice(-FILES).reverse(), fileLine);
+      const written = run.saved.filter((item) => item.kind !== "state").slice(-FILES).reverse();
+      fill(files, written.map((saved) => ({ run: run.name, saved })), fileLine);
       setShown(messageSection, messages.children.length > 0);
       setShown(fileSection, files.children.length > 0);
     },

@@ -172,7 +172,8 @@ const REDUCERS = {
   },
   saved(run, record) {
     const { step, kind, file } = record;
-    upsert(run.saved, { step, kind, file }, (other) => other.step === step && other.kind === kind && other.file === file);
+    // A file that is written again is the same file, of a later step.
+    upsert(run.saved, { step, kind, file }, (other) => other.kind === kind && other.file === file);
   },
   message(run, record) {
     addMessage(run, /** @type {any} */ (record));

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import folder_paths
 import torch
 
 from ...training.errors import SettingsError, raise_problems
+from ...training.files.atomic import temporary_of
+from ...training.files.lengths import lengths_at, too_long
+from ...training.files.names import file_path
 from ...training.inputs import text_problems
 from ...training.lora_file.file import read_lora, unused_path, write_lora
 from ...training.lora_file.metadata import dated, with_trigger_words
@@ -20,12 +24,14 @@ from ...training.lora_file.modelspec import thumbnail
 from ...training.lora_file.peft import WHERE, largest_difference, peft_tensors
 from ...training.lora_file.privacy import EVERYTHING, MINIMUM, at_level
 from ...training.specs import DTYPES
+from ...training.wording import shortened
 from ..model.hashes import sha256_of
 from .verify import read_back_tensors
 
 KOHYA = "ComfyUI, A1111, Forge (kohya)"
 PEFT = "diffusers (PEFT)"
 FORMATS = (KOHYA, PEFT)
+_LAST_PROCESS = 4_194_304  # the highest number that a half-written file may carry in its name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +56,10 @@ class SaveSpec:
 
 @dataclass(frozen=True)
 class SavedLora:
-    """`report` says how the file was read back."""
+    """`listed` is the file as LoraLoader lists it; `report` says how it was read back."""
 
     path: Path
+    listed: str
     report: str
 
 
@@ -62,16 +69,18 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
     Raises SettingsError for a name that points elsewhere or a format that cannot hold the LoRA, FileError when the file
     would not load.
     """
-    target = _target(spec.filename)
-    metadata = _metadata(lora, spec, target.stem)
+    target = _target(spec.filename, str(getattr(lora, "metadata", {}).get("ss_output_name", "")))
+    metadata = _metadata(lora, spec, target.name)
     rows = getattr(lora, "rows", {})
     tensors = peft_tensors(lora, rows) if spec.format == PEFT else lora
-    path = unused_path(target.parent, target.stem)
+    path = unused_path(target.parent, target.name)
     write_lora(path, tensors, metadata, DTYPES[spec.dtype])
+    listed = path.relative_to(_root()).as_posix()
     if spec.format == PEFT:
         error = largest_difference(read_lora(path), lora, rows)
-        return SavedLora(path, f"{len(tensors) // 2} modules in the format of diffusers, largest |dW| error {error:.2g} in {spec.dtype}")
-    return SavedLora(path, f"{read_back_tensors(path, lora, DTYPES[spec.dtype]).summary()} in {spec.dtype}")
+        told = f"{len(tensors) // 2} modules in the format of diffusers, largest |dW| error {error:.2g} in {spec.dtype}"
+        return SavedLora(path, listed, told)
+    return SavedLora(path, listed, f"{read_back_tensors(path, lora, DTYPES[spec.dtype]).summary()} in {spec.dtype}")
 
 
 def require_filename(filename: str) -> None:
@@ -111,13 +120,26 @@ def _model_hashes(lora: Mapping) -> dict[str, str]:
     return found
 
 
-def _target(filename: str) -> Path:
-    """Raises SettingsError for a name that is empty or points out of the loras folder."""
-    root = Path(folder_paths.get_folder_paths("loras")[0]).resolve()
-    name = filename.strip().removesuffix(".safetensors")
-    target = (root / name).resolve()
-    if not name or name.endswith(("/", "\\")) or not target.is_relative_to(root) or target == root:
+def _root() -> Path:
+    return Path(folder_paths.get_folder_paths("loras")[0]).resolve()
+
+
+def _target(filename: str, run: str = "") -> Path:
+    """Where the file goes, without its ending; a run whose name got a counter gives it to the file.
+
+    Raises SettingsError for a name that is empty, points out of the loras folder, or is too long.
+    """
+    root = _root()
+    *folders, name = file_path(filename.strip().removesuffix(".safetensors"))
+    target = root.joinpath(*folders, name)
+    if not all((*folders, name)) or PureWindowsPath(filename.strip()).drive or not target.resolve().is_relative_to(root):
         raise SettingsError(WHERE, [
-            f"filename is '{filename}', but must name a file inside the loras folder, such as my_lora or characters/my_lora."
+            f"filename is '{shortened(filename)}', but must name a file inside the loras folder, such as my_lora or characters/my_lora."
         ])
+    if re.fullmatch(re.escape(name) + r"_\d+", run):
+        target = target.with_name(run)
+    lengths = lengths_at(root)
+    found = too_long([temporary_of(target.with_name(f"{target.name}_999.safetensors"), _LAST_PROCESS)], lengths)
+    if found is not None:
+        raise SettingsError(WHERE, [f"filename is too long: {found.told}. Make it shorter by {found.over} {lengths.unit} or more."])
     return target

@@ -15,7 +15,7 @@ from ...training.record.loss_plot import PLOT_NAME
 from ...training.record.records import SAMPLES_FOLDER, THUMBNAILS_FOLDER
 from ...training.record.taken import held, new_folder
 from ...training.registry import near_names
-from ...training.run.state import LAST_GOOD, LAST_GOOD_NAME, state_file
+from ...training.run.state import LAST_GOOD, last_good_file, state_file
 from ...training.specs import AUTO, NEW, RunSpec
 
 PICTURE_FOLDERS = (SAMPLES_FOLDER, THUMBNAILS_FOLDER)
@@ -75,8 +75,13 @@ def run_folder(run: RunSpec, waiting: Path | None = None) -> Iterator[tuple[Path
         with held(waiting) as folder:
             yield folder, state_file(folder)
     else:
-        with new_folder(runs_root(), run.run_name) as folder:
+        with new_folder(runs_root(), run.run_name, _is_a_lora) as folder:
             yield folder, None
+
+
+def _is_a_lora(name: str) -> bool:
+    """Whether a LoRA is called so: Save LoRA gives the file the run's name, and overwrites none."""
+    return any((Path(folder) / f"{name}.safetensors").is_file() for folder in folder_paths.get_folder_paths("loras"))
 
 
 def folder_to_resume(resume: str) -> Path:
@@ -103,7 +108,7 @@ def asked_state(folder: Path, resume: str) -> Path:
     path = state_file(folder)
     if not resume.strip().endswith(LAST_GOOD):
         return path
-    kept = path.with_name(LAST_GOOD_NAME)
+    kept = last_good_file(path)
     if not kept.is_file():
         raise StateError(f"the run '{folder.name}' has not gone bad: no earlier state was kept. Write '{folder.name}' into resume.")
     return kept

@@ -101,5 +101,5 @@ def test_it_trains_alone_and_saves_on_ctrl_c(comfyui_path, tmp_path, cache_folde
         said = process.communicate(timeout=120)[0]
     assert process.returncode == 130, said
     assert f"Run folder: {run}" in said and "Stopping after this step" in said
-    assert (run / "lora.safetensors").is_file() and (run / "state" / "state.safetensors").is_file()
+    assert (run / "lora.safetensors").is_file() and (run / "state" / "training.state").is_file()
     assert json.loads((run / "run.json").read_text(encoding="utf-8"))["status"] == "paused"

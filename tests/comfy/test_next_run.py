@@ -26,7 +26,7 @@ def run(root):  # noqa: F811
     """`run(name, status)` lays a run of PROMPT's node 5 on the disk."""
     def lay(name: str, status: str, updated: float = 1.0, prompt=PROMPT, node="5") -> None:
         (root / name / "state").mkdir(parents=True)
-        (root / name / "state" / "state.safetensors").write_bytes(b"")
+        (root / name / "state" / "training.state").write_bytes(b"")
         record = {"name": name, "status": status, "step": 47, "total_steps": 80, "updated": updated}
         (root / name / "run.json").write_text(json.dumps(record))
         (root / name / "graph.json").write_text(json.dumps({"prompt": prompt, "node": node, "workflow": None}))

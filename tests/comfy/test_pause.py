@@ -65,7 +65,7 @@ def test_nothing_behind_is_run_and_the_log_says_where_the_lora_is(comfy, pressed
     listed = f"{name}/{name}.safetensors"
     assert f"in the list of LoraLoader as {listed}; no node behind Train LoRA was run" in caplog.text
     assert listed in comfy.folder_paths.get_filename_list("loras")
-    assert load_file(run / f"{name}.safetensors") and (run / "state" / "state.safetensors").is_file()
+    assert load_file(run / f"{name}.safetensors") and (run / "state" / "training.state").is_file()
 
 
 def _trained(result) -> tuple[str, list[str]]:

@@ -43,7 +43,7 @@ def whole(comfy, run_prompt, sd15_checkpoint, run):
 
 def test_it_goes_on_by_its_name(comfy, run_prompt, sd15_checkpoint, is_the_same_model, run, whole):
     state = run / "state" / "state.safetensors"
-    base_model = before.state_facts(whole / "state" / "state.safetensors")["identity"]["base model"]
+    base_model = before.state_facts(whole / "state" / "training.state")["identity"]["base model"]
     if not is_the_same_model:
         before.rename_base_model(state, base_model)
     assert before.state_facts(state)["identity"]["base model"] == base_model

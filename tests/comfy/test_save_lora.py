@@ -56,7 +56,30 @@ def test_a_name_that_exists_is_not_overwritten(trained):
     assert second.endswith("twice_2.safetensors") and open(first, "rb").read() == before and "twice_2" in told
 
 
-@pytest.mark.parametrize("filename", ["", "../out", "a/../../out", "/etc/passwd", "folder/", "."])
+@pytest.mark.parametrize(("filename", "listed"), [
+    ("names/my_style_v1.5", "names/my_style_v1.5"), ("names/my_style_v1.6", "names/my_style_v1.6"), (r"names\under\fox", "names/under/fox"),
+    ("names/what?\nnow*", "names/what__now_"), ("names/fox.safetensors", "names/fox"), ("names/for saving", "names/for saving"),
+])  # fmt: skip
+def test_names_keep_what_files_may_be_called(trained, filename, listed):
+    path, told = save(trained, filename=filename)
+    assert f"Saved {listed}.safetensors: " in told and path.endswith(f"/{listed}.safetensors")
+    assert metadata_of(path)["ss_output_name"] == listed.rpartition("/")[2]
+
+
+def test_a_run_whose_name_got_a_counter_gives_it_to_the_file(trained, monkeypatch):
+    monkeypatch.setattr(trained, "metadata", {**trained.metadata, "ss_output_name": "counted_7"})
+    assert save(trained, filename="counted")[0].endswith("/counted_7.safetensors")
+    assert save(trained, filename="counted")[0].endswith("/counted_7_2.safetensors")
+    assert save(trained, filename="another")[0].endswith("/another.safetensors")
+
+
+def test_a_name_that_no_disk_takes_is_a_sentence(trained):
+    with pytest.raises(SettingsError, match="filename is too long: the name of .* Make it shorter by"):
+        save(trained, filename="x" * 300)
+
+
+@pytest.mark.parametrize("filename", ["C:fox", r"C:\fox", r"a\..\..\out", "a//b", "", "../out",
+                                       "a/../../out", "/etc/passwd", "folder/", "."])
 def test_names_that_point_elsewhere(trained, filename):
     with pytest.raises(SettingsError, match="must name a file inside the loras folder"):
         save(trained, filename=filename)

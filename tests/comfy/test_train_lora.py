@@ -127,7 +127,10 @@ def test_cancel_stops_within_a_micro_step_and_saves(comfy, run_prompt, sd15_chec
     run = comfy.base / "output" / "lora_canvas" / "cancelled"
     assert (len(passes), ended[0]["reason"], ended[0]["step"]) == (15, "cancelled", 1)
     assert load_file(run / "cancelled.safetensors")
-    assert (run / "state" / "state.safetensors").is_file()
+    assert (run / "state" / "training.state").is_file()
+    folder_paths = comfy.module("folder_paths")
+    folder_paths.filename_list_cache.clear()
+    assert [name for name in folder_paths.get_filename_list("loras") if "cancelled" in name] == ["cancelled/cancelled.safetensors"]
     assert json.loads((run / "run.json").read_text())["status"] == "cancelled"
 
 

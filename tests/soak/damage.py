@@ -19,7 +19,7 @@ from .tally import Lost, Raw
 
 #: What is damaged: its file, and how.
 WAYS = {
-    "state": ("state/state.safetensors", of_bytes), "state's facts": ("state/state.safetensors", of_state),
+    "state": ("state/training.state", of_bytes), "state's facts": ("state/training.state", of_state),
     "log": ("log.jsonl", of_lines), "log's bytes": ("log.jsonl", of_bytes), "run.json": ("run.json", of_json),
 }
 

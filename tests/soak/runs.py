@@ -46,7 +46,7 @@ class Ground:
 
     @property
     def state(self) -> Path:
-        return self.run_folder / "state" / "state.safetensors"
+        return self.run_folder / "state" / "training.state"
 
     def bench(self) -> Bench:
         bench = ground(self.folder, CASES[self.case], **self.spec)

@@ -84,7 +84,7 @@ def _trained(client: ComfyClient, server: ComfyServer, name: str, **train) -> di
 
 
 def _has_state(server: ComfyServer) -> bool:
-    return (server.base / "output" / "lora_canvas" / "kept" / "state" / "state.safetensors").is_file()
+    return (server.base / "output" / "lora_canvas" / "kept" / "state" / "training.state").is_file()
 
 
 def _wait_for_step(server: ComfyServer, step: int) -> None:

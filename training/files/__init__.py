@@ -1,6 +1,7 @@
 """Files, whatever is in them: what every room may use.
 
     atomic     a file appears whole or not at all
+    names      file names that every system takes
     lengths    how long names and paths may be
     refusals   why a disk refuses a file, in words
     tensors    safetensors files, written tensor by tensor

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import StateError
 from ..files.atomic import is_left_over
 from ..files.lock import Taken, locked
+from ..files.names import file_name
 from ..files.refusals import refused
 from .records import SAMPLES_FOLDER, THUMBNAILS_FOLDER, sample_file
 
@@ -36,22 +36,22 @@ def held(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(root: Path, name: str) -> Iterator[Path]:
-    """<root>/<name>, or with a counter: one that no run has. It is gone again after the block when no step was done in it.
+def new_folder(root: Path, name: str, is_taken: Callable[[str], bool] = lambda name: False) -> Iterator[Path]:
+    """<root>/<name>, or with a counter: one that no run has, and that is not taken elsewhere. It is gone again after the block when
+    no step was done in it.
 
     `name` becomes a file name that every system takes. Raises DiskError where no folder can be made.
     """
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .") or "lora"
     with ExitStack() as stack:
-        yield _first_free(root, stem, stack)
+        yield _first_free(root, file_name(name) or "lora", is_taken, stack)
 
 
-def _first_free(root: Path, stem: str, stack: ExitStack) -> Path:
+def _first_free(root: Path, stem: str, is_taken: Callable[[str], bool], stack: ExitStack) -> Path:
     count = 1
     while True:
         folder = root / (stem if count == 1 else f"{stem}_{count}")
         try:
-            if _take(folder, stack):
+            if not is_taken(folder.name) and _take(folder, stack):
                 return folder
         except OSError as error:
             raise refused(folder, error) from error

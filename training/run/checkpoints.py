@@ -19,7 +19,7 @@ from ..network.build import Network
 from ..network.files import to_tensors
 from ..specs import RunSpec
 from .control import SAVE
-from .state import forget_last_good, keep_as_last_good, save_state, state_file
+from .state import forget_last_good, keep_as_last_good, put_state, state_file
 from .trainer import Companion, Trainer
 
 SECONDS_BETWEEN_STATES = 300.0
@@ -38,7 +38,7 @@ class _LeftOut(Exception):
 
 class Checkpoints(Companion):
     """Writes into `folder`: <name>.safetensors at the end, checkpoints/<name>-<step>.safetensors on the way,
-    state/state.safetensors with each of them, and at least every five minutes.
+    the state with each of them, and at least every five minutes.
 
     `metadata_at(step)` gives the file's metadata; `identity` goes into the state. `missing` says what the disk refused, `refusal` why,
     `elsewhere` where the LoRA lies instead.
@@ -125,7 +125,7 @@ class Checkpoints(Companion):
         with self._noting(f"the state of step {trainer.step} ({self._last_whole()})"):
             if trainer.divergence.is_doubtful:
                 keep_as_last_good(self.state_path)
-            save_state(self.state_path, trainer, self.identity)
+            put_state(self.folder, trainer, self.identity)
         if not trainer.divergence.is_doubtful:
             forget_last_good(self.state_path)
         self._last_state, self._state_step = self._clock(), trainer.step

@@ -29,16 +29,38 @@ from .resume.saved import HEADER, as_data, fill, read_facts, read_tensors, run_o
 from .trainer import Trainer
 
 VERSION = 2
-FILE_NAME = "state.safetensors"
-LAST_GOOD_NAME = "last-good.safetensors"
+FILE_NAME = "training.state"
+"""Safetensors by its content. A run's folder is a LoRA folder of ComfyUI's, which lists whatever is called so, and this is no LoRA."""
+LAST_GOOD_NAME = "last-good.state"
+_NAMES_BEFORE = {FILE_NAME: "state.safetensors", LAST_GOOD_NAME: "last-good.safetensors"}
 LAST_GOOD = ":last good"
 """Behind a run's name in 'resume': the state that was kept from before the run went bad."""
 _COPIED_AT_ONCE = 2**24
 
 
 def state_file(folder: Path) -> Path:
-    """The state of the run in `folder`."""
-    return folder / "state" / FILE_NAME
+    """The state of the run in `folder`, there or to come: under its old name where a run of before left it."""
+    return _there(folder / "state" / FILE_NAME)
+
+
+def last_good_file(path: Path) -> Path:
+    """The state that is kept beside the one at `path` when that may be no good."""
+    return _there(path.with_name(LAST_GOOD_NAME))
+
+
+def _there(path: Path) -> Path:
+    before = path.with_name(_NAMES_BEFORE[path.name])
+    return before if before.is_file() and not path.is_file() else path
+
+
+def put_state(folder: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Path:
+    """Save the run's state in the place of the one before, whatever that was called. Raises DiskError."""
+    before, path = state_file(folder), folder / "state" / FILE_NAME
+    save_state(path, trainer, identity)
+    if before != path:
+        with suppress(OSError):
+            before.unlink()
+    return path
 
 
 def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
@@ -61,7 +83,7 @@ def save_state(path: Path, trainer: Trainer, identity: Mapping[str, Any]) -> Non
 def keep_as_last_good(path: Path) -> None:
     """The state at `path` stays beside it, whatever is saved there now; one that was kept before is older, and stays instead.
     Raises DiskError."""
-    kept = path.with_name(LAST_GOOD_NAME)
+    kept = last_good_file(path)
     if not path.exists() or kept.exists():
         return
     try:
@@ -79,12 +101,12 @@ def _pieces_of(path: Path) -> Iterator[bytes]:
 def forget_last_good(path: Path) -> None:
     """The state at `path` is a good one again; what cannot be removed harms nobody."""
     with suppress(OSError):
-        path.with_name(LAST_GOOD_NAME).unlink(missing_ok=True)
+        last_good_file(path).unlink(missing_ok=True)
 
 
 def ways_on(path: Path) -> str:
     """How to go on from what lies at `path` and beside it."""
-    run, kept = run_of(path), path.with_name(LAST_GOOD_NAME)
+    run, kept = run_of(path), last_good_file(path)
     if not path.exists():
         return "No state had been saved before: start again."
     if not kept.exists():

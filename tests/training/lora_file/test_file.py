@@ -36,7 +36,7 @@ def test_parts_that_are_not_trained_are_not_saved(tmp_path):
     ground.run()
     tensors = load(ground.file())
     assert tensors and {name.split(".")[0] for name in tensors} == {"clip_l"}
-    with safe_open(ground.folder / "state" / "state.safetensors", "pt") as file:
+    with safe_open(ground.folder / "state" / "training.state", "pt") as file:
         assert {name.split(".")[0] for name in file.keys() if name.startswith("adapter/")} == {"adapter/clip_l", "adapter/diffusion_model"}
 
 

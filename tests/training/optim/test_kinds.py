@@ -101,7 +101,7 @@ def test_a_whole_run_with_it(heavy, tmp_path):
     cut.on_event = lambda event: cut.control.request_pause() if isinstance(event, StepDone) and event.step == 3 else None
     assert cut.run().reason == "paused"
     resumed = bench(tmp_path / "cut")
-    assert resumed.run(cut.folder / "state" / "state.safetensors").reason == "finished"
+    assert resumed.run(cut.folder / "state" / "training.state").reason == "finished"
     assert resumed.file() == whole.file()
     assert built.settings["optimizer"]["optimizer"] == "Heavy" and built.settings["optimizer"]["extra_arguments"] == {"drag": 0.5}
     header = json.loads(whole.file()[8 : 8 + int.from_bytes(whole.file()[:8], "little")])["__metadata__"]

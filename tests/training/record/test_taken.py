@@ -37,7 +37,12 @@ def test_a_start_that_fails_takes_no_name(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("file", ["run.json", "oops.safetensors", "state/state.safetensors", "samples/step_000001_00.png", "mine.txt"])
+def test_a_name_that_is_taken_elsewhere_is_not_taken_here(tmp_path):
+    with new_folder(tmp_path, "lora", lambda name: name in ("lora", "lora_2")) as folder:
+        assert folder.name == "lora_3"
+
+
+@pytest.mark.parametrize("file", ["run.json", "oops.safetensors", "state/training.state", "samples/step_000001_00.png", "mine.txt"])
 def test_what_a_step_or_a_person_left_stays(tmp_path, file):
     with new_folder(tmp_path, "oops") as folder:
         sample(folder)

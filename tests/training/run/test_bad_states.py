@@ -18,7 +18,7 @@ from pack.training.run.control import Control
 from pack.training.run.state import LAST_GOOD_NAME
 from pack.training.specs import RunSpec
 
-STATE = Path("state") / "state.safetensors"
+STATE = Path("state") / "training.state"
 ROOT = Path(__file__).resolve().parents[3]
 
 

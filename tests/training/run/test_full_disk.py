@@ -14,7 +14,7 @@ from pack.training.record.run_json import RunJson, read_run
 from pack.training.run.carry_out import carry_out
 from pack.training.specs import RunSpec
 
-STATE = "state.safetensors"
+STATE = "training.state"
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_checkpoint_that_does_not_fit_stops_the_run_and_keeps_what_was_learned
     whole = bench(tmp_path / "whole", save_every_n_steps=2)
     whole.run()
     ground = bench(tmp_path, save_every_n_steps=2)
-    disk.refuses = lambda name: name.endswith(".safetensors") and len(ground.recorder.of(StepDone)) >= 4
+    disk.refuses = lambda name: name.endswith((".safetensors", ".state")) and len(ground.recorder.of(StepDone)) >= 4
     result = run(ground)
     assert (result.reason, result.step, result.lora_path) == ("stopped: disk full", 4, None)
     half = load((whole.folder / "checkpoints" / "run-000004.safetensors").read_bytes())
@@ -99,12 +99,12 @@ def test_an_old_checkpoint_is_there_until_the_new_one_is(tmp_path, disk):
 @pytest.mark.parametrize(("number", "cause"), [(errno.EROFS, "read-only file system"), (errno.EACCES, "no permission")])
 def test_other_refusals_have_their_own_words(tmp_path, disk, number, cause):
     ground = bench(tmp_path)
-    disk.number, disk.refuses = number, lambda name: name.endswith(".safetensors")
+    disk.number, disk.refuses = number, lambda name: name.endswith((".safetensors", ".state"))
     assert ground.run().reason == f"stopped: {cause}"
 
 
 def test_a_cancel_and_an_error_stay_what_they_were(tmp_path, disk):
-    disk.refuses = lambda name: name.endswith(".safetensors")
+    disk.refuses = lambda name: name.endswith((".safetensors", ".state"))
     for error in (KeyboardInterrupt, NonFiniteError("the loss became nan")):
         ground = bench(tmp_path / type(error).__name__)
 

@@ -74,5 +74,5 @@ def test_a_run_that_goes_on_is_not_tried_again(bench):
     tried(bench)
     bench.run_spec = replace(bench.run_spec, steps=3)
     bench.recorder.events.clear()
-    assert tried(bench, state=bench.folder / "state" / "state.safetensors").step == 3
+    assert tried(bench, state=bench.folder / "state" / "training.state").step == 3
     assert not [message for message in bench.recorder.of(Message) if message.topic == "gradient"]

@@ -45,7 +45,7 @@ SCRIPT = textwrap.dedent(
         yield from rest
     atomic.rename, tensor_file.pieces = dying_rename, dying_pieces
     bench = ground(Path({folder!r}), CASES["AdamW"], **SPEC)
-    state = bench.folder / "state" / "state.safetensors"
+    state = bench.folder / "state" / "training.state"
     bench.run(state if state.is_file() else None)
     """
 )
@@ -65,9 +65,9 @@ def test_killed_while_writing(tmp_path, repo_root, whole, moment, count):
     killed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     resumed = ground(tmp_path, CASES["AdamW"], **SPEC)
-    state = resumed.folder / "state" / "state.safetensors"
+    state = resumed.folder / "state" / "training.state"
     goes_on = state.is_file()
     resumed.run(state if goes_on else None)
     assert resumed.file() == whole
     assert not (goes_on and list(resumed.folder.rglob("*.part"))), "half files outlive the run that goes on"
-    assert not [path for path in resumed.folder.rglob("*") if path.suffix == ".safetensors" and path.stat().st_size < 100]
+    assert not [path for path in resumed.folder.rglob("*") if path.suffix in (".safetensors", ".state") and path.stat().st_size < 100]

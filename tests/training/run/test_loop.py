@@ -112,7 +112,7 @@ def test_stop_keeps_everything(tmp_path):
     ground = bench(tmp_path, steps=100, control=control)
     ground.on_event = lambda event: control.request_stop() if isinstance(event, StepDone) and event.step == 3 else None
     assert ground.run().reason == "stopped"
-    assert load(ground.file()) and (ground.folder / "state" / "state.safetensors").is_file()
+    assert load(ground.file()) and (ground.folder / "state" / "training.state").is_file()
     assert ground.recorder.of(RunEnded)[0].step == 3
 
 
@@ -130,7 +130,7 @@ def test_cancel_stops_within_one_micro_step_and_saves(tmp_path):
         ground.run()
     ended = ground.recorder.of(RunEnded)[0]
     assert (len(passes), ended.reason, ended.step) == (10, "cancelled", 2)
-    assert (ground.folder / "state" / "state.safetensors").is_file()
+    assert (ground.folder / "state" / "training.state").is_file()
     control = Control()
     stopped = bench(tmp_path / "stopped", steps=1000, gradient_accumulation=4, control=control)
     stopped.on_event = lambda event: control.request_stop() if isinstance(event, StepDone) and event.step == 2 else None

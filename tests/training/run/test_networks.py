@@ -42,7 +42,7 @@ def test_paused_and_resumed_is_the_same_file(tmp_path, name):
     cut.on_event = lambda event: cut.control.request_pause() if isinstance(event, StepDone) and event.step == 7 else None
     assert cut.run().reason == "paused"
     resumed = bench(tmp_path / "cut", **CASES[name])
-    assert resumed.run(cut.folder / "state" / "state.safetensors").reason == "finished"
+    assert resumed.run(cut.folder / "state" / "training.state").reason == "finished"
     assert resumed.file() == whole.file()
 
 

@@ -49,7 +49,7 @@ def told(ground: Bench) -> list[str]:
 
 def tensors(ground: Bench) -> dict[str, torch.Tensor]:
     """Of the LoRA and of the state: weights, what the optimizer keeps, averages."""
-    return {**load(ground.file()), **load((ground.folder / "state" / "state.safetensors").read_bytes())}
+    return {**load(ground.file()), **load((ground.folder / "state" / "training.state").read_bytes())}
 
 
 def assert_same(ground: Bench, plain: Bench) -> None:
@@ -246,7 +246,7 @@ def test_nothing_cheaper_is_left(tmp_path):
         ground.run()
     assert [event.step for event in ground.recorder.of(Saved) if event.kind in ("state", "lora")] == [1, 1]
     ground.denoiser.spoil = whole
-    assert ground.run(ground.folder / "state" / "state.safetensors").reason == "finished"
+    assert ground.run(ground.folder / "state" / "training.state").reason == "finished"
     assert_same(ground, grounds[0])
 
 
@@ -289,7 +289,7 @@ def test_other_errors_are_none_of_it(tmp_path):
 
 def test_a_full_memory_is_no_damage_of_a_state(tmp_path):
     for error in FORMS:
-        with pytest.raises(type(error)), as_data(tmp_path / "run" / "state" / "state.safetensors"):
+        with pytest.raises(type(error)), as_data(tmp_path / "run" / "state" / "training.state"):
             raise error
-    with pytest.raises(StateError), as_data(tmp_path / "run" / "state" / "state.safetensors"):
+    with pytest.raises(StateError), as_data(tmp_path / "run" / "state" / "training.state"):
         raise RuntimeError("shape '[3]' is invalid")

@@ -70,6 +70,6 @@ def test_a_folder_that_takes_nothing_is_refused_before_a_resume_does_anything(tm
     disk = Disk(monkeypatch)
     disk.number, disk.refuses = errno.EROFS, lambda name: name == ".trial"
     with pytest.raises(DiskError, match="read-only file system .*Mount it writable, or start ComfyUI with --output-directory"):
-        again.run(again.folder / "state" / "state.safetensors")
+        again.run(again.folder / "state" / "training.state")
     assert again.image_encoder.encoded == 0
     assert {path: path.read_bytes() for path in ground.folder.rglob("*") if path.is_file()} == before

@@ -58,4 +58,4 @@ def test_a_file_that_holds_something_else_fails_the_run_and_keeps_the_state(tmp_
         ground.run()
     except FileError as error:
         assert "is not what was trained" in str(error)
-    assert ground.recorder.of(RunEnded)[0].reason == "failed" and (ground.folder / "state" / "state.safetensors").is_file()
+    assert ground.recorder.of(RunEnded)[0].reason == "failed" and (ground.folder / "state" / "training.state").is_file()

@@ -68,7 +68,7 @@ def test_paused_and_resumed_is_the_same_file(tmp_path, name):
     cut = stop_at(ground(tmp_path / "cut", CASES[name]), CUT)
     assert cut.run().reason == "paused"
     resumed = ground(tmp_path / "cut", CASES[name])
-    assert resumed.run(cut.folder / "state" / "state.safetensors").reason == "finished"
+    assert resumed.run(cut.folder / "state" / "training.state").reason == "finished"
     assert resumed.recorder.of(StepDone)[0].step == CUT + 1
     assert resumed.file() == whole.file()
 
@@ -77,7 +77,7 @@ def test_disk_caches_serve_the_resumed_run(tmp_path):
     cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
     cut.run()
     resumed = ground(tmp_path, CASES["AdamW"])
-    resumed.run(cut.folder / "state" / "state.safetensors")
+    resumed.run(cut.folder / "state" / "training.state")
     assert cut.image_encoder.encoded == 7
     assert resumed.image_encoder.encoded == 0
 
@@ -89,7 +89,7 @@ def test_keep_last_and_best_go_on_counting(tmp_path):
     cut = stop_at(ground(tmp_path / "cut", CASES["AdamW"], **spec), CUT)
     cut.run()
     resumed = ground(tmp_path / "cut", CASES["AdamW"], **spec)
-    resumed.run(cut.folder / "state" / "state.safetensors")
+    resumed.run(cut.folder / "state" / "training.state")
     names = sorted(path.name for path in (resumed.folder / "checkpoints").iterdir())
     assert names == sorted(path.name for path in (whole.folder / "checkpoints").iterdir())
     looks = [[e.is_best for e in b.recorder.of(Validated)] for b in (whole, cut, resumed)]
@@ -105,7 +105,7 @@ def test_what_was_done_at_the_step_of_the_state_is_not_done_again(tmp_path):
     cut.run()
     resumed = ground(tmp_path, CASES["AdamW"], **spec)
     resumed.preview = preview
-    resumed.run(cut.folder / "state" / "state.safetensors")
+    resumed.run(cut.folder / "state" / "training.state")
     done = {kind: [event.step for event in resumed.recorder.of(kind)] for kind in (PreviewReady, Validated, Saved)}
     assert done[PreviewReady] == done[Validated] == [15, 20]
     assert 10 not in done[Saved]
@@ -119,7 +119,7 @@ def test_saving_again_at_the_step_of_the_state_keeps_the_file(tmp_path):
     resumed = stop_at(ground(tmp_path, CASES["AdamW"], **spec), 11)
     pause = resumed.on_event
     resumed.on_event = lambda event: resumed.control.request_save() if isinstance(event, RunStarted) else pause(event)
-    resumed.run(cut.folder / "state" / "state.safetensors")
+    resumed.run(cut.folder / "state" / "training.state")
     assert [event.step for event in resumed.recorder.of(Saved) if event.kind == "checkpoint"] == [10]
     assert [path.name for path in (cut.folder / "checkpoints").iterdir()] == ["run-000010.safetensors"]
 
@@ -144,7 +144,7 @@ def test_what_a_cancel_cut_short_is_done_when_the_run_goes_on(tmp_path, phase, k
     assert cut.recorder.of(kind)[-1].step == 5
     resumed = ground(tmp_path, CASES["AdamW"], validate_every_n_steps=5)
     resumed.preview = preview
-    resumed.run(cut.folder / "state" / "state.safetensors")
+    resumed.run(cut.folder / "state" / "training.state")
     assert [event.step for event in resumed.recorder.of(kind)] == [10, 15, 20]
 
 
@@ -157,7 +157,7 @@ def test_the_best_that_a_full_disk_refused_is_kept_when_the_run_goes_on(tmp_path
         patch.setattr(Checkpoints, "save_best", refuse)
         assert cut.run().reason == "stopped: disk full"
     resumed = ground(tmp_path, CASES["AdamW"], validate_every_n_steps=5)
-    resumed.run(cut.folder / "state" / "state.safetensors")
+    resumed.run(cut.folder / "state" / "training.state")
     assert [event.step for event in resumed.recorder.of(Saved) if event.kind == "best"][0] == cut.recorder.of(Validated)[0].step == 5
 
 
@@ -169,7 +169,7 @@ def test_checkpoints_that_are_gone_are_not_counted_as_kept(tmp_path, keep_last):
     resumed = ground(tmp_path, CASES["AdamW"], **spec)
     for path in (resumed.folder / "checkpoints").iterdir():
         path.unlink()
-    resumed.run(resumed.folder / "state" / "state.safetensors")
+    resumed.run(resumed.folder / "state" / "training.state")
     assert [event.step for event in resumed.recorder.of(Saved) if event.kind == "checkpoint"] == [10, 15, 20]
     assert sorted(path.name for path in (resumed.folder / "checkpoints").iterdir()) == [
         f"run-{step:06d}.safetensors" for step in (10, 15, 20)[-keep_last:]]
@@ -180,7 +180,7 @@ def test_a_run_that_has_all_of_its_steps_is_left_as_it_is(tmp_path):
     cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
     cut.run()
     earlier = cut.file()
-    state = cut.folder / "state" / "state.safetensors"
+    state = cut.folder / "state" / "training.state"
     ground(tmp_path, CASES["AdamW"]).run(state)
     finished, saved = cut.file(), state.read_bytes()
     again = ground(tmp_path, replace(CASES["AdamW"], learning_rate=5e-3))
@@ -198,7 +198,7 @@ def test_more_steps_and_another_rate_are_allowed(tmp_path):
     cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
     cut.run()
     other = ground(tmp_path, OptimizerSpec(learning_rate=3e-3), steps=STEPS + 5)
-    assert other.run(cut.folder / "state" / "state.safetensors").step == STEPS + 5
+    assert other.run(cut.folder / "state" / "training.state").step == STEPS + 5
     rates = [event.learning_rates["diffusion_model"] for event in other.recorder.of(StepDone)]
     # A cosine over 25 steps, the first of them (5 %) for warm-up.
     assert rates == pytest.approx([3e-3 * 0.5 * (1 + math.cos(math.pi * (step - 1) / 24)) for step in range(CUT, STEPS + 5)])
@@ -239,7 +239,7 @@ def test_killed_and_resumed_is_the_same_file(tmp_path, repo_root, event, step):
     killed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     resumed = ground(tmp_path / "cut", CASES["AdamW"], save_every_n_steps=5)
-    resumed.run(resumed.folder / "state" / "state.safetensors")
+    resumed.run(resumed.folder / "state" / "training.state")
     assert 5 <= resumed.recorder.of(StepDone)[0].step - 1 <= step
     assert resumed.file() == whole.file()
 
@@ -248,7 +248,7 @@ def test_modules_of_the_state_that_are_not_trained_now_are_named(tmp_path):
     """As when a model's preset has become narrower since."""
     cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
     cut.run()
-    path = cut.folder / "state" / "state.safetensors"
+    path = cut.folder / "state" / "training.state"
     with safe_open(path, "pt") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     write_tensors(path, {**tensors, "adapter/refiner.down": torch.zeros(2)}, metadata, checksum=True)

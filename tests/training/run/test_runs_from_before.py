@@ -57,6 +57,8 @@ def test_it_ends_in_the_same_lora(folder, case):
     resumed = before.ground(case, folder / "old", folder / "cache")
     assert resumed.run(state_of(folder / "old")).reason == "finished"
     assert [event.step for event in resumed.recorder.of(StepDone)] == list(range(CUT + 1, STEPS + 1))
+    # Under the name that LoraLoader does not list.
+    assert [path.name for path in (folder / "old" / "run" / "state").iterdir()] == ["training.state"]
     path = folder / "old" / "run" / "run.safetensors"
     stored = before.FOLDER / case / "finished.safetensors"
     assert_close(tensors(path), tensors(stored), rtol=1e-4, atol=1e-6)

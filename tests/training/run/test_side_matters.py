@@ -79,7 +79,7 @@ def test_a_resume_is_not_stopped_by_the_same_preview(tmp_path):
     ground.on_event = lambda event: control.request_pause() if isinstance(event, StepDone) and event.step == 3 else None
     assert ground.run().reason == "paused"
     ground.control, ground.on_event = Control(), lambda event: None
-    assert ground.run(ground.folder / "state" / "state.safetensors").reason == "finished"
+    assert ground.run(ground.folder / "state" / "training.state").reason == "finished"
     assert [event.step for event in ground.recorder.of(StepDone)] == [1, 2, 3, 4, 5, 6]
     assert len(warnings(ground)) == 4  # steps 0, 2, 4, 6
 
@@ -111,4 +111,4 @@ def test_a_folder_that_vanishes_in_the_middle_is_made_again(tmp_path):
     ground.on_event = lambda event: shutil.rmtree(ground.folder) if isinstance(event, StepDone) and event.step == 3 else None
     result = ground.run()
     assert (result.reason, result.step) == ("finished", 6)
-    assert load(ground.file()) and (ground.folder / "state" / "state.safetensors").is_file()
+    assert load(ground.file()) and (ground.folder / "state" / "training.state").is_file()

@@ -56,6 +56,7 @@ def test_a_run_says_it_and_leaves_about_that(tmp_path, monkeypatch):
     assert [message.level for message in said] == ["warning"] and "Only 3 KB are free" in said[0].text
     expected = space_needed(ground.run_spec, None, parameters=built.network.parameter_count(), state_bytes=8.0, done=0, total_steps=6,
                             steps_per_epoch=4)
-    left = sum(path.stat().st_size for path in ground.folder.rglob("*.safetensors"))
-    headers = sum(int.from_bytes(path.read_bytes()[:8], "little") + 8 for path in ground.folder.rglob("*.safetensors"))
+    files = [path for path in ground.folder.rglob("*") if path.suffix in (".safetensors", ".state")]
+    left = sum(path.stat().st_size for path in files)
+    headers = sum(int.from_bytes(path.read_bytes()[:8], "little") + 8 for path in files)
     assert left - headers == pytest.approx(expected.total - expected.state, rel=0.05)

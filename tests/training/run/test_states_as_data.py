@@ -22,7 +22,7 @@ def cut(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cut")
     bench = stop_at(_ground(folder), CUT)
     bench.run()
-    return folder, (bench.folder / "state" / "state.safetensors").read_bytes()
+    return folder, (bench.folder / "state" / "training.state").read_bytes()
 
 
 def _ground(folder, case="EMA"):
@@ -31,7 +31,7 @@ def _ground(folder, case="EMA"):
 
 def goes_on(folder, content: bytes) -> str:
     """Resume from `content` for a step: 'goes on', or the sentence with which it is refused. Everything else is raised."""
-    state = folder / "run" / "state" / "state.safetensors"
+    state = folder / "run" / "state" / "training.state"
     state.write_bytes(content)
     bench = stop_at(_ground(folder), CUT + 1)
     try:
@@ -77,7 +77,7 @@ def test_states_without_a_checksum_go_on_and_are_never_raw(cut):
 
 def rewritten(folder, content, **changes) -> bytes:
     """The state with other facts, as this program would write it."""
-    path = folder / "run" / "state" / "state.safetensors"
+    path = folder / "run" / "state" / "training.state"
     path.write_bytes(content)
     with safe_open(path, "pt") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name).clone() for name in file.keys() if name != "lora_canvas_crc32"}
@@ -105,7 +105,7 @@ def test_a_linked_folder_of_checkpoints_is_left_alone(tmp_path, cut):
     (tmp_path / "linked" / "run" / "state").mkdir(parents=True)
     (tmp_path / "linked" / "run" / "checkpoints").symlink_to(tmp_path / "others")
     content = rewritten(folder, whole, companions={"Checkpoints": ["run-000002.safetensors"]})
-    state = tmp_path / "linked" / "run" / "state" / "state.safetensors"
+    state = tmp_path / "linked" / "run" / "state" / "training.state"
     state.write_bytes(content)
     _ground(tmp_path / "linked").run(state)
     assert (tmp_path / "others" / "run-000002.safetensors").read_text() == "mine"

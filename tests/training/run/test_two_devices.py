@@ -85,7 +85,7 @@ def test_paused_and_resumed_it_ends_in_the_same_file(tmp_path):
         cut.on_event = lambda event: cut.control.request_pause() if isinstance(event, StepDone) and event.step == 3 else None
         assert cut.run().reason == "paused"
         resumed = bench(tmp_path / "two", True)
-        assert resumed.run(cut.folder / "state" / "state.safetensors").reason == "finished"
+        assert resumed.run(cut.folder / "state" / "training.state").reason == "finished"
     assert resumed.file() == expected
 
 

@@ -78,7 +78,7 @@ def bench(folder, choice, *, steps=4, optimizer=None, **run) -> DeepBench:
 
 def left(ground: Bench) -> dict[str, bytes]:
     """Every LoRA and the state."""
-    return {path.name: path.read_bytes() for path in sorted(ground.folder.rglob("*.safetensors"))}
+    return {path.name: path.read_bytes() for path in sorted(ground.folder.rglob("*")) if path.suffix in (".safetensors", ".state")}
 
 
 @pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)
@@ -100,7 +100,7 @@ def test_a_resume_may_choose_anew(tmp_path, settings):
     parted.run()
     for steps, choice in ((4, CHOICES[3]), (6, SOME), (8, AWAY)):
         parted.run_spec, parted.memory = RunSpec(steps=steps), choice
-        parted.run(parted.folder / "state" / "state.safetensors")
+        parted.run(parted.folder / "state" / "training.state")
     assert left(whole) == left(parted)
 
 

@@ -53,7 +53,7 @@ def told(made: Bench) -> list[str]:
 
 @pytest.fixture
 def state(tmp_path):
-    return tmp_path / "run" / "state" / "state.safetensors"
+    return tmp_path / "run" / "state" / "training.state"
 
 
 def test_auto_is_the_model_s_own_shift(tmp_path, state):

@@ -69,7 +69,7 @@ def test_what_was_changed_is_named_before_anything_is_encoded(tmp_path, change, 
         setattr(other, name, value)
     other.cache_folder = tmp_path / "an empty cache"
     with pytest.raises(StateError) as caught:
-        other.run(cut.folder / "state" / "state.safetensors")
+        other.run(cut.folder / "state" / "training.state")
     assert str(caught.value).startswith(f"the run 'run' was trained with something else:\n  - {named}\nPut it back as it was, or start")
     assert other.image_encoder.encoded == 0 and not other.cache_folder.exists()
 
@@ -82,7 +82,7 @@ def test_a_mask_whose_pixels_were_edited_is_noticed(tmp_path):
     edited = ground(tmp_path, CASES["AdamW"], steps=3)
     edited.samples = changed(mask=TensorPicture(mask + (torch.arange(64) == 5).float()[:, None, None], "mask"))
     with pytest.raises(StateError, match=r"  - the masks, or what is done with transparency, of 1 picture: picture 1\.png\n"):
-        edited.run(masked.folder / "state" / "state.safetensors")
+        edited.run(masked.folder / "state" / "training.state")
 
 
 def test_other_frames_of_a_video_are_noticed(tmp_path):
@@ -108,7 +108,7 @@ def test_a_large_set_is_compared_as_a_whole(tmp_path, monkeypatch):
     other = ground(tmp_path, CASES["AdamW"])
     other.samples = changed(caption="another")
     with pytest.raises(StateError, match="else:\n  - captions are not the same\n"):
-        other.run(cut.folder / "state" / "state.safetensors")
+        other.run(cut.folder / "state" / "training.state")
 
 
 def test_what_may_change_is_listed_and_the_versions_too(tmp_path):
@@ -118,7 +118,7 @@ def test_what_may_change_is_listed_and_the_versions_too(tmp_path):
     other = ground(tmp_path, OptimizerSpec(learning_rate=3e-3), save_every_n_steps=7, run_name="as one likes", resume="run")
     other.made_with = {"ComfyUI": "0.33.0"}
     other.preview = PreviewSpec(sampling=SamplingSpec(prompts=("a",), width=64, height=64))
-    other.run(cut.folder / "state" / "state.safetensors")
+    other.run(cut.folder / "state" / "training.state")
     told = [(event.level, event.text) for event in other.recorder.of(Message) if event.topic == "resume"]
     assert told == [
         ("info", "goes on with other settings, which is allowed: Train LoRA: save_every_n_steps was 0, is now 7; "
@@ -132,7 +132,7 @@ def test_nothing_is_listed_where_nothing_changed(tmp_path):
     cut = stop_at(ground(tmp_path, CASES["AdamW"]), CUT)
     cut.run()
     same = ground(tmp_path, CASES["AdamW"])
-    same.run(cut.folder / "state" / "state.safetensors")
+    same.run(cut.folder / "state" / "training.state")
     assert [event for event in same.recorder.of(Message) if event.topic == "resume"] == []
 
 
@@ -152,7 +152,7 @@ def test_what_was_left_out_then_is_left_out_before_the_comparison(tmp_path):
     broken = changed(picture=Broken(torch.full((64, 64, 3), 0.3), "picture 1.png"))
     first = bench(broken, steps=2)
     first.run()
-    state = first.folder / "state" / "state.safetensors"
+    state = first.folder / "state" / "training.state"
     again = bench(broken, steps=3)
     assert again.run(state).step == 3
     assert [event.text for event in again.recorder.of(Message) if event.topic == "pictures"] == ["left out: picture 1.png is cut off"]
@@ -168,7 +168,7 @@ def test_a_picture_that_cannot_be_read_any_more_is_noticed(tmp_path):
     again.cache_folder = None
     again.samples = changed(picture=Broken(torch.from_numpy(picture.pixels()[:, :, :3] / 255), "picture 1.png"))
     with pytest.raises(StateError, match="1 picture less: picture 1.png"):
-        again.run(first.folder / "state" / "state.safetensors")
+        again.run(first.folder / "state" / "training.state")
 
 
 def test_merged_datasets_may_have_a_name_twice(tmp_path):
@@ -179,4 +179,4 @@ def test_merged_datasets_may_have_a_name_twice(tmp_path):
     other = ground(tmp_path, CASES["AdamW"], steps=3)
     other.samples = (*twice[:8], replace(twice[8], caption="changed"))
     with pytest.raises(StateError, match=r"the captions of 1 picture: picture 1.png \(2\)\n"):
-        other.run(first.folder / "state" / "state.safetensors")
+        other.run(first.folder / "state" / "training.state")

@@ -28,7 +28,7 @@ def lengthened(folder: Path, way: str, optimizer: OptimizerSpec = COSINE) -> Ben
     """4 steps, finished, then 8."""
     ground(folder, optimizer, steps=4).run()
     longer = ground(folder, optimizer, steps=8, resume_schedule=way)
-    longer.run(longer.folder / "state" / "state.safetensors")
+    longer.run(longer.folder / "state" / "training.state")
     return longer
 
 
@@ -54,7 +54,7 @@ def test_hold_and_restart_do_what_is_said(tmp_path):
 def test_to_hold_nearly_nothing_is_a_warning(tmp_path):
     ground(tmp_path, COSINE, steps=40).run()
     longer = stop_at(ground(tmp_path, COSINE, steps=50, resume_schedule="hold"), 41)
-    longer.run(longer.folder / "state" / "state.safetensors")
+    longer.run(longer.folder / "state" / "training.state")
     level, text = told(longer)[-1]
     assert level == "warning" and "means: it stays at 1.5e-06, so that hardly anything is learned. The other" in text
 
@@ -70,7 +70,7 @@ def test_paused_in_what_was_added_it_ends_in_the_same_file(tmp_path, way):
     whole = lengthened(tmp_path / "whole", way)
     ground(tmp_path / "cut", COSINE, steps=4).run()
     cut = stop_at(ground(tmp_path / "cut", COSINE, steps=8, resume_schedule=way), 6)
-    state = cut.folder / "state" / "state.safetensors"
+    state = cut.folder / "state" / "training.state"
     cut.run(state)
     again = ground(tmp_path / "cut", COSINE, steps=8, resume_schedule=way)
     again.run(state)
@@ -82,7 +82,7 @@ def test_a_choice_that_is_not_used_is_said(tmp_path):
     cut = stop_at(ground(tmp_path, COSINE, steps=4), 2)
     cut.run()
     same = ground(tmp_path, COSINE, steps=4, resume_schedule="hold")
-    same.run(cut.folder / "state" / "state.safetensors")
+    same.run(cut.folder / "state" / "training.state")
     assert told(same) == [("info", "resume_schedule 'hold' is not used: the run has the steps and the schedule that it had, and its "
                                    "learning rate goes on with them ('continue').")]
 

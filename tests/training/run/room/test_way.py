@@ -55,5 +55,5 @@ def test_a_resume_may_choose_anew_and_ends_in_the_same_file(tmp_path):
     whole.run()
     parted.run()
     parted.run_spec = RunSpec(steps=4, memory="least")
-    parted.run(parted.folder / "state" / "state.safetensors")
+    parted.run(parted.folder / "state" / "training.state")
     assert whole.file() == parted.file()
