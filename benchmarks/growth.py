@@ -208,7 +208,7 @@ def runs(count: int, folder: Path) -> Figures:
     for number in range(1, count + 1):
         own = root / ("lora" if number == 1 else f"lora_{number}")
         (own / "state").mkdir(parents=True)
-        (own / "state" / "state.safetensors").write_bytes(b"x")
+        (own / "state" / "training.state").write_bytes(b"x")
         (own / "run.lock").touch()
         run = {"name": own.name, "created": 1.0, "updated": float(number), "status": "finished", "step": 100, "total_steps": 100,
                "settings": settings, "lora_path": None, "summary": {"loss": 0.1}}
