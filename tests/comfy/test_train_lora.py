@@ -130,7 +130,8 @@ def test_cancel_stops_within_a_micro_step_and_saves(comfy, run_prompt, sd15_chec
     assert (run / "state" / "training.state").is_file()
     folder_paths = comfy.module("folder_paths")
     folder_paths.filename_list_cache.clear()
-    assert [name for name in folder_paths.get_filename_list("loras") if name.startswith("cancelled/")] == ["cancelled/cancelled.safetensors"]
+    listed = folder_paths.get_filename_list("loras")
+    assert [name for name in listed if name.startswith("cancelled/")] == ["cancelled/cancelled.safetensors"]
     assert json.loads((run / "run.json").read_text())["status"] == "cancelled"
 
 
