@@ -3,6 +3,7 @@
 #   make demo          teach a small base a fox, in a real ComfyUI, from the shipped pictures
 #   make test          the test suite, in a real ComfyUI
 #   make test-browser  the tests that drive a real browser
+#   make test-processes  N processes train as one with a larger batch, for more optimizers and N than `make test`
 #   make soak          kills, full disks, damaged files and rude requests, for SECONDS, by SEED
 #   make learning      how well a fox is learnt and the rest kept, counted: PICTURES of each kind, SEEDS LoRAs
 #   make lint          the linter
@@ -63,7 +64,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test soak learning gpu gpu-carry plan-check browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test test-processes soak learning gpu gpu-carry plan-check browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -134,6 +135,9 @@ check-demo:
 
 test: setup-test
 	$(RUN) tests/run.py -m "not browser" $(PYTEST_ARGS)
+
+test-processes: setup-test
+	PROCESSES=1 $(RUN) -m pytest tests/training/run/test_together.py
 
 soak: setup-test
 	$(RUN) tests/soak/run.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

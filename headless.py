@@ -48,7 +48,7 @@ def start(comfyui: Path, scratch: str, options: list[str]) -> None:
     """ComfyUI as its own main.py starts it, with all its custom nodes, up to where it would listen: there its option for tests ends it.
     A ComfyUI that runs beside this one keeps its temporary files and its database."""
     ours = ["--quick-test-for-ci", "--disable-auto-launch", "--temp-directory", scratch, "--database-url", "sqlite:///:memory:"]
-    sys.argv = [str(comfyui / "main.py"), *ours, *options]
+    sys.argv = [str(comfyui / "main.py"), *ours, *_own_card(options), *options]
     sys.path.insert(0, str(comfyui))
     spec = importlib.util.spec_from_file_location("__main__", comfyui / "main.py")
     assert spec is not None and spec.loader is not None
@@ -57,6 +57,13 @@ def start(comfyui: Path, scratch: str, options: list[str]) -> None:
     except SystemExit as end:
         if end.code:
             raise
+
+
+def _own_card(options: list[str]) -> list[str]:
+    """Of several processes on one machine each takes the card of its number."""
+    number = os.environ.get("LOCAL_RANK")
+    chosen = {"--cpu", "--cuda-device", "--default-device", "--directml", "--oneapi-device-selector"} & set(options)
+    return [] if number is None or chosen else ["--cuda-device", number]
 
 
 def _pack() -> str:

@@ -16,6 +16,7 @@ import torch
 from comfy_api.latest import io
 
 from ..training.data.advice.check import caption_problems
+from ..training.devices.processes import joined
 from ..training.errors import Contained, DatasetError, ModelError, raise_problems
 from ..training.events import Emitter, Message, side_matter_failed
 from ..training.lora_file.file import TrainedLora
@@ -92,7 +93,7 @@ def train_lora(wiring: Wiring) -> Trained:
 
 def _waiting(wiring: Wiring) -> list[Path]:
     """The runs that may go on by themselves."""
-    return waiting_runs(wiring.prompt, wiring.shown_as) if wiring.recipe.run.resumes == AUTO else []
+    return waiting_runs(wiring.prompt, wiring.shown_as) if wiring.recipe.run.resumes == AUTO and joined().is_main else []
 
 
 def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
@@ -103,12 +104,13 @@ def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
         clip = wiring.clip if recipe.optimizer.trains_text_encoders else None
         session = Session(wiring.model, clip=clip, precision=run.precision, quantized_backward=run.quantized_backward)
         going_on = run_to_go_on_with(waiting, partial(_order, wiring, session))
-        folder, state = stack.enter_context(run_folder(run, going_on.folder if going_on else None))
+        ours = stack.enter_context(run_folder(run, going_on.folder if going_on else None)) if joined().is_main else None
+        folder, state = joined().told(ours)
         unproven = [] if is_proven(wiring.model) else [tried(session, wiring.vae, wiring.clip)]
         kept, plot = Kept(), LossPlot(folder)
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
-                        *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)])
+                        *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)] if joined().is_main else [])
         if going_on is not None:
             emit(Message(level="info" if going_on.folder else "warning", topic="going on", text=going_on.said))
         for text in (*unproven, *warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),
@@ -117,7 +119,7 @@ def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
         for message in reference_notices(wiring.model.model, _model_name(wiring), recipe.dataset):
             emit(message)
         result = carry_out(_order(wiring, session, folder), control, emit, state)
-    if result.reason == PAUSED:
+    if result.reason == PAUSED or not joined().is_main:  # what comes behind is one process' work
         compat.end_prompt()
     lora = result.built.checkpoints.trained(result.built.trainer)
     lora.started_at, lora.rows = started_at, peft_rows(wiring.model, wiring.clip, session.parts())
@@ -193,7 +195,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         scale_gradients=session.dtype is torch.float16,
         read_back=lambda path, network, watch: read_back(path, network, wiring.model, wiring.clip, watch).summary(),
         extra_settings={"precision": str(session.dtype).removeprefix("torch."), "device": str(session.device)},
-        made_with={"ComfyUI": compat.version(), "torch": torch.__version__},
+        made_with={"ComfyUI": compat.version(), "torch": torch.__version__}, processes=joined(),
     )
 
 

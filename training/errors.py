@@ -59,6 +59,10 @@ class NonFiniteError(TrainingError):
     """A loss or gradient is inf or NaN. Raised before the update, so the adapter is still good."""
 
 
+class ProcessesError(TrainingError):
+    """The processes that train together cannot go on: one has ended, or they are not of one mind."""
+
+
 class OutOfMemory(TrainingError):
     """What a run needs does not fit, whatever is computed twice or moved to main memory."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .devices.processes import ALONE, Processes
 from .families import FAMILIES, Family
 from .memory.choice import MemoryChoice, by_hand
 from .memory.cost.plan import StepCost
@@ -45,7 +46,7 @@ class Order:
     clip_skip, architecture. `trial` is asked for on a
     kind of model that was never proven. `reference_encoder` is there where the dataset has references. `extra_settings` are for the
     run's settings, 'precision' among them: the dtype that is computed in. `made_with` is program -> version. `memory` is the choice
-    that the run keeps to; None: what its `gradient_checkpointing` means.
+    that the run keeps to; None: what its `gradient_checkpointing` means. `processes` train it together, and the main one alone writes.
     """
 
     recipe: Recipe
@@ -78,6 +79,7 @@ class Order:
     extra_settings: Mapping[str, Any] = field(default_factory=dict)
     made_with: Mapping[str, str] = field(default_factory=dict)
     memory: MemoryChoice | None = None
+    processes: Processes = ALONE
 
     @property
     def family(self) -> Family:

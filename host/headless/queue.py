@@ -25,7 +25,7 @@ POLL = 0.1
 
 @dataclass(frozen=True)
 class Ending:
-    """How a prompt ended: `failure` of the node that raised or was stopped, whether Ctrl-C was pressed."""
+    """How a prompt ended: `failure` of the node that raised or was stopped; `was_stopped`: by Ctrl-C, or by a node, as Pause does."""
 
     failure: str | None
     was_stopped: bool
@@ -64,11 +64,12 @@ class Stopping:
                 signal.signal(number, handler)
 
 
-def carried_out(prompt: dict, workflow: dict | None, on_event: Callable[[str, Any], None], tell: Callable[[str], None]) -> Ending:
+def carried_out(prompt: dict, workflow: dict | None, on_event: Callable[[str, Any], None], tell: Callable[[str], None],
+                only: list[str] | None = None) -> Ending:
     """Run a prompt to its end. Raises WorkflowError with every complaint of ComfyUI's validation; on_event(name, data) is called in
-    ComfyUI's threads."""
+    ComfyUI's threads; `only`: the output nodes that are asked for, instead of all."""
     server, prompt_id, stopping = PromptServer.instance, str(uuid.uuid4()), Stopping(tell)
-    valid, error, outputs, complaints = server.loop.run_until_complete(execution.validate_prompt(prompt_id, prompt, None))
+    valid, error, outputs, complaints = server.loop.run_until_complete(execution.validate_prompt(prompt_id, prompt, only))
     if not valid or complaints:
         raise WorkflowError(_explained(error, complaints))
     server.send_sync = lambda event, data, sid=None: on_event(event, data)  # else it piles up in a loop that does not run
@@ -80,7 +81,8 @@ def carried_out(prompt: dict, workflow: dict | None, on_event: Callable[[str, An
             if not any("prompt_worker" in thread.name for thread in threading.enumerate()):
                 sys.exit("ComfyUI's worker has died; its log says why.")
             time.sleep(POLL)
-    return Ending(_failure(history[prompt_id]["status"]["messages"]), stopping.times > 0)
+    messages = history[prompt_id]["status"]["messages"]
+    return Ending(_failure(messages), stopping.times > 0 or any(name == "execution_interrupted" for name, _ in messages))
 
 
 def _failure(messages: list) -> str | None:

@@ -12,21 +12,26 @@ from typing import Any
 import folder_paths
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ...training.devices.processes import joined
 from ..runs.run_folders import runs_root
 from .changes import Change, apply, title_of
 from .progress import Display
 from .queue import Ending, carried_out
 from .workflow import WorkflowError, to_api
 
+TRAINER = "LoRACanvasTrainLoRA"
 DONE, FAILED, CANNOT_RUN, STOPPED = 0, 1, 2, 130
 
 
 def run(file: Path, changes: list[str]) -> int:
-    """The exit code; why it is not 0 is the last line on stderr."""
+    """The exit code; why it is not 0 is the last line on stderr. Of several processes the main one runs the whole workflow and shows it,
+    the others train with it."""
     os.makedirs(folder_paths.get_temp_directory(), exist_ok=True)
     try:
         prompt, workflow, info = prepared(file, changes)
         titles = {node_id: title_of(node, info) for node_id, node in prompt.items()}
+        if not joined().is_main:
+            return _helped(prompt, workflow)
         print(f"Running {file.name}: {len(prompt)} nodes", flush=True)
         display = Display(titles, says_messages=False)
         with logging_redirect_tqdm():
@@ -36,6 +41,16 @@ def run(file: Path, changes: list[str]) -> int:
         print(f"{file.name} cannot be run: {problem}", file=sys.stderr, flush=True)
         return CANNOT_RUN
     return _told(ending, display.runs)
+
+
+def _helped(prompt: dict, workflow: dict | None) -> int:
+    """What leads to the training, and that; it ends there, which is no failure."""
+    trainers = [node_id for node_id, node in prompt.items() if node["class_type"] == TRAINER]
+    ending = carried_out(prompt, workflow, lambda *_: None, lambda *_: None, only=trainers)
+    if ending.failure is not None and not ending.was_stopped:
+        print(f"Process {joined().rank}: {ending.failure}", file=sys.stderr, flush=True)
+        return FAILED
+    return DONE
 
 
 def prepared(file: Path, changes: list[str]) -> tuple[dict, dict | None, dict]:

@@ -29,7 +29,7 @@ def dataset_entries(dataset: "Dataset", plan: "BatchPlan", batch_size: int) -> d
         "ss_num_reg_images": _draws(regularisation),
         "ss_num_validation_images": len(dataset.samples) - len(trained),
         "ss_batch_size_per_device": batch_size,
-        "ss_total_batch_size": batch_size,
+        "ss_total_batch_size": plan.batch_size,
         "ss_dataset_dirs": json.dumps(_folders(pictures)),
         "ss_reg_dataset_dirs": json.dumps(_folders(regularisation)),
         "ss_tag_frequency": json.dumps(frequency),

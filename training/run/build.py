@@ -17,6 +17,7 @@ from ..data.latents import LatentCache
 from ..data.references import Prompt, ReferenceCache
 from ..data.texts import TextCache
 from ..devices.card import Card
+from ..devices.processes import require_one_mind
 from ..errors import DatasetError, SettingsError
 from ..events import Emitter, Message
 from ..files.overflow import Overflow
@@ -101,7 +102,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     training_items = [item for item in items if item.sample.is_trained]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
-    plan = make_plan(run, training_items)
+    plan = make_plan(run, training_items, order.processes.size)
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network.place(order.parts)
     texts = _texts(order, network, _prompts(order, items, references), control, emit, overflow)
@@ -122,15 +123,16 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     trainer = Trainer(
         plan=plan, stepper=stepper, updater=updater, control=control, emit=emit,
         memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, room.saves), total_steps=total_steps,
-        divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane,
+        divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane, processes=order.processes,
     )
     settings = {**run_settings(order, plan, total_steps, network), "memory": room.record}
-    checkpoints = Checkpoints(order.folder, run, metadata_at(order, plan, settings), identity(order, items), order.read_back)
+    require_one_mind(order.processes, made_of := identity(order, items))
+    checkpoints = Checkpoints(order.folder, run, metadata_at(order, plan, settings), made_of, order.read_back)
     validation = Validation(feed, order.denoiser, objective, held_out=range(len(training_items), len(items)),
                             trained=range(len(training_items)), every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best)
     shown = [sample for sample in recipe.dataset.samples if sample.references]
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation,
-                          LossWatch(trainer, checkpoints.state_path), checkpoints)
+                          LossWatch(trainer, checkpoints.state_path), checkpoints) if order.processes.is_main else ()
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings, room=room)
 
 
@@ -153,10 +155,11 @@ def _assistant(order: Order) -> Network | None:
     return build_assistant(spec, starts, order.parts)
 
 
-def make_plan(run: RunSpec, items: Sequence[Item]) -> BatchPlan:
+def make_plan(run: RunSpec, items: Sequence[Item], processes: int = 1) -> BatchPlan:
+    """Of all processes together: a batch is that of one times their number."""
     return BatchPlan(
         [item.shape for item in items], [item.sample.repeats for item in items],
-        batch_size=run.batch_size, accumulation=run.gradient_accumulation, seed=run.seed,
+        batch_size=run.batch_size * processes, accumulation=run.gradient_accumulation, seed=run.seed,
     )
 
 
@@ -260,10 +263,11 @@ def _prompts(order: Order, items: Sequence[Item], references: ReferenceCache | N
 
 def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     """How long the run is, as kohya counts it."""
-    draws, run = sum(plan.bucket_counts().values()), order.recipe.run
+    draws, run, size = sum(plan.bucket_counts().values()), order.recipe.run, order.processes.size
+    shared = f" in {size} processes" if size > 1 else ""
     return (
-        f"{draws} pictures with repeats, in batches of {run.batch_size} x {run.gradient_accumulation}: {plan.steps_per_epoch} steps "
-        f"an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs."
+        f"{draws} pictures with repeats, in batches of {plan.batch_size} x {run.gradient_accumulation}{shared}: "
+        f"{plan.steps_per_epoch} steps an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs."
     )
 
 

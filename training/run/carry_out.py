@@ -166,6 +166,8 @@ def _started(order: Order, built: Built, seconds: float) -> RunStarted:
 
 def _end(built: Built, first_step: int) -> Path | None:
     """The run's LoRA. Without a step, what lies on disk is left alone when it is of this step."""
+    if not built.trainer.processes.is_main:
+        return None
     there = built.checkpoints.end_of(first_step) if built.trainer.step == first_step else None
     return there or _saved(built)
 
@@ -176,7 +178,7 @@ def _saved(built: Built) -> Path | None:
 
 def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:
     """The LoRA so far, unless no step was done; then what lies on disk is as good."""
-    if built is None or built.trainer.step == first_step:
+    if built is None or built.trainer.step == first_step or not built.trainer.processes.is_main:
         return None
     built.trainer.updater.undo()
     try:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import torch
 
 from ..data.batches import Draw
+from ..devices.processes import shares, summed
 from ..errors import NonFiniteError
 from ..events import Message, StepDone
+from .control import PAUSED, STOPPED
 from .trainer import Trainer
 from .updater import Reading
+
+Part = Sequence[tuple[int, Draw]]
+"""Draws of a micro-batch, each with its place in the update."""
+Seen = tuple[torch.Tensor, list[int]]
+"""(3, items) on the device: the losses, the plain ones, and the noise levels; and the items' places."""
+_ENDINGS = (None, STOPPED, PAUSED)
 
 
 def train(trainer: Trainer) -> str:
     """Run to the end; 'finished', or 'stopped' / 'paused' when asked to. Raises whatever a step raises."""
     _between_steps(trainer)
-    while trainer.step < trainer.total_steps and trainer.control.ending() is None:
+    while trainer.step < trainer.total_steps and _ending(trainer) is None:
         started = time.perf_counter()
         group = trainer.plan.group(trainer.step)
         trainer.updater.set_rates(trainer.step, trainer.control.learning_rate_scale)
@@ -31,14 +40,21 @@ def train(trainer: Trainer) -> str:
         loss = sum(losses) / len(losses)
         _report(trainer, _step_done(trainer, group, loss, reading, time.perf_counter() - started))
         _between_steps(trainer)
-    return trainer.control.ending() or "finished"
+    return _ending(trainer) or "finished"
+
+
+def _ending(trainer: Trainer) -> str | None:
+    """How the run is to end now, as all processes see it: the strongest wish of any."""
+    strength = _ENDINGS.index(trainer.control.ending())
+    return _ENDINGS[trainer.processes.most(strength)]
 
 
 def _attempt(trainer: Trainer, group: list[list[Draw]]) -> Reading | None:
     """One update, and what was read of it; None where it must be tried again: fp16 overflowed, or the models were unloaded."""
-    rows = _accumulated(trainer, group)
-    if rows is None:
+    seen = _accumulated(trainer, group)
+    if seen is None:
         return None
+    rows = summed(trainer.processes, trainer.updater.trained(), *seen, sum(map(len, group)))
     reading = trainer.updater.measure(rows)
     if not reading.is_sound:
         trainer.require_sound()
@@ -46,39 +62,39 @@ def _attempt(trainer: Trainer, group: list[list[Draw]]) -> Reading | None:
     return reading if trainer.updater.update(reading.grad_norm) else None
 
 
-def _accumulated(trainer: Trainer, group: list[list[Draw]]) -> torch.Tensor | None:
+def _accumulated(trainer: Trainer, group: list[list[Draw]]) -> Seen | None:
     """`_accumulate`; None where the models were unloaded meanwhile, which may end in any error, or in none."""
     try:
-        rows = _accumulate(trainer, group)
+        seen = _accumulate(trainer, group)
     except trainer.control.interrupts:
         raise
     except Exception:
         if not trainer.was_taken_away():
             raise
         return None
-    return None if trainer.was_taken_away() else rows
+    return None if trainer.was_taken_away() else seen
 
 
-def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> torch.Tensor:
-    """Forward and backward of every micro-batch; each item weighs the same however the group is cut. (3, items) on the device:
-    the losses, the plain ones, and the noise levels."""
+def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> Seen:
+    """Forward and backward of this process' part of every micro-batch; each item weighs the same however the group is cut."""
     total = sum(len(batch) for batch in group)
-    seen: list[torch.Tensor] = []
-    for batch, following in zip(group, _following(trainer, group), strict=True):
+    parts = shares(trainer.processes, group)
+    rows: list[torch.Tensor] = [torch.zeros(3, 0, device=trainer.memory.device)]
+    for part, following in zip(parts, _following(trainer, parts), strict=True):
         trainer.control.check()
-        if following is not None:
-            trainer.stepper.feed.prepare(following)
-        done = sum(rows.shape[1] for rows in seen)
-        losses = trainer.stepper.look(batch, [(done + i, total) for i in range(len(batch))])
+        if following:
+            trainer.stepper.feed.prepare([draw for _, draw in following])
+        losses = trainer.stepper.look([draw for _, draw in part], [(place, total) for place, _ in part])
         trainer.updater.backward(losses.trained.sum() / total)
-        seen.append(torch.stack([losses.trained.detach(), losses.plain, losses.position]))
-    return torch.cat(seen, dim=1)
+        rows.append(torch.stack([losses.trained.detach(), losses.plain, losses.position]))
+    return torch.cat(rows, dim=1), [place for part in parts for place, _ in part]
 
 
-def _following(trainer: Trainer, group: list[list[Draw]]) -> list[list[Draw] | None]:
-    """Of each micro-batch the one that comes after it; None after the last of the run."""
-    is_last = trainer.step + 1 >= trainer.total_steps
-    return [*group[1:], None if is_last else trainer.plan.group(trainer.step + 1)[0]]
+def _following(trainer: Trainer, parts: list[Part]) -> list[Part | None]:
+    """Of each micro-batch the one that comes after it; None after the last of the run, or where that is other processes'."""
+    if not parts or trainer.step + 1 >= trainer.total_steps:
+        return [*parts[1:], None][: len(parts)]
+    return [*parts[1:], next(iter(shares(trainer.processes, trainer.plan.group(trainer.step + 1))), None)]
 
 
 def _require_finite(trainer: Trainer, group: list[list[Draw]], losses: list[float]) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from ..data.batches import BatchPlan
+from ..devices.processes import ALONE, Processes
 from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
 from ..memory.activations import in_main_memory
@@ -59,6 +60,7 @@ class Trainer:
     divergence: Divergence = field(default_factory=Divergence)
     restored: Callable[[], bool] = lambda: False
     lane: Lane | None = None
+    processes: Processes = ALONE
 
     def keep_to(self, choice: MemoryChoice) -> None:
         """Between steps: from now on activations and the optimizer's state lie where `choice` says. What is recomputed, `attached`

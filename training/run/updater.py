@@ -122,6 +122,10 @@ class Updater:
         finally:
             self.network.copies.forget()
 
+    def trained(self) -> list[torch.nn.Parameter]:
+        """What may have a gradient."""
+        return [parameter for _, parameter in self.network.named_parameters() if parameter.requires_grad]
+
     def zero_grad(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
 

@@ -11,6 +11,7 @@ from torch import nn
 from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
+from pack.training.devices.processes import ALONE, Processes
 from pack.training.devices.upload import uploaded
 from pack.training.events import Emitter, Event, Message
 from pack.training.memory.choice import MemoryChoice
@@ -211,6 +212,7 @@ class Bench:
     cost: StepCost = COST
     scale_gradients: bool = False
     free: int | None = None
+    processes: Processes = ALONE
     reserved: list[int] = field(default_factory=list)
     read_back: Callable[..., str] = lambda path, network, watch: ""
 
@@ -246,6 +248,7 @@ class Bench:
             extra_settings={"precision": self.precision}, made_with=self.made_with,
             memory=self.memory, cost=self.cost, free=None if self.free is None else lambda: self.free, scale_gradients=self.scale_gradients,
             read_back=self.read_back,
+            processes=self.processes,
         )
 
     def losses_with_and_without(self, built: Built) -> tuple[float, float]:

@@ -7,11 +7,11 @@ default where the state is older than it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...data.items import Item
 from ...order import Order
-from ...recipe import Recipe
 from ...settings import allowed, allowed_differences, compared, describe, differences
 from ...specs import DTYPES
 from ...version import VERSION
@@ -41,14 +41,14 @@ _RATES = {"Optimizer: learning_rate": "the diffusion model is", "Optimizer: text
 def identity(order: Order, items: Sequence[Item]) -> dict[str, Any]:
     """Name -> JSON-ready value, for the training state. `items` are those that are trained and held out."""
     found: dict[str, Any] = _models(order)
-    for node, spec in _specs(order.recipe).items():
+    for node, spec in _specs(order).items():
         found |= compared(spec, f"{node}: ")
     meant = auto_timesteps(order)
     used = {id(item.sample) for item in items}
     return {
         **found, **({AUTO: describe(meant)} if meant else {}), **of_pictures(items), **compared(order.recipe.dataset.buckets, _BUCKETS),
         _COMPUTED_IN: _computed_in(order), _LEFT_OUT: [each.name for each in order.recipe.dataset.samples if id(each) not in used],
-        _ALLOWED: _allowed(order.recipe), _MADE_WITH: _made_with(order),
+        _ALLOWED: _allowed(order), _MADE_WITH: _made_with(order),
     }
 
 
@@ -56,7 +56,7 @@ def changes(saved: Mapping[str, Any], order: Order, items: Sequence[Item] | None
     """One phrase for everything that is not as it was when `saved` was made, in words that a person set. `items` may hold
     pictures that cannot be read, which were left out then; None: they are not compared."""
     found = [_MODELS[name] for name, now in _models(order).items() if saved.get(name, now) != now]
-    for node, spec in _specs(order.recipe).items():
+    for node, spec in _specs(order).items():
         found += [change for change in differences(saved, spec, f"{node}: ")
                   if not (change.startswith(_PRECISION) and saved.get(_COMPUTED_IN))]
     computed_in = _computed_in(order)
@@ -77,7 +77,7 @@ def allowed_changes(saved: Mapping[str, Any], order: Order) -> list[str]:
     if _ALLOWED not in saved:
         return []
     before, preview = saved[_ALLOWED], order.recipe.preview
-    found = [change for node, spec in _specs(order.recipe).items() for change in allowed_differences(before, spec, f"{node}: ")]
+    found = [change for node, spec in _specs(order).items() for change in allowed_differences(before, spec, f"{node}: ")]
     if (preview is not None) != before[_PREVIEW]:
         found.append(f"{_PREVIEW} is {'' if preview else 'no longer '}connected")
     elif preview is not None:
@@ -102,15 +102,19 @@ def _models(order: Order) -> dict[str, str]:
     return {"base model": order.model_identity, "VAE": order.image_encoder.identity, "CLIP": order.text_encoder.identity}
 
 
-def _specs(recipe: Recipe) -> dict[str, Any]:
-    return {node: spec_of(recipe) for node, spec_of in _SPECS.items()}
+def _specs(order: Order) -> dict[str, Any]:
+    """As one process would have them: that learns of all processes' pictures in a batch of its own."""
+    run = order.recipe.run
+    alone = replace(order.recipe, run=replace(run, batch_size=run.batch_size * order.processes.size))
+    return {node: spec_of(alone) for node, spec_of in _SPECS.items()}
 
 
-def _allowed(recipe: Recipe) -> dict[str, Any]:
-    found: dict[str, Any] = {_PREVIEW: recipe.preview is not None}
-    for node, spec in _specs(recipe).items():
+def _allowed(order: Order) -> dict[str, Any]:
+    preview = order.recipe.preview
+    found: dict[str, Any] = {_PREVIEW: preview is not None}
+    for node, spec in _specs(order).items():
         found |= allowed(spec, f"{node}: ")
-    return found | (compared(recipe.preview, f"{_PREVIEW}: ") if recipe.preview else {})
+    return found | (compared(preview, f"{_PREVIEW}: ") if preview else {})
 
 
 def _made_with(order: Order) -> dict[str, str]:
@@ -126,7 +130,7 @@ def _computed_in(order: Order) -> str | None:
 
 def _rates_from_or_to_nothing(saved: Mapping[str, Any], order: Order) -> list[str]:
     """A rate may change, but 0 leaves a part out: then other parts are trained."""
-    now, before = _allowed(order.recipe), saved.get(_ALLOWED, {})
+    now, before = _allowed(order), saved.get(_ALLOWED, {})
     return [
         f"{name} was {before[name]:g}, is now {now[name]:g}: at 0 {part} not trained"
         for name, part in _RATES.items() if name in before and bool(before[name]) != bool(now[name])

@@ -1,0 +1,96 @@
+"""N processes with batch B are one process with batch N x B; `make test-processes` holds it for more of both."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from pack.tests.training.run import together
+from pack.tests.training.run.together import CASES, ground, steps_of
+from pack.training.devices.processes import ALONE, Processes, are_launched, shares, summed
+
+ALL = bool(os.environ.get("PROCESSES"))
+LAUNCHES = [(2, list(CASES)), (3, ["AdamW", "accumulated"]), (4, ["AdamW", "accumulated"])] if ALL else [(2, ["AdamW", "accumulated"])]
+
+
+def launch(processes: int, folder: Path, names: list[str]) -> None:
+    """As torchrun does, without its agent."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = {**os.environ, "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, together.__file__, str(folder), *names]
+    started = [subprocess.Popen(command, env={**given, "RANK": str(rank), "LOCAL_RANK": str(rank)}, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True) for rank in range(processes)]
+    said = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * processes, "\n".join(said)
+
+
+@pytest.mark.parametrize(("processes", "names"), LAUNCHES, ids=lambda given: str(given) if isinstance(given, int) else "")
+def test_many_processes_are_one_with_a_larger_batch(tmp_path, processes, names):
+    launch(processes, tmp_path / "many", names)
+    for name in names:
+        alone = ground(tmp_path / "one", name, processes)
+        alone.run()
+        folder = tmp_path / "many" / name
+        many = json.loads((folder / "steps.json").read_text())
+        assert many[0] == pytest.approx(list(steps_of(alone)[0]), rel=1e-6)
+        assert [items for _, _, items in many] == [items for _, _, items in steps_of(alone)]
+        ours, theirs = (load(file) for file in ((folder / f"{name}.safetensors").read_bytes(), alone.file()))
+        learned = max(float(tensor.abs().max()) for key, tensor in theirs.items() if "lora_up" in key)  # began at 0
+        for key in theirs:
+            torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=1e-4 * learned, msg=lambda text, key=key: f"{key}: {text}")
+
+
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
+    """One process x 4 pictures took three steps; two x 2 know its state for theirs."""
+    bench = ground(tmp_path, "accumulated", processes=2, steps=3)
+    bench.run()
+
+    class Second(Processes):
+        size = 2
+
+    spec = ground(tmp_path, "accumulated").run_spec
+    bench.run_spec, bench.processes = spec, Second()
+    assert bench.run(bench.folder / "state" / "state.safetensors").step == 20
+
+
+class Rank(Processes):
+    """One of `size`, whose others look at nothing."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+def test_every_item_is_somebodys_and_nobody_waits_for_a_batch_that_is_not_there():
+    group = [["a", "b", "c"], ["d"]]
+    parts = [shares(Rank(rank, 2), group) for rank in range(2)]
+    assert parts == [[[(0, "a"), (2, "c")], [(3, "d")]], [[(1, "b")]]]
+    assert shares(ALONE, group) == [[(0, "a"), (1, "b"), (2, "c")], [(3, "d")]]
+
+
+def test_rows_come_to_their_places_and_gradients_are_summed():
+    class Doubling(Rank):
+        def reduce(self, tensor):
+            tensor.mul_(2)
+
+    learned, idle = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+    learned.grad = torch.tensor([1.0, 2.0])
+    rows = summed(Doubling(0, 2), [learned, idle], torch.tensor([[5.0, 6.0]]), [0, 2], 3)
+    assert rows.tolist() == [[10.0, 0.0, 12.0]]
+    assert learned.grad.tolist() == [2.0, 4.0] and idle.grad is None
+
+
+@pytest.mark.parametrize(("given", "many"), [
+    ({}, False), ({"WORLD_SIZE": "4"}, False),
+    ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, True),
+    ({"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, False),
+])  # fmt: skip
+def test_a_launcher_is_known_by_what_it_says(given, many):
+    assert are_launched(given) == many
