@@ -156,7 +156,6 @@ def _assistant(order: Order) -> Network | None:
 
 
 def make_plan(run: RunSpec, items: Sequence[Item], processes: int = 1) -> BatchPlan:
-    """Of all processes together: a batch is that of one times their number."""
     return BatchPlan(
         [item.shape for item in items], [item.sample.repeats for item in items],
         batch_size=run.batch_size * processes, accumulation=run.gradient_accumulation, seed=run.seed,
@@ -264,9 +263,8 @@ def _prompts(order: Order, items: Sequence[Item], references: ReferenceCache | N
 def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     """How long the run is, as kohya counts it."""
     draws, run, size = sum(plan.bucket_counts().values()), order.recipe.run, order.processes.size
-    shared = f" in {size} processes" if size > 1 else ""
     return (
-        f"{draws} pictures with repeats, in batches of {plan.batch_size} x {run.gradient_accumulation}{shared}: "
+        f"{draws} pictures with repeats, in batches of {plan.batch_size} x {run.gradient_accumulation}{f' in {size} processes' if size > 1 else ''}: "
         f"{plan.steps_per_epoch} steps an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs."
     )
 
