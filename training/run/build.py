@@ -262,11 +262,10 @@ def _prompts(order: Order, items: Sequence[Item], references: ReferenceCache | N
 
 def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
     """How long the run is, as kohya counts it."""
-    draws, run, size = sum(plan.bucket_counts().values()), order.recipe.run, order.processes.size
-    return (
-        f"{draws} pictures with repeats, in batches of {plan.batch_size} x {run.gradient_accumulation}{f' in {size} processes' if size > 1 else ''}: "
-        f"{plan.steps_per_epoch} steps an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs."
-    )
+    draws, size = sum(plan.bucket_counts().values()), order.processes.size
+    shared = f" in {size} processes" if size > 1 else ""
+    return (f"{draws} pictures with repeats, in batches of {plan.batch_size} x {plan.accumulation}{shared}: {plan.steps_per_epoch} steps "
+            f"an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs.")
 
 
 def _about_the_length(order: Order, items: Sequence[Item], plan: BatchPlan, total_steps: int) -> list[str]:
