@@ -156,10 +156,8 @@ def _assistant(order: Order) -> Network | None:
 
 
 def make_plan(run: RunSpec, items: Sequence[Item], processes: int = 1) -> BatchPlan:
-    return BatchPlan(
-        [item.shape for item in items], [item.sample.repeats for item in items],
-        batch_size=run.batch_size * processes, accumulation=run.gradient_accumulation, seed=run.seed,
-    )
+    return BatchPlan([item.shape for item in items], [item.sample.repeats for item in items],
+                     batch_size=run.batch_size * processes, accumulation=run.gradient_accumulation, seed=run.seed)
 
 
 def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Network) -> dict[str, Any]:
