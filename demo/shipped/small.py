@@ -4,7 +4,7 @@ from typing import Any
 
 from . import models
 from .canvas import COLUMN, SHEET, SHELF, SPACE, Canvas, Column, Placed
-from .families import Checkpoint, Loaded, Socket
+from .families import Checkpoint, Loaded
 from .notes import CAPTION_NOTE, COMPARE_NOTE, GRAPH_NOTE, KINDS_NOTE, RESUME_NOTE, START_NOTE
 from .training import AFTER, HOW, LIVE, buckets
 
@@ -107,11 +107,11 @@ def go_on_from_a_lora(info: dict) -> Canvas:
     return canvas
 
 
-def _model(loaded: Loaded) -> dict[str, Socket]:
+def _model(loaded: Loaded) -> dict[str, Any]:
     return {"model": loaded.model, "clip": loaded.clip, "vae": loaded.vae}
 
 
-def _learning(column: Column, dataset: Placed) -> dict[str, Socket]:
+def _learning(column: Column, dataset: Placed) -> dict[str, Any]:
     """Buckets, network and optimizer, for SD1.5: what Train LoRA takes of them."""
     with column.frame(HOW) as how:
         return {

@@ -5,6 +5,8 @@ What must be set stands open (checkpoint, pictures, prompts, run), what need not
 
 from functools import partial
 
+from typing import Any
+
 from .canvas import COLUMN, SHELF, Canvas, Column, Placed
 from .families import FAMILIES, Family, Loaded, Model, Parts, Sampling, Socket, unet
 
@@ -27,7 +29,9 @@ def train(name: str, info: dict) -> Canvas:
         dataset = buckets(how, pictures, family.side)
         network = how.fold("LoRACanvasLoRANetwork", {"rank": family.rank, "alpha": float(family.rank), **family.network})
         optimizer = how.fold("LoRACanvasOptimizer", {"learning_rate": family.rate})
-        sockets = {"objective": how.fold("LoRACanvasTrainingObjective", family.objective).out("objective")} if family.objective else {}
+        sockets: dict[str, Any] = {}
+        if family.objective:
+            sockets["objective"] = how.fold("LoRACanvasTrainingObjective", family.objective).out("objective")
     assistant, adapter = _assistant(family)
     trained = third.add(
         "LoRACanvasTrainLoRA", {"run_name": "my_lora", "steps": family.steps, **assistant}, room=LIVE, dataset=dataset,

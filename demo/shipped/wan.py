@@ -29,7 +29,7 @@ def train_wan(info: dict) -> Canvas:
     with second.frame("The high noise model") as other:
         objective = _noise(other, "high", {"min_timestep": CHANGE_OVER})
         with fourth.frame(HOW) as how:
-            shared: dict[str, Socket] = {
+            shared: dict[str, Any] = {
                 "clip": loaded.clip, "vae": loaded.vae, "dataset": buckets(how, pictures, SIDE),
                 "network": how.fold("LoRACanvasLoRANetwork", {"rank": 32, "alpha": 32.0}).out("network"),
                 "optimizer": how.fold("LoRACanvasOptimizer").out("optimizer"),
