@@ -14,6 +14,7 @@ from safetensors.torch import load
 from pack.tests.training.run import together
 from pack.tests.training.run.together import CASES, ground, steps_of
 from pack.training.devices.processes import ALONE, Processes, are_launched, shares, summed
+from pack.training.run.state import state_file
 
 ALL = bool(os.environ.get("PROCESSES"))
 LAUNCHES = [(2, list(CASES)), (3, ["AdamW", "accumulated"]), (4, ["AdamW", "accumulated"])] if ALL else [(2, ["AdamW", "accumulated"])]
@@ -58,7 +59,7 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
 
     spec = ground(tmp_path, "accumulated").run_spec
     bench.run_spec, bench.processes = spec, Second()
-    assert bench.run(bench.folder / "state" / "state.safetensors").step == 20
+    assert bench.run(state_file(bench.folder)).step == 20
 
 
 class Rank(Processes):
