@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from pack.demo.tiny import checkpoints
-from pack.training.run.state import state_file
 
 from .graphs import DEMO, train_graph
 from .object_info import object_info
