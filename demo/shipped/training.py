@@ -4,7 +4,6 @@ What must be set stands open (checkpoint, pictures, prompts, run), what need not
 """
 
 from functools import partial
-
 from typing import Any
 
 from .canvas import COLUMN, SHELF, Canvas, Column, Placed
