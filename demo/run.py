@@ -16,7 +16,19 @@ from .comfyui.client import ComfyClient, PromptRefused
 from .comfyui.server import ComfyServer, ServerFailed
 from .comfyui.workflow import WorkflowError, find
 from .progress import Display
-from .stage import BASE, ROOT, WORKFLOW, fit_to_world, load_workflow, make_quick, place_checkpoint, place_pictures, prompt_of, results
+from .stage import (
+    BASE,
+    ROOT,
+    WORKFLOW,
+    fit_to_world,
+    load_workflow,
+    make_quick,
+    negative_of,
+    place_checkpoint,
+    place_pictures,
+    prompt_of,
+    results,
+)  # fmt: skip
 from .world.score import Source
 from .world.train import judge_on
 
@@ -65,7 +77,7 @@ def look_for_the_fox(client: ComfyClient, prompt: dict, run: Path, lora: Path) -
     """Let ComfyUI draw with the saved LoRA, the judge look at all pictures, and say what it saw."""
     print("  Drawing with the saved LoRA, at strength 0 and 1", flush=True)
     checkpoint = find(prompt, "CheckpointLoaderSimple")["ckpt_name"]
-    negative = next(node["inputs"]["text"] for node in prompt.values() if node["_meta"]["title"] == "Negative prompt")
+    negative = negative_of(prompt)["text"]
     foxes.draw(client, BASE, run, Source(checkpoint, lora.relative_to(BASE / "models" / "loras").as_posix(), negative=negative))
     print("\nHow many pictures show the fox, where its own pictures do not (in the sea, at the volcano, in a room):")
     for said in foxes.report(run, judge_on(torch.device("cpu"))):

@@ -90,7 +90,12 @@ def fit_to_world(prompt: dict, steps: int) -> None:
     find(prompt, "LoRACanvasLoRANetwork").update(targets="all linear + convolution", conv_rank=16, conv_alpha=16.0)
     find(prompt, "LoRACanvasSamplePreview")["cfg"] = find(prompt, "KSampler")["cfg"] = CFG
     # The previews have no negative prompt either, and the world knows none of these words.
-    next(node for node in prompt.values() if node["_meta"]["title"] == "Negative prompt")["inputs"]["text"] = ""
+    negative_of(prompt)["text"] = ""
+
+
+def negative_of(prompt: dict) -> dict:
+    """The inputs of the node with the words that KSampler goes away from."""
+    return prompt[find(prompt, "KSampler")["negative"][0]]["inputs"]
 
 
 def run_folder(base: Path, outputs: dict) -> Path | None:
