@@ -200,7 +200,7 @@ def test_in_a_validation(tmp_path, plain):
 
 
 @pytest.mark.parametrize("call", [1, 2])
-@pytest.mark.parametrize("name", ["save_state", "write_lora"])
+@pytest.mark.parametrize("name", ["put_state", "write_lora"])
 def test_while_saving(tmp_path, plain, monkeypatch, name, call):
     """The first time between steps, the second at the end."""
     monkeypatch.setattr(checkpoints, name, failing(getattr(checkpoints, name), FIRST, call))
