@@ -14,7 +14,7 @@ def test_a_full_disk_stops_the_run_and_save_lora_writes_what_it_learned(comfy, r
     folder = place_pictures(comfy)
     whole = run_prompt(train_graph(sd15_checkpoint, folder, run_name="fits", steps=2)).value("train", 2)
     disk = Disk(monkeypatch)
-    disk.refuses = lambda name: name.endswith(".safetensors") and not name.startswith("kept")
+    disk.refuses = lambda name: name.endswith((".safetensors", ".state")) and not name.startswith("kept")
     graph = train_graph(sd15_checkpoint, folder, run_name="full", steps=4, save_every_n_steps=2)
     graph["save"] = node("LoRACanvasSaveLoRA", lora=["train", 2], filename="kept", dtype="fp32")
     result = run_prompt(graph)

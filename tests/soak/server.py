@@ -31,7 +31,7 @@ PATIENCE = 240.0
 
 NAMES = ("kept", "%2e%2e", "..%2f..%2finput", "kept%00", "%ff%fe", "a" * 3000, "CON", "kept%2fstate", "%F0%9F%A6%8A", ".")
 PATHS = ("", "/log", "/log?after=-1", "/log?points=1e9", "/log?after=" + "9" * 40, "/graph", "/files/loss.png", "/files/run.json",
-         "/files/..%2f..%2f..%2fuser", "/files/samples/%2fetc%2fpasswd", "/files/state/state.safetensors")
+         "/files/..%2f..%2f..%2fuser", "/files/samples/%2fetc%2fpasswd", "/files/state/training.state")
 VALUES = (None, -0.5, 101, -1, 1e308, "NaN", "Infinity", 10**30, [], {}, True, "\ud800", "0.5")
 ACTIONS = ("save", "preview", "learning_rate", "explode", "", 7, None, ["stop"])
 BODIES = (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"action":' * 500, b"1" * 5000, b'{"action": "save", "action": 1}')
