@@ -13,6 +13,10 @@ from pack.tests.comfy.graphs import node, sample_graph, train_graph
 from pack.tests.comfy.inprocess import PromptInterrupted
 
 
+#: So many steps that a button pressed at the eighth, of which the page hears a little later, is pressed before the end.
+LONG = 40
+
+
 @pytest.fixture(scope="module")
 def folder(comfy) -> str:
     """Two small pictures."""
@@ -79,16 +83,16 @@ def test_run_again_goes_on_where_nothing_was_changed(comfy, run_prompt, pressed,
     """The empty resume of an old prompt means auto; the file is that of a run that never stopped. Then Run has nothing to do; 'new'
     always has."""
     executor = comfy.new_executor()
-    graph = graph_of(sd15_checkpoint, folder, run_name="whole", steps=6)
+    graph = graph_of(sd15_checkpoint, folder, run_name="never paused", steps=LONG)
     whole = run_prompt(graph).value("train", 2)
     graph["train"]["inputs"] |= {"run_name": "auto", "resume": ""}
     pressed(graph, "pause", executor=executor)
-    pressed(graph, "cancel", 4, executor=executor)
+    pressed(graph, "cancel", 8, executor=executor)
     graph["train"]["inputs"] |= {"memory": "least"}
     result = run_prompt(graph, executor=executor)
     name, said = _trained(result)
     assert name == "auto" and said[0].startswith("goes on with the run 'auto': it waits, and no setting was changed.")
-    assert result.outputs["train"]["lora_canvas"] == [{"run": "auto", "reason": "finished", "step": 6, "again": False}]
+    assert result.outputs["train"]["lora_canvas"] == [{"run": "auto", "reason": "finished", "step": LONG, "again": False}]
     lora = result.value("train", 2)
     assert lora.keys() == whole.keys() and all((lora[key] == whole[key]).all() for key in whole)
 
