@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from pack.tests.comfy.graphs import node, sample_graph, train_graph
 from pack.tests.comfy.inprocess import PromptInterrupted
 
-
 #: So many steps that a button pressed at the eighth, of which the page hears a little later, is pressed before the end.
 LONG = 40
 
@@ -104,7 +103,7 @@ def test_run_again_goes_on_where_nothing_was_changed(comfy, run_prompt, pressed,
 
 def test_anything_else_is_a_new_run(comfy, run_prompt, pressed, sd15_checkpoint, folder):
     """A setting of another node that may change when a run is resumed by its name, another node, an edited caption."""
-    graph = graph_of(sd15_checkpoint, folder, run_name="waits", steps=2)
+    graph = graph_of(sd15_checkpoint, folder, run_name="waits", steps=LONG // 2)
     pressed(graph, "pause", 1)
     before = graph["optimizer"]["inputs"]
     graph["optimizer"]["inputs"] = {**before, "learning_rate": 2e-3}

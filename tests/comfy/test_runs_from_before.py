@@ -35,10 +35,10 @@ def whole(comfy, run_prompt, sd15_checkpoint, run):
     """The folder of the same run, trained whole by the present code; its name is part of its file."""
     run.rename(run.with_name("put aside"))
     run_prompt(before.prompt("prompt.json", sd15_checkpoint, save_every_n_steps=before.CUT, keep_last=0))
-    run.rename(run.with_name("whole"))
+    run.rename(run.with_name("before, whole"))
     run.with_name("put aside").rename(run)
-    yield run.with_name("whole")
-    shutil.rmtree(run.with_name("whole"))
+    yield run.with_name("before, whole")
+    shutil.rmtree(run.with_name("before, whole"))
 
 
 def test_it_goes_on_by_its_name(comfy, run_prompt, sd15_checkpoint, is_the_same_model, run, whole):

@@ -75,10 +75,10 @@ def test_the_same_seed_twice_gives_the_same_bytes(comfy, run_prompt, sd15_checkp
     """The name is part of the file, so the second run is the first one's, moved away and made anew."""
     files = []
     for _ in range(2):
-        result = run_prompt(train_graph(sd15_checkpoint, folder, run_name="twice", steps=2))
-        run = comfy.base / "output" / "lora_canvas" / "twice"
-        files.append((run / "twice.safetensors").read_bytes())
-        run.rename(run.with_name(f"twice moved {len(files)}"))
+        result = run_prompt(train_graph(sd15_checkpoint, folder, run_name="same seed", steps=2))
+        run = comfy.base / "output" / "lora_canvas" / "same seed"
+        files.append((run / "same seed.safetensors").read_bytes())
+        run.rename(run.with_name(f"same seed moved {len(files)}"))
         assert result.value("train", 6) == str(run)
     assert files[0] == files[1]
 

@@ -148,7 +148,7 @@ def test_cancelled_while_it_reads_back(comfy, sd15_checkpoint, monkeypatch):
     read_back = train.read_back
     monkeypatch.setattr(train, "read_back", pressed)
     graph = train_graph(sd15_checkpoint, place_pictures(comfy), run_name="cut short", steps=1)
-    graph["save"] = node("LoRACanvasSaveLoRA", lora=["train", 2], filename="never", dtype="bf16")
+    graph["save"] = node("LoRACanvasSaveLoRA", lora=["train", 2], filename="never saved", dtype="bf16")
     with pytest.raises(PromptInterrupted) as interrupted:
         comfy.run(graph)
     assert interrupted.value.node_id == "save"
