@@ -112,9 +112,9 @@ def test_from_a_wire_and_another_one_is_noticed_when_resumed(comfy, run_prompt, 
     other = {key: 2 * tensor for key, tensor in LOUD.items()}
     save_file(other, comfy.base / "models" / "loras" / "other.safetensors")
     first = train_graph(sd15_checkpoint, folder, run_name="assists", steps=1)
-    second = train_graph(sd15_checkpoint, folder, run_name="assisted", steps=1, assistant=["train", 2])["train"]
+    second = train_graph(sd15_checkpoint, folder, run_name="by wire", steps=1, assistant=["train", 2])["train"]
     result = run_prompt({**first, "second": second})
-    run = comfy.base / "output" / "lora_canvas" / "assisted"
+    run = comfy.base / "output" / "lora_canvas" / "by wire"
     told = json.loads((run / "run.json").read_text())["settings"]["run"]["assistant"]
     assert (told["name"], told["strength"]) == ("the connected LoRA", 1.0) and result.value("second", 6) == str(run)
 
