@@ -23,7 +23,7 @@
 #   CHECKPOINT    a real SD1.5 .safetensors for the demo (default: the small base of docs/world.md)
 #   CARRY, NEWER, KOHYA  for gpu-carry: the folder to fill, a newer ComfyUI than COMFYUI_PATH's, a checkout of sd-scripts
 #   SECONDS, SEED how long `make soak` goes on (default 300), and with which draws (default: drawn)
-#   PICTURES, SEEDS  for `make learning` (default 24 and 1: some eight minutes on two cores)
+#   PICTURES, SEEDS  for `make learning` (default 24 and 1)
 #   PYTEST_ARGS   for the tests: paths, -k, -m and whatever else pytest takes
 
 VENV ?= .venv

@@ -13,7 +13,8 @@ from safetensors.torch import load
 
 from pack.tests.training.run import together
 from pack.tests.training.run.together import CASES, ground, steps_of
-from pack.training.devices.processes import ALONE, Processes, are_launched, shares, summed
+from pack.training.devices.processes import ALONE, Processes, are_launched, require_one_mind, shares, summed
+from pack.training.errors import ProcessesError
 from pack.training.run.state import state_file
 
 ALL = bool(os.environ.get("PROCESSES"))
@@ -95,3 +96,26 @@ def test_rows_come_to_their_places_and_gradients_are_summed():
 ])  # fmt: skip
 def test_a_launcher_is_known_by_what_it_says(given, many):
     assert are_launched(given) == many
+
+
+class Asked(Processes):
+    """Keeps the numbers that it is asked for, and answers as if another process had said `others` in turn."""
+
+    def __init__(self, others: list[int] | None = None):
+        self.said, self._others = [], others
+
+    def most(self, number: int) -> int:
+        self.said.append(number)
+        return number if self._others is None else max(number, self._others[len(self.said) - 1])
+
+
+def test_processes_that_differ_are_refused_in_both():
+    """The number of a process' settings, and its negative, are compared by their maxima."""
+    said = []
+    for settings in ({"batch": 4, "pictures": "a"}, {"batch": 4, "pictures": "b"}):
+        require_one_mind(one := Asked(), settings)
+        said.append(one.said)
+    require_one_mind(Asked(said[0]), {"pictures": "a", "batch": 4})
+    for settings, others in (({"batch": 4, "pictures": "a"}, said[1]), ({"batch": 4, "pictures": "b"}, said[0])):
+        with pytest.raises(ProcessesError, match="not about to train the same"):
+            require_one_mind(Asked(others), settings)
