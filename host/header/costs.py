@@ -17,6 +17,8 @@ def written(cost: StepCost) -> dict[str, Any]:
 
 def read(said: Mapping[str, Any]) -> StepCost:
     """The one that was `written`."""
-    trace = said["trace"]
-    stretches, passes = [Stretch(**one) for one in trace["stretches"]], [Pass(**one) for one in trace["passes"]]
-    return StepCost(**{**said, "trace": Trace(stretches, passes, trace["resident"])})
+    return StepCost(**{**said, **{name: said[name] and _trace(said[name]) for name in ("trace", "cheap")}})
+
+
+def _trace(said: Mapping[str, Any]) -> Trace:
+    return Trace([Stretch(**one) for one in said["stretches"]], [Pass(**one) for one in said["passes"]], said["resident"])

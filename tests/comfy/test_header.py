@@ -1,5 +1,7 @@
 """What a step takes of a model that nobody has loaded."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,17 @@ def test_it_costs_what_the_loaded_one_costs(comfy):
     for recompute in (ALL, NONE):
         choice = MemoryChoice(recompute=recompute)
         assert found.plan_for(choice) == loaded.plan_for(choice)
+
+
+def test_it_comes_whole_from_one_program_to_another(comfy):
+    """The middle way's trace too, which 'auto' looks at."""
+    from pack.host.header.costs import read, written
+    from pack.host.header.step import step_cost
+
+    tiny = next(tiny for tiny in tiny_models.TRAINED if tiny.kind == "Flux")
+    cost = step_cost(bare(comfy, tiny.kind, tiny.config), replace(work(), run=RunSpec(precision="fp32", memory="auto")))
+    assert cost is not None and cost.cheap is not None
+    assert read(json.loads(json.dumps(written(cost)))) == cost
 
 
 def test_what_nobody_knows_a_caption_of_is_left_alone(comfy):

@@ -6,6 +6,7 @@
     generators   the user's generators of random numbers, left as they were
     copies       many tensors in the dtype that is computed in, made together
     upload       from main memory to a card, for which the host does not wait
+    speed        how fast it multiplies
     card         what all programs have on the card, and where it lies
     nvml         that by NVIDIA's driver
     windows      that by Windows' counters

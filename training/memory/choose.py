@@ -80,6 +80,12 @@ def way_of(costs: Costs, choice: MemoryChoice, budget: int) -> Way:
     return _way(costs, choice, budget)
 
 
+def moved(costs: Costs, way: Way) -> int:
+    """Bytes that go between main memory and the device in a micro-batch and an update, at most."""
+    there_and_back = _moved(costs, way.choice, way.beside, way.on_device, again=float(way.choice.recompute != NONE))
+    return round(there_and_back) + _fetched_for_update(costs, way.choice)
+
+
 def _fastest(costs: Costs, budget: int) -> Way | None:
     fitting = [way for way in _ways(costs, budget) if way.total <= budget]
     return min(fitting, key=lambda way: (way.seconds, way.total), default=None)
@@ -122,13 +128,23 @@ def _seconds(costs: Costs, choice: MemoryChoice, beside: int, on_device: int) ->
     forward = sum(costs.flops.values()) or _FORWARD
     again = _again(costs, choice, forward)
     compute = (2 * forward + again) / costs.speeds.flops
-    moved = (costs.weights - on_device) * (2 + again / forward)
+    moving = _moved(costs, choice, beside, on_device, again / forward) / costs.speeds.link
+    waiting = _fetched_for_update(costs, choice) / costs.speeds.link
+    return compute + moving - costs.speeds.hidden * min(compute, moving) + waiting
+
+
+def _moved(costs: Costs, choice: MemoryChoice, beside: int, on_device: int, again: float) -> float:
+    """Bytes between main memory and the device in forward and backward, of which `again` forwards are computed twice."""
+    moved = (costs.weights - on_device) * (2 + again)
     if choice.activations == MAIN_MEMORY:
         kept = MemoryChoice(recompute=choice.recompute, state=choice.state)
         moved += 2 * max(0, costs.beside(kept) - beside)
+    return moved
+
+
+def _fetched_for_update(costs: Costs, choice: MemoryChoice) -> int:
     away = {DEVICE: 0, PAGED: costs.pages}.get(choice.state, costs.state)
-    moving, waiting = moved / costs.speeds.link, 2 * away / costs.speeds.link
-    return compute + moving - costs.speeds.hidden * min(compute, moving) + waiting
+    return 2 * away
 
 
 def _again(costs: Costs, choice: MemoryChoice, forward: float) -> float:

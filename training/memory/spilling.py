@@ -1,7 +1,8 @@
 """Noticing that the card is full and what does not fit is moved elsewhere: steps that take seconds, without a word from anybody.
 
 Since driver 536.40 NVIDIA on Windows moves what does not fit into main memory instead of failing. Where the driver says how much
-lies on the card, that is noticed in the first step; where it does not, a full card and slow steps are.
+lies on the card, that is noticed in the first step; where it does not, a full card and slow steps are: slower than was to be
+expected, from the second one on, or slower than the first ones.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _NAMED = 3
 
 class SpillWatch:
     """Feed it every step. It answers once, with a sentence: when part of what is held does not lie on the card, by what `read` says of
-    it, or when steps became SLOWER times slower while memory is FULL. `saves` names the settings that would help, each with the bytes
-    that it saves; it is asked only then."""
+    it, or when memory is FULL and two steps took SLOWER times what was to be expected, or steps became as much slower. `saves` names the
+    settings that would help, each with the bytes that it saves; it is asked only then."""
 
     def __init__(
         self, total_bytes: int, read: Callable[[], Reading | None] = lambda: None, saves: Callable[[], Mapping[str, int]] = dict,
@@ -37,6 +38,13 @@ class SpillWatch:
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._seen = 0
         self._said = False
+        self.expect(None)
+
+    def expect(self, seconds: float | None) -> None:
+        """What a step of the largest pictures should take from now on; None where nobody knows. The first one may take longer: kernels are
+        loaded in it."""
+        self._expected = seconds
+        self._last_two: deque[float] = deque(maxlen=2)
 
     def step(self, seconds: float, items: int, held: int | None) -> str | None:
         """`seconds` of a step over `items` pictures, `held` bytes now; None where nobody knows, and nothing is noticed."""
@@ -47,6 +55,7 @@ class SpillWatch:
         if self._seen <= OFTEN or self._seen % OFTEN == 0:
             self._reading = self._read()
             moved = self._reading.moved(held) if self._reading else 0
+        self._last_two.append(seconds)
         found = self._found(held, moved, self._times_slower(seconds / items))
         self._said = found is not None
         return f"{found} {self.what_helps(held)}" if found else None
@@ -69,12 +78,17 @@ class SpillWatch:
                 "driver has moved them into main memory, and every step waits for them."
             )
         used = held if self._reading is None else max(held, self._reading.used)
-        if times_slower >= SLOWER and used >= FULL * self._total:
-            return (
-                f"Steps became {times_slower:.1f} times slower while memory is full ({_gib(used)} of {_gib(self._total)} GiB): what does "
-                "not fit is moved to where it is slow."
-            )
-        return None
+        if used < FULL * self._total:
+            return None
+        slow = self._slower_than_expected() or (f"became {times_slower:.1f} times slower" if times_slower >= SLOWER else None)
+        full = f"while memory is full ({_gib(used)} of {_gib(self._total)} GiB)"
+        return slow and f"Steps {slow} {full}: what does not fit is moved to where it is slow."
+
+    def _slower_than_expected(self) -> str | None:
+        """Both of the last two: one may have waited for anything."""
+        if self._expected is None or len(self._last_two) < 2 or min(self._last_two) < SLOWER * self._expected:
+            return None
+        return f"take {min(self._last_two):.1f} s, where at most about {self._expected:.1f} were to be expected,"
 
     def what_helps(self, held: int) -> str:
         """A sentence, where `held` bytes are too many."""

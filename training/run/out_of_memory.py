@@ -24,7 +24,7 @@ def train_in_memory(order: Order, built: Built) -> str:
     """`train`, begun in the run's own way. Raises OutOfMemory when nothing cheaper is left: the step is undone then."""
     way = built.room.way
     while True:
-        ended, lack = _tried(order, built, way.choice)
+        ended, lack = _tried(order, built, way)
         if lack is None:
             return ended
         _undo(order, built.trainer, lack)
@@ -42,12 +42,13 @@ def as_told(error: BaseException, built: Built | None) -> BaseException:
                        "Bucket Config.")
 
 
-def _tried(order: Order, built: Built, choice: MemoryChoice) -> tuple[str, str | None]:
+def _tried(order: Order, built: Built, way: Way) -> tuple[str, str | None]:
     """How the training ended; and what the error said when memory ran out, all that is left of it."""
     trainer = built.trainer
     try:
-        trainer.keep_to(choice)
-        with order.training(), attached(built.network, list(order.parts), checkpointing=choice.checkpointing):
+        trainer.keep_to(way.choice)
+        trainer.spill_watch.expect(built.room.seconds(way))
+        with order.training(), attached(built.network, list(order.parts), checkpointing=way.choice.checkpointing):
             return train(trainer), None
     except Exception as error:
         if isinstance(error, trainer.control.interrupts) or not is_out_of_memory(error):

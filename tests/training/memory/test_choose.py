@@ -12,7 +12,7 @@ from itertools import combinations
 import pytest
 
 from pack.training.memory.choice import ALL, CHEAP, DEVICE, MAIN_MEMORY, NONE, PAGED, MemoryChoice
-from pack.training.memory.choose import AUTO, LEAST, Costs, Speeds, Way, cheaper, choices, choose, way_of
+from pack.training.memory.choose import AUTO, LEAST, Costs, Speeds, Way, cheaper, choices, choose, moved, way_of
 
 SAVES = {"a": 100, "b": 100, "c": 100, "d": 200}
 FLOPS = dict.fromkeys(SAVES, 10)
@@ -111,3 +111,14 @@ def test_after_the_last_tenth_whatever_takes_less():
 
 def test_a_choice_made_by_hand_leaves_as_much_of_the_model_as_fits():
     assert [way_of(COSTS, of(ALL), budget).on_device for budget in (1000, 300, 90, 10)] == [300, 210, 0, 0]
+
+
+@pytest.mark.parametrize(("choice", "on_device", "bytes_moved"), [
+    (of(NONE), 300, 0),
+    (of(NONE), 260, 2 * 40),  # for forward and backward
+    (of(("d",)), 260, 3 * 40),  # and for what is computed twice, all of it at most
+    (of(NONE, MAIN_MEMORY), 300, 2 * 450),  # nine tenths of 500 go and come
+    (of(ALL, DEVICE, MAIN_MEMORY), 300, 2 * 40),  # the state comes for the update, and goes
+])
+def test_what_is_moved_in_a_step(choice, on_device, bytes_moved):
+    assert moved(COSTS, Way(choice=choice, beside=beside(choice), on_device=on_device, seconds=0)) == bytes_moved

@@ -27,6 +27,39 @@ def test_slow_alone_or_full_alone_is_nothing():
     assert told([(1.0, 7.9)] * 40) == []
 
 
+def slower_than(expected: float, seconds: list[float], held: float = 7.8) -> list[int]:
+    """As `told`, where a step should take `expected`."""
+    watch = SpillWatch(8 * GIB)
+    watch.expect(expected)
+    return [i for i, taken in enumerate(seconds) if watch.step(taken, 1, int(held * GIB))]
+
+
+def test_a_full_card_on_which_steps_take_longer_than_was_to_be_expected_is_said_in_the_second_step():
+    assert slower_than(1.0, [9.0, 2.6, 2.6]) == [1]
+
+
+def test_the_first_step_may_take_long_and_so_may_any_other_one():
+    assert slower_than(1.0, [9.0, 1.0, 9.0, 1.0]) == []
+
+
+def test_steps_as_expected_or_on_a_card_with_room_are_nothing():
+    assert slower_than(1.0, [2.4] * 40) == [], "less than 2.5 times"
+    assert slower_than(1.0, [9.0] * 40, held=7.1) == [], "89 % of the card"
+
+
+def test_what_is_expected_changes_with_the_way_that_is_taken():
+    watch = SpillWatch(8 * GIB)
+    watch.expect(1.0)
+    assert watch.step(2.6, 1, 8 * GIB) is None
+    watch.expect(2.0)
+    assert [watch.step(4.9, 1, 8 * GIB) for _ in range(3)] == [None] * 3
+    assert watch.step(5.1, 1, 8 * GIB) is None
+    assert watch.step(5.2, 1, 8 * GIB) == (
+        "Steps take 5.1 s, where at most about 2.0 were to be expected, while memory is full (8.0 of 8.0 GiB): what does not fit is "
+        "moved to where it is slow. Lower resolution on Bucket Config."
+    )
+
+
 def test_one_slow_step_is_nothing():
     assert told([(1.0, 7.8)] * 13 + [(9.0, 7.8), (1.0, 7.8), (1.0, 7.8)] * 5) == []
 

@@ -23,6 +23,19 @@ def test_what_lies_beside_the_card_is_said_after_the_first_step(tmp_path, monkey
     assert "gradient_checkpointing on Train LoRA (0.0 GiB)" in warning.text  # the plan of so small a model
 
 
+def test_steps_that_take_longer_than_the_plan_says_are_told_on_a_full_device(tmp_path, monkeypatch):
+    """A device that would make 1e30 FLOPs a second, and full as far as torch can tell."""
+    asked = []
+    monkeypatch.setattr("pack.training.run.room.way.product_speed", lambda device, dtype: asked.append((device.type, dtype)) or 1e30)
+    monkeypatch.setattr(Card, "read", lambda card: None)
+    monkeypatch.setattr(MemoryMeter, "total", lambda meter: meter.now())
+    bench = Bench(tmp_path / "run", RunSpec(steps=3, memory="auto"), free=2**30)
+    bench.run()
+    (warning,) = told(bench, "spilling")
+    assert warning.step == 2 and "were to be expected, while memory is full" in warning.text
+    assert asked == [("cpu", torch.float32)]
+
+
 def test_a_device_without_counters_is_told_once_and_trains(tmp_path, monkeypatch):
     monkeypatch.setattr("pack.training.memory.meter._counters_of", lambda device: None)
     monkeypatch.setattr("pack.training.run.build.missing_on", lambda device, meter, card: f"nobody knows {meter.now()}")

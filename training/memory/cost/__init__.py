@@ -4,5 +4,6 @@
     kernels    what an operation takes for itself
     trace      what a step holds, block by block
     optimizer  what an optimizer holds
+    expected   how long a step should take
     plan       all that a run takes beside the model, for any MemoryChoice
 """

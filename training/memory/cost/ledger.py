@@ -25,12 +25,13 @@ _ATEN, _DEVICE = torch.ops.aten, torch.ops.prim.device.default
 
 @dataclass
 class Stretch:
-    """What happened between two marks: bytes that were alive when it began, and at most; its FLOPs."""
+    """What happened between two marks: bytes that were alive when it began, and at most; its FLOPs, and operations that were called."""
 
     name: str
     start: int
     peak: int
     flops: int = 0
+    calls: int = 0
 
 
 @dataclass(eq=False)
@@ -98,6 +99,7 @@ class Ledger(TorchDispatchMode):
     def _count(self, func, args, kwargs, found) -> None:
         stretch, most = self.stretches[-1], self.now + scratch(func, args, found, self._device)
         self.peak, stretch.peak = max(self.peak, most), max(stretch.peak, most)
+        stretch.calls += 1
         formula = flop_registry.get(func._overloadpacket)
         if formula is not None:
             stretch.flops += formula(*args, **kwargs, out_val=found)

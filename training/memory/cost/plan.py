@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .. import states
 from ..choice import ALL, CHEAP, DEVICE, PAGED, MemoryChoice
-from .trace import Trace
+from .trace import Effort, Trace
 
 FP32_BYTES = 4
 STEPS, UPDATE, ENCODING = "the steps", "the optimizer's updates", "encoding"
@@ -91,9 +91,16 @@ class StepCost:
         """Of a state that lies in main memory, what is on the device at once in an update: two pieces."""
         return min(self.state, round(2 * states.AT_ONCE * self.state / max(1, self.adapters)))
 
+    def effort(self, choice: MemoryChoice) -> Effort | None:
+        """Of one micro-batch; None where nobody counted."""
+        return None if self.is_measured else self._trace_of(choice).effort(choice)
+
+    def _trace_of(self, choice: MemoryChoice) -> Trace:
+        return self.cheap if choice.recompute == CHEAP and self.cheap is not None else self.trace
+
     def plan_for(self, choice: MemoryChoice) -> MemoryPlan:
         """With the blocks recomputed, the activations and the state where `choice` has them."""
-        trace = self.cheap if choice.recompute == CHEAP and self.cheap is not None else self.trace
+        trace = self._trace_of(choice)
         state = {DEVICE: self.state, PAGED: self.state - self.pages}.get(choice.state, 0)
         step = trace.peak(choice) + state
         update = self.gradients + max(state, self._passing) + self.update + self.kept

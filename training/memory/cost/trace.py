@@ -20,12 +20,21 @@ FORWARD, AFTER, BACKWARD = "forward", "after", "backward"
 @dataclass
 class Pass:
     """One forward through a block, at which `before` bytes were alive: what it keeps for backward and would not if it were
-    recomputed, `saved`; and its FLOPs. A block is passed through twice where the model is asked twice."""
+    recomputed, `saved`; its FLOPs and calls. A block is passed through twice where the model is asked twice."""
 
     unit: str
     before: int
     saved: int = 0
     flops: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True)
+class Effort:
+    """FLOPs of matrix products, convolutions and attention, and operations that the host calls."""
+
+    flops: int
+    calls: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,12 @@ class Trace:
                 elsewhere = max(0, kept - self.resident)
             most = max(most, stretch.peak - elsewhere)
         return most
+
+    def effort(self, choice: MemoryChoice) -> Effort:
+        """Of the whole step. What is cheap and computed twice is in a trace of its own."""
+        again = [passed for passed in self.passes if choice.recomputes(passed.unit)] if choice.recompute != CHEAP else []
+        parts = [*self.stretches, *again]
+        return Effort(sum(part.flops for part in parts), sum(part.calls for part in parts))
 
     def saved(self) -> Mapping[str, int]:
         """Block -> the bytes that recomputing it saves between forward and backward, where it saves any."""
@@ -125,7 +140,7 @@ class Watch:
     def _measure(self, passed: Pass, found: object, inputs: set[Memory]) -> None:
         given_on = sum(memory.counted for memory in self._memories(found) - inputs)
         passed.saved = self.ledger.now - passed.before - given_on
-        passed.flops = self.ledger.stretches[-1].flops
+        passed.flops, passed.calls = self.ledger.stretches[-1].flops, self.ledger.stretches[-1].calls
 
     def _memories(self, value: object) -> set[Memory]:
         """What the tensors in it lie in."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from ...devices.speed import product_speed
 from ...events import Message
 from ...memory.choice import ALL, MemoryChoice, by_hand
-from ...memory.choose import Costs, Way, choose, way_of
+from ...memory.choose import Costs, Way, choose, moved, way_of
+from ...memory.cost.expected import expected_seconds
 from ...memory.cost.plan import StepCost
 from ...memory.savings import savings
 from ...memory.told import in_words, larger, told
@@ -22,12 +24,13 @@ FILLED = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """`way` is what the run begins with, `saves()` names the settings that would take less, with the bytes of each. `record` is what
-    run.json keeps of it, for the next run of the model."""
+    """`way` is what the run begins with, `saves()` names the settings that would take less, with the bytes of each. `seconds(way)` are what
+    an update should take at most, None where nobody knows. `record` is what run.json keeps of it, for the next run of the model."""
 
     costs: Costs
     way: Way
     saves: Callable[[], Mapping[str, int]]
+    seconds: Callable[[Way], float | None]
     record: Mapping[str, Any]
 
 
@@ -42,9 +45,11 @@ def room_for(order: Order, cost: StepCost, side: int, free: int, *, main_memory:
     if order.memory is None and run.memory != BY_HAND:
         more = larger(way, now.activations, side, run.batch_size)
         text = f"Memory '{run.memory}': {told(way, costs, free, more)} gradient_checkpointing is not read."
-    room = Room(costs=costs, way=way, record=record_of(way, side, run.batch_size, free), saves=lambda: savings(
-        run, order.recipe.optimizer, cost.parameters, now=now.activations,
-        recomputed=cost.plan_for(MemoryChoice(recompute=ALL)).activations))
+    room = Room(
+        costs=costs, way=way, record=record_of(way, side, run.batch_size, free), seconds=_seconds(order, cost, costs),
+        saves=lambda: savings(run, order.recipe.optimizer, cost.parameters, now=now.activations,
+                              recomputed=cost.plan_for(MemoryChoice(recompute=ALL)).activations),
+    )
     return room, Message(level="info" if way.total <= free else "warning", topic="memory", text=text)
 
 
@@ -59,6 +64,21 @@ def costs_of(cost: StepCost, *, main_memory: bool) -> Costs:
         beside=beside, weights=cost.weights if main_memory else 0, state=cost.state, pages=cost.pages,
         saves=cost.trace.saved(), flops=cost.trace.flops(), main_memory=main_memory,
     )
+
+
+def _seconds(order: Order, cost: StepCost, costs: Costs) -> Callable[[Way], float | None]:
+    """Of as many micro-batches as an update has. The device's speed is measured when it is asked for first."""
+
+    @cache
+    def product() -> float | None:
+        return product_speed(order.denoiser.device, order.parts[0].weights.dtype)
+
+    def of(way: Way) -> float | None:
+        effort = cost.effort(way.choice)
+        speed = effort and product()
+        return order.recipe.run.gradient_accumulation * expected_seconds(effort, moved(costs, way), speed) if effort and speed else None
+
+    return of
 
 
 def ask_for(order: Order, costs: Costs, way: Way, free: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from pack.training.memory.choice import MemoryChoice
 from pack.training.memory.cost.ledger import Stretch
 from pack.training.memory.cost.plan import ENCODING, STEPS, UPDATE, StepCost
-from pack.training.memory.cost.trace import Pass, Trace
+from pack.training.memory.cost.trace import Effort, Pass, Trace
 
 #: Each block keeps 100 for backward, of which 10 are its output, which stays; the second is passed through with 20 more at its height.
 STRETCHES = [
@@ -37,6 +37,20 @@ def test_what_is_recomputed_is_not_there_in_the_backward_of_another(choice, peak
 def test_each_block_with_what_it_saves_and_costs():
     assert TRACE.saved() == {"m/0": 90, "m/1": 90}
     assert TRACE.flops() == {"m/0": 7, "m/1": 8}
+
+
+@pytest.mark.parametrize(("recompute", "flops", "calls"), [
+    ("none", 10 + 100 + 20, 5 + 40 + 9), (("m/1",), 130 + 60, 54 + 30), ("all", 130 + 100, 54 + 40),
+    ("cheap", 999, 70),  # as its own trace says: what is computed again is in it
+])
+def test_what_a_step_computes_and_calls(recompute, flops, calls):
+    stretches = [Stretch("forward", 0, 0, flops=10, calls=5), Stretch("forward 0", 0, 0, flops=100, calls=40),
+                 Stretch("backward 0", 0, 0, flops=20, calls=9)]
+    passes = [Pass("m/0", 0, flops=40, calls=10), Pass("m/1", 0, flops=60, calls=30)]
+    cheap = Trace([Stretch("", 0, 0, flops=999, calls=70)], passes, 0)
+    step = cost(trace=Trace(stretches, passes, 0), cheap=cheap)
+    assert step.effort(MemoryChoice(recompute=recompute)) == Effort(flops, calls)
+    assert cost(is_measured=True).effort(MemoryChoice(recompute=recompute)) is None
 
 
 def test_the_parts_of_a_plan_add_up_to_the_step():
