@@ -50,6 +50,7 @@ from .model.images import ComfyImageEncoder
 from .model.sampler import ComfySampler
 from .model.text import ComfyTextEncoder
 from .panel.listeners import panel_listeners
+from .runs.elsewhere import requests_for
 from .runs.going_on import run_to_go_on_with, waiting_runs
 from .runs.listeners import ComfyLog, Kept, file_listeners
 from .runs.paths import cache_folder, overflow_folder
@@ -111,6 +112,8 @@ def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
         emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
                         *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)] if joined().is_main else [])
+        if joined().is_main:
+            control.listen(requests_for(folder).take, emit)
         if going_on is not None:
             emit(Message(level="info" if going_on.folder else "warning", topic="going on", text=going_on.said))
         for text in (*unproven, *warnings_about(wiring.model, recipe.dataset, wiring.clip), *_about_the_way_here(wiring),

@@ -5,5 +5,6 @@
     memory         what the last run of a model took
     request_guard  what every route asks of a request
     listeners      the run on the screen: records to every tab, progress to ComfyUI's bar
+    lookout        runs of other processes, while a page is open
     batcher        items handed on in batches, at most one an interval
 """

@@ -20,12 +20,12 @@ from .batcher import Batcher
 EVENT_NAME = "lora_canvas.run"
 
 
-def _broadcast(data: dict[str, Any]) -> None:
+def broadcast(data: dict[str, Any]) -> None:
     """To every open tab: the one that queued the prompt may be closed, or never have existed."""
     PromptServer.instance.send_sync(EVENT_NAME, data, None)
 
 
-def tell_asked(run: LiveRun, action: str, registry: RunRegistry, send: Callable[[dict[str, Any]], None] = _broadcast) -> None:
+def tell_asked(run: LiveRun, action: str, registry: RunRegistry, send: Callable[[dict[str, Any]], None] = broadcast) -> None:
     """Every tab, and one that is opened before the run has done so, that it was asked to end: the step that it is in may take long."""
     entry = {"event": "asked", "action": action}
     registry.observe(run.name, entry)
@@ -39,7 +39,7 @@ class PanelListener:
     critical = False
 
     def __init__(self, node_id: str, run_name: str, registry: RunRegistry,
-                 send: Callable[[dict[str, Any]], None] = _broadcast):
+                 send: Callable[[dict[str, Any]], None] = broadcast):
         self._run_name = run_name
         self._registry = registry
         self._batcher = Batcher(lambda records: send({"run": run_name, "node": node_id, "records": records}))

@@ -9,7 +9,8 @@
     GET  /lora_canvas/runs/{name}/log            {"records": [...]}, ?after=step &points=most columns
     GET  /lora_canvas/runs/{name}/graph          {"workflow", "prompt", "node"}: what was queued
     GET  /lora_canvas/runs/{name}/files/{path}   loss.png and pictures in samples/
-    POST /lora_canvas/runs/{name}/control        {"action": "stop"} or pause, save, preview; learning_rate with "value"
+    POST /lora_canvas/runs/{name}/control        {"action": "stop"} or pause, save, preview; learning_rate with "value":
+                                                 {"done"}, or {"asked"} of a run that another process trains (host/runs/elsewhere.py)
 
 Files are read in worker threads; the server's loop only passes answers on.
 """
@@ -19,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -32,11 +32,14 @@ from ...training.files.strangers import without_paths
 from ...training.record.history import read_log
 from ...training.record.run_json import read_graph, read_run
 from ...training.record.taken import LOCK_NAME
+from ...training.run.control import ENDING, perform
 from ..header.before_run import plan_before_run
 from ..header.wanted import Wanted
-from ..runs.registry import RUNS, RunControl
+from ..runs.elsewhere import ELSEWHERE, holder_elsewhere
+from ..runs.registry import RUNS
 from ..runs.run_folders import find_picture, find_run, list_runs
 from .listeners import tell_asked
+from .lookout import LOOKOUT
 from .memory import last_memory
 from .next_run import next_run
 from .request_guard import PROMPT_LIMIT, Handler, Refused, guarded, read_json
@@ -72,14 +75,14 @@ def _number(request: web.Request, name: str) -> int:
 def _describe(folder: Path) -> dict[str, Any] | None:
     """run.json with what only the server knows; a run that says it runs but that nobody trains was interrupted."""
     run = read_run(folder)
-    live = RUNS.find(folder.name)
-    if run is None and live is None:
+    live, elsewhere = RUNS.find(folder.name), holder_elsewhere(folder)
+    if run is None and live is None and elsewhere is None:
         return None
     run = {**_EMPTY_RUN, **(run or {}), "name": folder.name}
-    run["live"] = live is not None
+    run["live"], run["elsewhere"] = live is not None, elsewhere and str(elsewhere)
     run["lora_path"] = PureWindowsPath(run.get("lora_path") or "").name or None  # knows both sorts of separators
     run["error"] = without_paths(run["error"]) if run.get("error") else None
-    if live is not None:
+    if live is not None or elsewhere is not None:
         run["status"] = "running"
     elif run.get("status") == "running" and holder_of(folder / LOCK_NAME) is None:
         run["status"] = "interrupted"
@@ -99,7 +102,8 @@ def _device() -> dict[str, Any]:
 
 
 async def get_live(request: web.Request) -> web.Response:
-    return _json({"runs": RUNS.snapshot(), "device": _device()})
+    await asyncio.to_thread(LOOKOUT.wake)
+    return _json({"runs": [*RUNS.snapshot(), *ELSEWHERE.snapshot()], "device": _device()})
 
 
 async def get_memory(request: web.Request) -> web.Response:
@@ -162,12 +166,27 @@ async def get_file(request: web.Request) -> web.StreamResponse:
 async def post_control(request: web.Request) -> web.Response:
     body = await read_json(request)
     live = RUNS.find(request.match_info["name"])
-    if live is None:
-        raise Refused(409, f"the run {_folder(request).name!r} is not training now")
-    action = perform(live.control, body)
+    try:
+        if live is None:
+            return _json({"asked": await asyncio.to_thread(_ask_elsewhere, _folder(request), body)})
+        action = perform(live.control, body)
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
     if action in ENDING:
         tell_asked(live, action, RUNS)
     return _json({"done": action})
+
+
+def _ask_elsewhere(folder: Path, body: dict[str, Any]) -> str:
+    """The action that the process which trains the run was asked for."""
+    try:
+        action = ELSEWHERE.ask(folder, body)
+    except TrainingError as error:
+        raise Refused(507, without_paths(str(error))) from None
+    if action is None:
+        raise Refused(409, f"the run {folder.name!r} is not training now")
+    LOOKOUT.look()
+    return action
 
 
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -202,38 +221,6 @@ def register(server: Any = None) -> None:
         server.routes.route(method, PREFIX + path)(guarded(handler))
         server.routes.route("*", PREFIX + path)(_refuse_method(method))
     serve_modules_fresh(server.app)
-
-
-MAX_SCALE = 100.0
-
-
-def _learning_rate(control: RunControl, value: Any) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # Out of range covers NaN, infinity and integers that no float can hold.
-    if not is_number or not 0 <= value <= MAX_SCALE:
-        raise Refused(400, f"value is {value!r:.40} but must be from 0 to {MAX_SCALE:g}: it multiplies the schedule")
-    control.set_learning_rate_scale(float(value))
-
-
-ACTIONS: Mapping[str, Callable[[RunControl, Any], None]] = {
-    "stop": lambda control, _: control.request_stop(),
-    "pause": lambda control, _: control.request_pause(),
-    "save": lambda control, _: control.request_save(),
-    "preview": lambda control, _: control.request_preview(),
-    "learning_rate": _learning_rate,
-}
-
-
-ENDING = ("stop", "pause")
-
-
-def perform(control: RunControl, body: Mapping[str, Any]) -> str:
-    """Carry out {"action": name, "value": number}; return the action's name."""
-    action = body.get("action")
-    if not isinstance(action, str) or action not in ACTIONS:
-        raise Refused(400, f"action is {action!r} but must be one of: {', '.join(ACTIONS)}")
-    ACTIONS[action](control, body.get("value"))
-    return action
 
 
 _PACK_FOLDER = Path(__file__).parents[2].name

@@ -5,5 +5,6 @@
     run_folders   where runs lie on disk, and which of their files may be read
     going_on      which run goes on by itself
     registry      which runs are training right now
+    elsewhere     which runs other processes are training, and how they are asked
     listeners     a run's files, ComfyUI's log, and what the node gives on
 """

@@ -7,21 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-
-class RunControl(Protocol):
-    """The part of `training.run.control.Control` that the panel may use."""
-
-    def request_stop(self) -> None: ...
-
-    def request_pause(self) -> None: ...
-
-    def request_save(self) -> None: ...
-
-    def request_preview(self) -> None: ...
-
-    def set_learning_rate_scale(self, scale: float) -> None: ...
+from ...training.run.control import Wishes
 
 
 @dataclass(frozen=True)
@@ -31,7 +19,7 @@ class LiveRun:
     name: str
     folder: Path
     node_id: str
-    control: RunControl
+    control: Wishes
     latest: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -43,7 +31,7 @@ class RunRegistry:
         self._lock = threading.Lock()
 
     @contextmanager
-    def live(self, name: str, folder: Path, control: RunControl, node_id: str) -> Iterator[LiveRun]:
+    def live(self, name: str, folder: Path, control: Wishes, node_id: str) -> Iterator[LiveRun]:
         """Keep the run listed while the block runs, however the block ends."""
         run = LiveRun(name, folder, node_id, control)
         with self._lock:
@@ -60,7 +48,7 @@ class RunRegistry:
         with self._lock:
             return self._runs.get(name)
 
-    def controls(self) -> list[RunControl]:
+    def controls(self) -> list[Wishes]:
         """Of every live run."""
         with self._lock:
             return [run.control for run in self._runs.values()]

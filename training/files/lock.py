@@ -78,6 +78,11 @@ def holder_of(path: Path) -> Holder | None:
     return holder if holder and _is_alive(holder, _here(), silent_for=time.time() - _touched(path)) else None
 
 
+def is_ours(holder: Holder) -> bool:
+    """Whether this very process holds it."""
+    return holder.token in _OURS
+
+
 def _here() -> Holder:
     machine = socket.gethostname()
     with suppress(OSError):

@@ -2,6 +2,8 @@
 
     records      events as small JSON records
     log          log.jsonl: every record of a run, one a line
+    follow       a log read on as it grows, by another process
+    requests     wishes of another process for a run that trains
     history      reading a log back, for the panel and for curves that go on
     reserve      space that is given up at the end, so that a full disk takes the last records
     run_json     run.json: what a run is, how far it got and how it ended

@@ -13,6 +13,7 @@ from ..files.lock import Taken, locked
 from ..files.names import file_name
 from ..files.refusals import refused
 from .records import SAMPLES_FOLDER, THUMBNAILS_FOLDER, sample_file
+from .requests import is_request
 
 LOCK_NAME = "run.lock"
 _FIRST_SAMPLES = sample_file(0, 0)[: -len("00.png")]
@@ -79,12 +80,12 @@ def _take(folder: Path, stack: ExitStack) -> bool:
 
 
 def _was_never_begun(folder: Path) -> bool:
-    """Whether nothing lies there but what there is before the first step: the lock, the base model's samples, half files."""
+    """Whether nothing lies there but what there is before the first step: the lock, the base model's samples, wishes, half files."""
     return all(_comes_before_steps(folder, file) for file in _files(folder))
 
 
 def _comes_before_steps(folder: Path, file: Path) -> bool:
-    if file.parent == folder and file.name.startswith(LOCK_NAME) or is_left_over(file):
+    if file.parent == folder and file.name.startswith(LOCK_NAME) or is_left_over(file) or is_request(folder, file):
         return True
     return file.name.startswith(_FIRST_SAMPLES) and file.parent in (folder / SAMPLES_FOLDER, folder / THUMBNAILS_FOLDER)
 

@@ -1,13 +1,58 @@
-"""Wishes from outside, polled by the loop: the panel's buttons and ComfyUI's Cancel."""
+"""Wishes from outside, polled by the loop: the panel's buttons, here or in another process, and ComfyUI's Cancel."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from ..events import Message
 
 STOP, PAUSE, SAVE, PREVIEW = "stop", "pause", "save", "preview"
+ENDING = (STOP, PAUSE)
 STOPPED, PAUSED, CANCELLED = "stopped", "paused", "cancelled"
 """How a run ends that was asked to: the graph goes on after the first alone."""
+MAX_SCALE = 100.0
+
+
+class Wishes(Protocol):
+    """What can be asked of a run that trains: of `Control`, or of what brings it there."""
+
+    def request_stop(self) -> None: ...
+
+    def request_pause(self) -> None: ...
+
+    def request_save(self) -> None: ...
+
+    def request_preview(self) -> None: ...
+
+    def set_learning_rate_scale(self, scale: float) -> None: ...
+
+
+def _learning_rate(wishes: Wishes, value: Any) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # Out of range covers NaN, infinity and integers that no float can hold.
+    if not is_number or not 0 <= value <= MAX_SCALE:
+        raise ValueError(f"value is {value!r:.40} but must be from 0 to {MAX_SCALE:g}: it multiplies the schedule")
+    wishes.set_learning_rate_scale(float(value))
+
+
+ACTIONS: Mapping[str, Callable[[Wishes, Any], None]] = {
+    STOP: lambda wishes, _: wishes.request_stop(),
+    PAUSE: lambda wishes, _: wishes.request_pause(),
+    SAVE: lambda wishes, _: wishes.request_save(),
+    PREVIEW: lambda wishes, _: wishes.request_preview(),
+    "learning_rate": _learning_rate,
+}
+
+
+def perform(wishes: Wishes, asked: Mapping[str, Any]) -> str:
+    """Carry out {"action": name, "value": number}; return the action's name. Raises ValueError for what is no such thing."""
+    action = asked.get("action")
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise ValueError(f"action is {action!r:.40} but must be one of: {', '.join(ACTIONS)}")
+    ACTIONS[action](wishes, asked.get("value"))
+    return action
 
 
 class Control:
@@ -26,10 +71,27 @@ class Control:
         self._lock = threading.Lock()
         self._wishes: set[str] = set()
         self._learning_rate_scale = 1.0
+        self._asked: Callable[[], Iterable[Mapping[str, Any]]] = lambda: ()
+        self._tell: Callable[[Message], None] = lambda message: None
 
     def check(self) -> None:
         """Called before every micro-step and between batches of every longer work; raises when cancelled."""
+        for asked in self._asked():
+            self._heed(asked)
         self._throw_if_interrupted()
+
+    def listen(self, asked: Callable[[], Iterable[Mapping[str, Any]]], tell: Callable[[Message], None]) -> None:
+        """From now on every `check` does what `asked` brings from other processes, and tells of it."""
+        self._asked, self._tell = asked, tell
+
+    def _heed(self, asked: Mapping[str, Any]) -> None:
+        try:
+            action = perform(self, asked)
+        except ValueError as error:
+            self._tell(Message(level="warning", topic="asked", text=f"a request from another process was left undone: {error}."))
+            return
+        value = f" {asked['value']:g}" if action == "learning_rate" else ""
+        self._tell(Message(level="info", topic="asked", text=f"'{action}{value}' was asked for by another process, in a panel."))
 
     def request_stop(self) -> None:
         """End after the current step, keeping everything: the run counts as stopped, the graph goes on."""
