@@ -54,8 +54,9 @@ function makeRunPage(context) {
       setShown(content, Boolean(run));
       if (!run) return;
       const live = session.live.has(run.name);
-      header.update(run, live);
-      stats.update(run, live || run.last ? session.device?.total_memory ?? 0 : 0);
+      const elsewhere = session.live.get(run.name)?.elsewhere ?? null;
+      header.update(run, live, elsewhere);
+      stats.update(run, !elsewhere && (live || run.last) ? session.device?.total_memory ?? 0 : 0);
       setShown(loss.element, run.columns.step.length > 0);
       setShown(rates.element, run.columns.step.length > 0);
       loss.update(run);

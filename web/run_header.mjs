@@ -17,14 +17,14 @@ const COMMANDS = [
 const RESUMABLE = ["paused", "interrupted", "stopped", "cancelled", "failed"];
 const ASKED = /** @type {Record<string, string>} */ ({ pause: "pausing", stop: "stopping" });
 
-/** Is it at work before its first step? @param {Run} run */
+/** Is it at work before its first step? Of another process' run nothing is known yet then. @param {Run} run */
 function prepares(run) {
-  return run.status === "running" && run.phase !== null && run.step === run.startStep;
+  return run.status === "running" && (run.phase !== null || !run.totalSteps) && run.step === run.startStep;
 }
 
 /** The word for a run's state; work before the first step is "preparing", a step after it was asked to end is "pausing". @param {Run} run */
 export function statusOf(run) {
-  if (run.status === "running" && run.asked) return ASKED[run.asked] ?? run.status;
+  if (["running", "preparing"].includes(run.status) && run.asked) return ASKED[run.asked] ?? run.status;
   return prepares(run) ? "preparing" : run.status;
 }
 
@@ -57,6 +57,13 @@ function whereText({ status, lora, name, step }) {
   return lora && ["paused", "cancelled"].includes(status) ? t("whereIs", { file: `${name}/${lora}` }) : "";
 }
 
+/** @param {Run} run */
+function unansweredText({ unanswered }) {
+  if (!unanswered) return "";
+  const what = t(unanswered.action === "learning_rate" ? "rateScale" : unanswered.action);
+  return t("unanswered", { what, seconds: unanswered.seconds });
+}
+
 /**
  * @param {{command: (name: string, action: string) => void, resume: (name: string) => void, openWorkflow: (name: string) => void}} actions
  */
@@ -70,6 +77,8 @@ export function makeRunHeader(actions) {
   const steps = h("span");
   const time = h("span.muted");
   const error = h("p.error", { hidden: true });
+  const by = h("p.muted.elsewhere", { hidden: true });
+  const unanswered = h("p.error", { hidden: true, role: "status" });
   const where = h("p.muted", { hidden: true });
   const button = (/** @type {string} */ key, /** @type {string} */ iconName, /** @type {() => void} */ onclick) =>
     h("button.button", { type: "button", title: t(`${key}Hint`), onclick, "data-action": key }, icon(iconName), h("span", {}, t(key)));
@@ -77,12 +86,12 @@ export function makeRunHeader(actions) {
   const resume = button("resume", "play", () => run && actions.resume(run.name));
   const later = h("div.commands", {}, resume, button("openWorkflow", "folder-open", () => run && actions.openWorkflow(run.name)));
   const element = h("section.section.run-header", {},
-    h("div.run-title", {}, name, status), track, h("div.run-progress", {}, steps, time), error, where, commands, later);
+    h("div.run-title", {}, name, status), track, h("div.run-progress", {}, steps, time), by, unanswered, error, where, commands, later);
 
   return {
     element,
-    /** @param {Run} shown @param {boolean} live */
-    update(shown, live) {
+    /** @param {Run} shown @param {boolean} live @param {string|null} elsewhere the process that trains it, where that is not this ComfyUI */
+    update(shown, live, elsewhere = null) {
       run = shown;
       const state = statusOf(run);
       const progress = progressOf(run);
@@ -98,6 +107,10 @@ export function makeRunHeader(actions) {
       setText(time, timeText(run, live));
       setText(error, run.error ?? "");
       setShown(error, Boolean(run.error));
+      setText(by, elsewhere ? t("elsewhere", { who: elsewhere }) : "");
+      setShown(by, Boolean(elsewhere));
+      setText(unanswered, live ? unansweredText(run) : "");
+      setShown(unanswered, Boolean(unanswered.textContent));
       setText(where, live ? "" : whereText(run));
       setShown(where, Boolean(where.textContent));
       setShown(commands, live);

@@ -32,6 +32,7 @@ export function makeRunsList(actions) {
       stepsText(run.step, run.total_steps),
       best ? `${t("bestLoss")} ${format.loss(best)}` : smoothed ? `${t("smoothedLoss")} ${format.loss(smoothed)}` : "",
       format.when(run.updated),
+      run.elsewhere ? t("elsewhereShort") : "",
     ].filter(Boolean);
     const open = h("button.run-open", { type: "button", title: run.name, onclick: () => actions.open(run.name) },
       h("span.run-line", {}, h("span.run-row-name", {}, run.name), h("span.status", { "data-status": statusWord(run.status) }, statusText(run.status))),
@@ -49,7 +50,7 @@ export function makeRunsList(actions) {
     update(index) {
       const known = ticked.filter((name) => index.some((run) => run.name === name));
       if (known.length !== ticked.length) actions.tick((ticked = known));
-      const version = JSON.stringify([ticked, index.map((run) => [run.name, run.status, run.step, run.updated])]);
+      const version = JSON.stringify([ticked, index.map((run) => [run.name, run.status, run.step, run.updated, run.elsewhere])]);
       if (version === drawn) return;
       drawn = version;
       shown = index;

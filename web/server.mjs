@@ -16,7 +16,7 @@ export function makeServer(api) {
   const run = (/** @type {string} */ name) => `/runs/${encodeURIComponent(name)}`;
 
   return {
-    /** @returns {Promise<{runs: {run: string, node: string, latest: any}[], device: {name: string, total_memory: number}}>} */
+    /** @returns {Promise<{runs: {run: string, node: string, latest: any, elsewhere?: string}[], device: {name: string, total_memory: number}}>} */
     live: () => json("/live"),
     /** What the last run of a model's file took, or null. @param {string} model @returns {Promise<any>} */
     memory: async (model) => (await json(`/memory?model=${encodeURIComponent(model)}`)).last,

@@ -8,7 +8,9 @@ import { applyRecords, newRun } from "./store.mjs";
 /** @typedef {import("./store.mjs").Run} Run */
 
 /** Records that only a run at work sends; a message may come before and after. */
-const TRAINING = ["started", "progress", "step", "validated", "preview"];
+const TRAINING = ["started", "progress", "step", "validated", "preview", "elsewhere"];
+/** "gone": another process that ended without a last word. */
+const ENDS = ["ended", "gone"];
 
 export class Session extends EventTarget {
   /** @type {Map<string, Run>} runs whose curves are here */
@@ -24,7 +26,8 @@ export class Session extends EventTarget {
     this.server = server;
     /** @type {any[]} run.json of every run, newest first */
     this.index = [];
-    /** @type {Map<string, {node: string, said: any[]}>} names that train now */
+    /** @type {Map<string, {node: string, said: any[], elsewhere: string|null}>} names that train now; `elsewhere`: the process that trains it,
+     * where that is not this ComfyUI */
     this.live = new Map();
     /** @type {{name: string, total_memory: number}|null} */
     this.device = null;
@@ -40,7 +43,8 @@ export class Session extends EventTarget {
     const [{ runs, device }, index] = await Promise.all([this.server.live(), this.server.runs()]);
     this.device = device;
     this.index = index;
-    this.live = new Map(runs.map((item) => [item.run, { node: item.node, said: [item.latest.progress, item.latest.asked].filter(Boolean) }]));
+    this.live = new Map(runs.map(({ run, node, latest, elsewhere = null }) =>
+      [run, { node, elsewhere, said: [latest.progress, latest.asked, latest.unanswered].filter(Boolean) }]));
     this.ready = true;
     for (const run of this.#loaded.values()) {
       const known = index.find((item) => item.name === run.name);
@@ -51,16 +55,20 @@ export class Session extends EventTarget {
     this.#changed();
   }
 
-  /** A batch from the websocket. @param {{run: string, node: string, records: any[]}} batch */
-  receive({ run: name, node, records }) {
+  /** A batch from the websocket. @param {{run: string, node: string, records: any[], elsewhere?: string|null}} batch */
+  receive({ run: name, node, records, elsewhere = null }) {
+    const anew = records.some((record) => record.event === "elsewhere");
     const begins = !this.live.has(name) && records.some((record) => TRAINING.includes(record.event));
-    if (begins) this.live.set(name, { node, said: [] });
-    if (begins) {
+    // Another process' run does not push aside what is being watched.
+    const takesOver = begins && (!elsewhere || !(this.picked || this.live.has(/** @type {string} */ (this.shown))));
+    if (begins || anew) this.live.set(name, { node, said: [], elsewhere });
+    if (anew) this.#loaded.delete(name);
+    if (takesOver) {
       // What the user looked at is in the list of all runs; what they have just started is what they want to see.
       this.shown = name;
       this.picked = false;
     }
-    const ends = records.some((record) => record.event === "ended");
+    const ends = records.some((record) => ENDS.includes(record.event));
     const run = this.#loaded.get(name);
     if (run) this.#apply(run, records);
     else {
@@ -127,7 +135,7 @@ export class Session extends EventTarget {
     const run = newRun(name);
     applyRecords(run, records);
     if (!about.live) run.status = about.status;
-    else for (const record of this.live.get(name)?.said ?? []) if (record.event !== "progress" || run.status !== "running") applyRecords(run, [record]);
+    for (const record of this.live.get(name)?.said ?? []) if (record.event !== "progress" || run.status !== "running") applyRecords(run, [record]);
     run.error ??= about.error ?? null;
     const waiting = this.#waiting.get(name) ?? [];
     this.#waiting.delete(name);

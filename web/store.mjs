@@ -52,6 +52,8 @@ export function newRun(name) {
     error: null,
     /** @type {string|null} "pause" or "stop", from when it is asked for until the run has ended */
     asked: null,
+    /** @type {{action: string, seconds: number}|null} what another process was asked for and has not taken for so long */
+    unanswered: null,
     /** A step is missing between what is known and what arrived: the log has to be read again. */
     gap: false,
     /** Counts changes of the curves, so that views redraw only what changed. */
@@ -117,7 +119,7 @@ const REDUCERS = {
     run.status = "running";
     run.phase = null;
     run.error = null;
-    run.asked = null;
+    run.asked = run.unanswered = null;
   },
   progress(run, record) {
     run.phase = { phase: record.phase, done: record.done, total: record.total };
@@ -181,8 +183,14 @@ const REDUCERS = {
   asked(run, record) {
     run.asked = record.action;
   },
+  unanswered(run, { action, seconds }) {
+    run.unanswered = { action, seconds };
+  },
+  answered(run) {
+    run.unanswered = null;
+  },
   ended(run, record) {
-    run.asked = null;
+    run.asked = run.unanswered = null;
     run.status = record.reason;
     run.phase = null;
     run.step = record.step;

@@ -78,12 +78,15 @@ def _describe(folder: Path) -> dict[str, Any] | None:
     live, elsewhere = RUNS.find(folder.name), holder_elsewhere(folder)
     if run is None and live is None and elsewhere is None:
         return None
+    is_begun = run is not None and run.get("status") == "running"  # its record is touched only by steps
     run = {**_EMPTY_RUN, **(run or {}), "name": folder.name}
     run["live"], run["elsewhere"] = live is not None, elsewhere and str(elsewhere)
     run["lora_path"] = PureWindowsPath(run.get("lora_path") or "").name or None  # knows both sorts of separators
     run["error"] = without_paths(run["error"]) if run.get("error") else None
-    if live is not None or elsewhere is not None:
+    if live is not None:
         run["status"] = "running"
+    elif elsewhere is not None:
+        run["status"] = "running" if is_begun else "preparing"
     elif run.get("status") == "running" and holder_of(folder / LOCK_NAME) is None:
         run["status"] = "interrupted"
     return run

@@ -168,7 +168,9 @@ def test_a_page_that_opens_knows_who_trains_it(ask, root, comfy):  # noqa: F811
     who = trained_elsewhere(root / "fox")
     assert {"run": "fox", "node": "", "latest": {}, "elsewhere": who} in ask("GET", "/lora_canvas/live").json["runs"]
     for about in (ask("GET", "/lora_canvas/runs/fox").json, ask("GET", "/lora_canvas/runs").json["runs"][0]):
-        assert (about["name"], about["status"], about["live"], about["elsewhere"]) == ("fox", "running", False, who)
+        assert (about["name"], about["status"], about["live"], about["elsewhere"]) == ("fox", "preparing", False, who)
+    (root / "fox" / "run.json").write_text('{"status": "running"}')  # written with its first step
+    assert ask("GET", "/lora_canvas/runs/fox").json["status"] == "running"
 
 
 def test_it_looks_only_while_a_page_is_open(comfy, runs, root):  # noqa: F811

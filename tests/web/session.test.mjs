@@ -142,3 +142,76 @@ test("nothing is asked of the server while nothing happens", async () => {
   await settle();
   assert.deepEqual(server.calls, []);
 });
+
+const elsewhere = (by = "process 7 on 'box'") => ({ run: "far", node: "", records: [{ event: "elsewhere", by }], elsewhere: by });
+const far = (records) => ({ run: "far", node: "", records, elsewhere: "process 7 on 'box'" });
+
+test("a run of another process appears, is marked, and pushes nothing aside that is watched", async () => {
+  const server = fakeServer({ disk: { r: { status: "running", log: [started(), step(1)] }, far: { status: "running", log: [started(), step(1)] } }, live: ["r"] });
+  const session = new Session(server);
+  await session.refresh();
+  session.receive(elsewhere());
+  await settle();
+  session.receive(far([step(2)]));
+  assert.equal(session.shown, "r");
+  assert.equal(session.live.get("far").elsewhere, "process 7 on 'box'");
+  assert.deepEqual(session.get("far").columns.step, [1, 2]);
+  assert.equal(session.live.get("r").elsewhere, null);
+});
+
+test("with nothing to watch a run of another process is shown, from its first sign on", async () => {
+  const server = fakeServer({ disk: { far: { status: "running", log: [] } } });
+  const session = new Session(server);
+  session.receive(elsewhere());
+  await settle();
+  assert.equal(session.shown, "far");
+  assert.equal(statusOf(session.get("far")), "preparing");
+});
+
+test("when it goes on from an earlier step its log is read anew", async () => {
+  const server = fakeServer({ disk: { far: { status: "running", log: [started(), step(1), step(2), step(3)] } } });
+  const session = new Session(server);
+  session.receive(elsewhere());
+  await settle();
+  server.disk.far.log = [started(), step(1), started(1), step(2)];
+  session.receive(elsewhere());
+  await settle();
+  assert.deepEqual(session.get("far").columns.step, [1, 2]);
+});
+
+test("another process that ended without a last word is interrupted", async () => {
+  const server = fakeServer({ disk: { far: { status: "running", log: [started(), step(1)] } } });
+  const session = new Session(server);
+  session.receive(elsewhere());
+  await settle();
+  server.disk.far.status = "interrupted";
+  session.receive({ run: "far", node: "", records: [{ event: "gone" }], elsewhere: null });
+  await settle();
+  assert.equal(session.live.size, 0);
+  assert.equal(session.get("far").status, "interrupted");
+});
+
+test("a wish that nobody takes is told until it is taken", async () => {
+  const server = fakeServer({ disk: { far: { status: "running", log: [started(), step(1)] } } });
+  const session = new Session(server);
+  session.receive(elsewhere());
+  await settle();
+  const run = session.get("far");
+  session.receive(far([{ event: "asked", action: "pause" }]));
+  assert.equal(statusOf(run), "pausing");
+  session.receive(far([{ event: "unanswered", action: "pause", seconds: 60 }]));
+  assert.deepEqual(run.unanswered, { action: "pause", seconds: 60 });
+  session.receive(far([{ event: "answered", action: "pause" }]));
+  assert.equal(run.unanswered, null);
+});
+
+test("a page that opens later knows of the wish and of who trains", async () => {
+  const server = fakeServer({ disk: { far: { status: "running", log: [started(), step(1)] } } });
+  const unanswered = { event: "unanswered", action: "save", seconds: 60 };
+  server.live = async () => ({ runs: [{ run: "far", node: "", latest: { unanswered }, elsewhere: "process 7 on 'box'" }], device: { name: "cpu", total_memory: 1 } });
+  const session = new Session(server);
+  await session.refresh();
+  assert.equal(session.shown, "far");
+  assert.deepEqual(session.get("far").unanswered, { action: "save", seconds: 60 });
+  assert.equal(session.live.get("far").elsewhere, "process 7 on 'box'");
+});
