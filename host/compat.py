@@ -99,6 +99,11 @@ def streams(device: torch.device) -> Streams | None:
     return _Streams(device)
 
 
+def is_dynamic(patcher: Any) -> bool:
+    """Whether newer ComfyUI keeps the model's weights in pages, which it brings and takes away while the model computes."""
+    return bool(getattr(patcher, "is_dynamic", bool)())
+
+
 def on_device(device: torch.device) -> AbstractContextManager:
     """While open, `device` is the current one, as ComfyUI asks what is current for the streams and kernels of a model that computes on
     a second card. Newer ComfyUI does it where it samples."""

@@ -22,7 +22,7 @@ from .lend.borrow import attributes, borrowed
 from .lend.fakes import encoding_fakes, leaving_none, twin_on
 from .lend.main_memory import MainMemory
 from .lend.paged import settled
-from .lend.weights import exact_changes
+from .lend.weights import exact_changes, largest_copy
 from .model.denoiser import ComfyDenoiser
 from .model.family import family_of
 from .model.parts import trainable_parts
@@ -100,9 +100,15 @@ class Session:
         copies of what stays in main memory need room too."""
         with torch.inference_mode(), compat.on_device(self.device):
             model_management.load_models_gpu(self._patchers(), memory_required=self._reserved + self._for_copies)
-            if not self._for_copies and self._main_memory.holds_some():
-                self._for_copies = self._main_memory.bytes_needed()
+            if not self._for_copies and (self._main_memory.holds_some() or compat.is_dynamic(self.patcher)):
+                self._for_copies = self.bytes_of_copies()
                 model_management.load_models_gpu(self._patchers(), memory_required=self._reserved + self._for_copies)
+
+    def bytes_of_copies(self) -> int:
+        """What copies of weights take on the device at most, where not all of the models is there: those that are fetched ahead, and the
+        one that a backward computes with. Pages come and go within what they are given."""
+        ahead = 0 if compat.is_dynamic(self.patcher) else self._main_memory.bytes_needed()
+        return ahead + max(largest_copy(model, self.dtype) for model in self._models())
 
     @contextmanager
     def rehearsal(self, *encoders) -> Iterator[None]:

@@ -192,6 +192,7 @@ def _order(wiring: Wiring, session: Session, folder: Path) -> Order:
         sampler=ComfySampler(wiring.model, wiring.clip, wiring.vae, partial(conditioning, way) if way else None),
         training=session.training, rehearsal=partial(session.rehearsal, wiring.clip, wiring.vae), returned=session.returned,
         reserve=session.reserve, restored=session.restored, make_room=session.make_room, free=session.free, encoders=_encoders(wiring),
+        copies=session.bytes_of_copies(),
         trial=None if is_proven(wiring.model) else _trial(wiring, session),
         model_identity=fingerprint.of_patcher(wiring.model), model_name=_model_name(wiring),
         model_facts=model_facts(wiring.nodes, wiring.node_id, wiring.model, wiring.clip),

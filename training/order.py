@@ -35,9 +35,10 @@ class Order:
 
     `training` lends the models to autograd, `returned` gives them back inside it, `reserve` asks for bytes beside them. `rehearsal` lends
     fakes of them, and of the encoders, before any is loaded; None: the host has none. `encoders` are the bytes of 'VAE' and 'text
-    encoders'. `cost` is what a step was found to take already. `make_room`, outside of all these, has the host put away all that it
-    holds on the device; `free` says what the run may take there then, its models included. `restored` says, and mends, that somebody has
-    taken the models away meanwhile: what was computed since is not to be trusted.
+    encoders', `copies` those that copies of weights take where not all of the model stays on its device. `cost` is what a step was found to
+    take already. `make_room`, outside of all these, has the host put away all that it holds on the device; `free` says what the run may
+    take there then, its models included. `restored` says, and mends, that somebody has taken the models away meanwhile: what was computed
+    since is not to be trusted.
     `read_back(file, network, watch)` loads the final file as the host would and says how it went; it calls `watch(modules done, of all)` on
     the way, passes on what that raises, and raises FileError when the file would not load.
     `overflow_folder` takes what is encoded and has no room in main memory, until the run ends. `model_identity` names the base model in
@@ -68,6 +69,7 @@ class Order:
     rehearsal: Callable[[], AbstractContextManager[None]] | None = None
     cost: StepCost | None = None
     encoders: Mapping[str, int] = field(default_factory=dict)
+    copies: int = 0
     model_name: str = ""
     starts: Starts | None = None
     trial: Trial | None = None

@@ -52,7 +52,7 @@ def step_cost(bare: Any, work: Work) -> StepCost | None:
     order = Order(
         recipe=recipe, folder=Path(), cache_folder=None, denoiser=session.denoiser, parts=session.parts(), image_encoder=nobody,
         text_encoder=nobody, sampler=nobody, training=session.training, returned=session.returned, reserve=session.reserve,
-        rehearsal=session.rehearsal, model_identity="bare",
+        rehearsal=session.rehearsal, copies=session.bytes_of_copies(), model_identity="bare",
     )
     return rehearsed(order, make_items(recipe.dataset), stepping(order))
 

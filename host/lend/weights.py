@@ -6,6 +6,7 @@ that only their layer can unpack.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -165,6 +166,13 @@ def fetched(
         with _cast(module, device, wanted, wanted) as (weight, bias, theirs):
             lent = lent or theirs
             return _kept(weight, wanted, lent), None if bias is None else _kept(bias, wanted, lent)
+
+
+def largest_copy(model: nn.Module, dtype: torch.dtype) -> int:
+    """Bytes of the largest weight of `model` in `dtype`: a layer's backward computes with a copy of it (`fetched`), where ComfyUI may take
+    it away."""
+    layers: list[Any] = [layer for _, layer, _ in named_ops(model)]
+    return max((math.prod(layer.weight.shape) * dtype.itemsize for layer in layers), default=0)
 
 
 def _stored_in_fp8(module, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -203,10 +203,12 @@ def test_room_for_copies_is_asked_for_where_not_all_is_loaded(comfy, sd15_checkp
     session.reserve(1000)
     session.load()
     session.load()
-    needed = session._main_memory.bytes_needed()
+    needed, ahead = session.bytes_of_copies(), session._main_memory.bytes_needed()
     assert asked == [1000, 1000 + needed, 1000 + needed]
-    weights = [layer.weight.nbytes for layer in session.patcher.model.modules() if hasattr(layer, "comfy_cast_weights")]
-    assert 2 * max(weights) < needed < sum(weights)
+    layers = [layer for layer in session.patcher.model.modules() if hasattr(layer, "comfy_cast_weights")]
+    weights = [layer.weight.nbytes for layer in layers]
+    assert 2 * max(weights) < ahead < sum(weights)
+    assert needed - ahead == max(weights), "the one that a backward computes with"
 
 
 def test_what_comfyui_does_not_pin_is_pinned_and_given_back(comfy, sd15_checkpoint, elsewhere, monkeypatch):

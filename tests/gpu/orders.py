@@ -95,7 +95,7 @@ def order_for(comfy, patcher, work: Work, folder: str) -> tuple[Session, Order]:
         recipe=recipe, folder=Path(folder), cache_folder=None, denoiser=session.denoiser, parts=session.parts(),
         image_encoder=Encoded(latent), text_encoder=Encoded(TextCondition(tensors=text)), sampler=None, training=session.training,
         rehearsal=session.rehearsal, returned=session.returned, reserve=session.reserve, restored=session.restored,
-        make_room=session.make_room, free=session.free, model_identity="gpu check",
+        make_room=session.make_room, free=session.free, copies=session.bytes_of_copies(), model_identity="gpu check",
         scale_gradients=session.dtype is torch.float16,
     )
 

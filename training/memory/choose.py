@@ -34,8 +34,9 @@ class Speeds:
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     """What a step takes. `beside(choice)` are bytes beside the model; `saves` and `flops` say of each block what computing it twice
-    saves and costs (empty: only all blocks or none). `weights` are the model's bytes, `state` the optimizer's, `pages` what of it
-    can lie in the driver's pages. Without `main_memory` (a CPU) nothing can be moved."""
+    saves and costs (empty: only all blocks or none). `weights` are the model's bytes, `copies` what those of its weights take that are
+    not on the device, at most; `state` are the optimizer's, `pages` what of it can lie in the driver's pages. Without `main_memory`
+    (a CPU) nothing can be moved."""
 
     beside: Callable[[MemoryChoice], int]
     weights: int = 0
@@ -44,21 +45,24 @@ class Costs:
     flops: Mapping[str, int] = field(default_factory=dict)
     main_memory: bool = True
     pages: int = 0
+    copies: int = 0
     speeds: Speeds = Speeds()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """`beside` bytes beside the model, `on_device` of the model; `seconds` are a measure to compare ways by, no prediction."""
+    """`beside` bytes beside the model, `on_device` of the model, `copies` of what of it is not; `seconds` are a measure to compare ways
+    by, no prediction."""
 
     choice: MemoryChoice
     beside: int
     on_device: int
     seconds: float
+    copies: int = 0
 
     @property
     def total(self) -> int:
-        return self.beside + self.on_device
+        return self.beside + self.on_device + self.copies
 
 
 def choose(costs: Costs, budget: int, rule: str = AUTO) -> Way:
@@ -98,8 +102,10 @@ def _ways(costs: Costs, budget: int) -> Iterator[Way]:
 
 def _way(costs: Costs, choice: MemoryChoice, budget: int) -> Way:
     beside = costs.beside(choice)
-    on_device = min(costs.weights, max(0, budget - beside)) if costs.main_memory else costs.weights
-    return Way(choice=choice, beside=beside, on_device=on_device, seconds=_seconds(costs, choice, beside, on_device))
+    is_whole = not costs.main_memory or budget - beside >= costs.weights
+    on_device = costs.weights if is_whole else max(0, budget - beside - costs.copies)
+    return Way(choice=choice, beside=beside, on_device=on_device, copies=min(costs.copies, costs.weights - on_device),
+               seconds=_seconds(costs, choice, beside, on_device))
 
 
 def choices(costs: Costs) -> Iterator[MemoryChoice]:

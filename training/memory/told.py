@@ -15,7 +15,8 @@ _RECOMPUTED = {
 def told(way: Way, costs: Costs, budget: int, larger: Mapping[str, int]) -> str:
     """'13.2 GiB of the 15.1 that are free: the model (4.8) and 8.4 beside it; no block is computed twice. resolution 1280 would take
     18.0, batch_size 2 21.5.' `larger` names settings, each with the bytes that it would take in the same way."""
-    model = f"{_share(way, costs)} and {gib(way.beside)} beside it" if costs.weights else f"{gib(way.beside)} beside the model"
+    copies = f" (copies of the rest: {gib(way.copies)})" if way.copies else ""
+    model = f"{_share(way, costs)}{copies} and {gib(way.beside)} beside it" if costs.weights else f"{gib(way.beside)} beside the model"
     fits = "" if way.total <= budget else " That is more than is free: it may not fit."
     more = ", ".join(f"{setting} {'would take ' if not number else ''}{gib(size)}" for number, (setting, size) in enumerate(larger.items()))
     return f"{gib(way.total)} GiB of the {gib(budget)} that are free: {model}; {in_words(way.choice)}.{fits}{f' {more}.' if more else ''}"

@@ -113,6 +113,23 @@ def test_a_choice_made_by_hand_leaves_as_much_of_the_model_as_fits():
     assert [way_of(COSTS, of(ALL), budget).on_device for budget in (1000, 300, 90, 10)] == [300, 210, 0, 0]
 
 
+@pytest.mark.parametrize(("budget", "on_device", "copies"), [
+    (890, 300, 0),  # the model is there whole: 590 and 300
+    (889, 259, 40),  # one byte less, and 40 go to the copies of what is not
+    (640, 10, 40),
+    (600, 0, 40), (100, 0, 40),  # nothing of it fits, and the copies are needed all the same
+])
+def test_what_is_not_on_the_device_is_copied_there(budget, on_device, copies):
+    way = way_of(replace(COSTS, copies=40), of(NONE), budget)
+    assert (way.on_device, way.copies) == (on_device, copies)
+    assert way.total == 590 + on_device + copies
+
+
+def test_copies_are_no_larger_than_what_they_are_copies_of():
+    way = way_of(replace(COSTS, copies=500), of(NONE), 600)
+    assert (way.on_device, way.copies, way.total) == (0, 300, 890)
+
+
 @pytest.mark.parametrize(("choice", "on_device", "bytes_moved"), [
     (of(NONE), 300, 0),
     (of(NONE), 260, 2 * 40),  # for forward and backward

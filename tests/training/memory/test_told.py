@@ -1,5 +1,7 @@
 """The sentence that says what was chosen."""
 
+from dataclasses import replace
+
 from pack.training.memory.choice import ALL, MAIN_MEMORY, NONE, MemoryChoice
 from pack.training.memory.choose import Costs, Way
 from pack.training.memory.told import told
@@ -24,6 +26,14 @@ def test_a_model_that_does_not_fit_whole():
     assert told(way(choice, 2, 1.5), COSTS, 4 * GIB, {}) == (
         "3.5 GiB of the 4.0 that are free: 1.5 of the model's 5.0 and 2.0 beside it; 2 of the blocks are computed twice, what is kept for "
         "backward waits in main memory, the optimizer's state waits in main memory."
+    )
+
+
+def test_copies_of_what_is_not_on_the_device_are_named():
+    partly = replace(way(MemoryChoice(recompute=ALL), 2, 1.5), copies=round(0.4 * GIB))
+    assert told(partly, COSTS, 4 * GIB, {}) == (
+        "3.9 GiB of the 4.0 that are free: 1.5 of the model's 5.0 (copies of the rest: 0.4) and 2.0 beside it; every block is computed "
+        "twice."
     )
 
 

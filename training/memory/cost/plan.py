@@ -57,9 +57,9 @@ def gib(size: int) -> str:
 class StepCost:
     """What a step was found to take, for any choice. `update` is the most that the optimizer takes beside its state, `kept` are the copies
     from which the first update can be undone, where they lie on the device (a CPU); the trace's peak is without the optimizer's state,
-    averages and assistant, and with the gradients as they come. `weights` are the model's, `pages` what of the state can lie in pages.
-    `cheap` is the trace of a step that computes norms and activation functions twice; where it was not made, that is reckoned to save
-    nothing."""
+    averages and assistant, and with the gradients as they come. `weights` are the model's, `copies` what copies of those take that do not
+    stay on the device, `pages` what of the state can lie in pages. `cheap` is the trace of a step that computes norms and activation
+    functions twice; where it was not made, that is reckoned to save nothing."""
 
     trace: Trace
     weights: int
@@ -72,6 +72,7 @@ class StepCost:
     cheap: Trace | None = None
     averages: int = 0
     assistant: int = 0
+    copies: int = 0
     encoding: int = 0
     picture: int = 0
     is_measured: bool = False

@@ -114,7 +114,7 @@ def _cost(order: Order, network: Network, trace: Trace, encoding: int) -> StepCo
     return StepCost(
         trace=trace, weights=_bytes_of(part.module for part in order.parts), adapters=size, gradients=size, state=optimizer.state,
         update=optimizer.update, pages=optimizer.pages, kept=kept, averages=averages,
-        assistant=network.assistant_bytes(), encoding=encoding,
+        assistant=network.assistant_bytes(), copies=order.copies, encoding=encoding,
     )
 
 

@@ -62,7 +62,7 @@ def costs_of(cost: StepCost, *, main_memory: bool) -> Costs:
 
     return Costs(
         beside=beside, weights=cost.weights if main_memory else 0, state=cost.state, pages=cost.pages,
-        saves=cost.trace.saved(), flops=cost.trace.flops(), main_memory=main_memory,
+        saves=cost.trace.saved(), flops=cost.trace.flops(), main_memory=main_memory, copies=cost.copies if main_memory else 0,
     )
 
 
@@ -82,8 +82,9 @@ def _seconds(order: Order, cost: StepCost, costs: Costs) -> Callable[[Way], floa
 
 
 def ask_for(order: Order, costs: Costs, way: Way, free: int) -> None:
-    """Have the host keep free what the way takes beside the model, and as much of the model away as it says."""
-    order.reserve(way.beside if way.on_device >= costs.weights else max(way.beside, free - way.on_device))
+    """Have the host keep free what the way takes beside the model, and as much of the model away as it says; it keeps room for the copies
+    of that by itself."""
+    order.reserve(way.beside if way.on_device >= costs.weights else max(way.beside, free - way.on_device - way.copies))
 
 
 def way_for(run: RunSpec, costs: Costs, free: int, kept: MemoryChoice | None = None) -> Way:
