@@ -18,7 +18,7 @@ _TWO_AND_TWO = (("depth", 2), ("depth_single_blocks", 2))
 
 FULL = {
     "sd15": [Run(family="sd15", bucket=(512, 512), recompute=recompute) for recompute in ("none", "cheap", "all")],
-    "sdxl": [Run(family="sdxl", bucket=(1024, 1024), recompute=recompute, precision="bf16") for recompute in ("none", "cheap", "all")],
+    "sdxl": [Run(family="sdxl", bucket=(512, 512), recompute=recompute, precision="bf16") for recompute in ("none", "cheap", "all")],
     "flux": [Run(family="flux", config=depth, bucket=(512, 512), recompute=recompute, precision="bf16")
              for depth in (_ONE_AND_ONE, _TWO_AND_TWO) for recompute in ("none", "all")],
 }
