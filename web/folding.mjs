@@ -64,6 +64,15 @@ export function foldAdvanced(node) {
   node.setSize?.([node.size[0], node.computeSize()[1]]);
 }
 
+/** A node of which only the title shows has its badge over the node above it: there it shows none. Vue nodes have theirs inside.
+ * @param {any} node one that was just made */
+export function hideFoldedBadge(node) {
+  const draw = node.drawBadges;
+  node.drawBadges = function (/** @type {any[]} */ ...args) {
+    if (!this.flags?.collapsed) draw?.apply(this, args);
+  };
+}
+
 /** After the other renderer was chosen. @param {any} graph */
 export function refoldAll(graph) {
   for (const node of graph?.nodes ?? graph?._nodes ?? []) {

@@ -6,7 +6,7 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
 import { watchAgain } from "./again.mjs";
-import { foldAdvanced, refoldAll } from "./folding.mjs";
+import { foldAdvanced, hideFoldedBadge, refoldAll } from "./folding.mjs";
 import { makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
 import { NextRun } from "./next_run.mjs";
@@ -93,6 +93,7 @@ app.registerExtension({
   nodeCreated(/** @type {any} */ node) {
     if (!node.comfyClass?.startsWith(OURS)) return;
     foldAdvanced(node);
+    hideFoldedBadge(node);
     for (const { element } of node.widgets ?? []) if (element?.tagName === "TEXTAREA") element.classList.add("lora-canvas-text");
     if (TEXT_NODES.includes(node.comfyClass)) attachNodeText(node, app, lastTexts);
     if (node.comfyClass !== TRAIN_NODE) return;

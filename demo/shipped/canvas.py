@@ -14,7 +14,8 @@ from .notes import large
 
 NAMESPACE = uuid.UUID("5e1c7a5e-0000-4000-8000-10ca0ca0ca0a")
 PACK_ID, PACK_VERSION, CORE_VERSION = "lora-canvas", "0.1.0", "0.3.75"
-NOTE_COLOURS = {"color": "#432", "bgcolor": "#653"}
+#: Dark: what one of the frontends writes on them is grey.
+NOTE_COLOURS = {"color": "#222", "bgcolor": "#111"}
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Canvas:
             "inputs": [], "outputs": [], "title": title, "properties": {}, "widgets_values": [large(text)], **NOTE_COLOURS,
         }))
 
-    def group(self, title: str, bounding: tuple[int, int, int, int], colour: str = "#3f789e") -> None:
+    def group(self, title: str, bounding: tuple[int, int, int, int], colour: str = "#a9c9de") -> None:
         """A frame: x, y, width, height."""
         self.groups.append({"id": len(self.groups) + 1, "title": title, "bounding": list(bounding), "color": colour,
                             "font_size": 14, "flags": {}})
@@ -137,10 +138,10 @@ class Column:
         self.y += TITLE + height + (FOOTER if _has_switch(self.canvas.info[kind]) else BADGE) + GAP
         return placed
 
-    def fold(self, kind: str, widgets: dict[str, Any] | None = None, *, room: int = 0, **rest: Any) -> Placed:
-        """As `add`, of which only the title shows; opened, the node is as large as it would be."""
-        size = (OPENED, _height(self.canvas.info[kind], False) + (room or ROOM.get(kind, 0)))
-        placed = self.canvas.add(kind, (self.x, self.y + TITLE), size, widgets, folded=True, **rest)
+    def fold(self, kind: str, widgets: dict[str, Any] | None = None, **rest: Any) -> Placed:
+        """As `add`, of which only the title shows. Opened, the node takes the height that it needs; one kept for it here would be
+        brought into view too where Vue draws the nodes, and all letters be smaller."""
+        placed = self.canvas.add(kind, (self.x, self.y + TITLE), (OPENED, TITLE), widgets, folded=True, **rest)
         self.y += FOLDED
         return placed
 
@@ -159,8 +160,8 @@ class Column:
         self.y = inner.y + GAP
 
 
-#: The width of a folded node that is opened.
-OPENED = 300
+#: The width of a folded node that is opened: no wider than its frame.
+OPENED = SHELF - 2 * FRAME
 
 
 def _height(info: dict, open: bool) -> int:

@@ -1,6 +1,7 @@
 """What the notes on the workflows say: short enough to be read at a glance; the rest is in the nodes' help.
 
-Every paragraph is a heading: the letters of plain text are too small where a workflow opens.
+Every paragraph is a heading: the letters of plain text are too small where a workflow opens. No `code` inside: one of the frontends draws
+it dark on dark.
 """
 
 
@@ -10,53 +11,63 @@ def large(text: str) -> str:
 
 
 _START = """\
-1. Choose the model. 2. Write the name of your folder in `input`. 3. Write the trigger word and prompts that use it.
-
-4. Press Run. The file goes to `models/loras`.
+1. Choose the model. 2. Name your folder in input. 3. Write a trigger word, and prompts with it. 4. Run: the file goes to models/loras.
 """
 
-_MEMORY = "`resolution` 768 or 512 on Bucket Config, `AdamW8bit` on Optimizer"
+_MEMORY = "Out of memory: a lower Resolution on Bucket Config."
 
 SD15_NOTE = f"""{_START}
-15-40 pictures, captions beside them: `dog1.txt` for `dog1.png`.
+15-40 pictures, captions beside them: dog1.txt for dog1.png.
 
 Copies your pictures? Take an earlier checkpoint. Too weak? More steps.
 """
 
 SDXL_NOTE = f"""{_START}
-Out of memory: `resolution` 768 on Bucket Config, `AdamW8bit` on Optimizer, rank 8. Copies your pictures? Take an earlier checkpoint.
+Copies your pictures? Take an earlier checkpoint.
+
+{_MEMORY}
 """
 
 FLUX_NOTE = f"""{_START}
-In fp8 here; not for commercial use. schnell: choose its training adapter as `assistant_name` on Train LoRA.
-Out of memory: {_MEMORY}.
+In fp8; not for commercial use. For schnell set its training adapter as Assistant file on Train LoRA.
+
+{_MEMORY}
 """
 
 Z_IMAGE_NOTE = f"""{_START}
-Captions are sentences. The LoRA works on Turbo too (8 steps, cfg 1). Out of memory: {_MEMORY}.
+Captions are sentences. The LoRA works on Turbo too (8 steps, cfg 1).
+
+{_MEMORY}
 """
 
 Z_IMAGE_TURBO_NOTE = f"""{_START}
-The training adapter (`assistant_name` on Train LoRA) keeps Turbo a turbo while it learns; it is not in your file. Keep runs short.
-Out of memory: {_MEMORY}.
+The training adapter (Assistant file) keeps Turbo a turbo while it learns; it is not in your file. Keep runs short.
+
+{_MEMORY}
 """
 
 KLEIN_NOTE = f"""{_START}
-Train on the base model; the LoRA works on the distilled one too (4 steps, cfg 1). The 9B model takes `qwen_3_8b` and may not be used
-commercially. Out of memory: {_MEMORY}.
+Works on the distilled model too (4 steps, cfg 1). The 9B model takes qwen_3_8b; it is not for commercial use.
+
+{_MEMORY}
 """
 
 QWEN_IMAGE_NOTE = f"""{_START}
-Captions are sentences. In fp8 it is 20 GB; what does not fit stays in main memory. Out of memory: {_MEMORY}.
+Captions are sentences. In fp8 it is 20 GB; what does not fit stays in main memory.
+
+{_MEMORY}
 """
 
 KREA2_NOTE = f"""{_START}
-Trained on Raw (accept its licence on its page first), looked at on Turbo. Needs a ComfyUI that has Krea 2.
-Out of memory: {_MEMORY}.
+Trained on Raw (accept its licence on its page), looked at on Turbo. Needs a ComfyUI that has Krea 2.
+
+{_MEMORY}
 """
 
 ANIMA_NOTE = f"""{_START}
-Captions are Danbooru tags in lower case, sentences, or both. Needs a ComfyUI that has Anima. Out of memory: {_MEMORY}.
+Captions: lower-case Danbooru tags, sentences, or both. Needs a ComfyUI that has Anima.
+
+{_MEMORY}
 """
 
 WAN_NOTE = """\
@@ -65,23 +76,23 @@ Two models, two LoRAs: high noise (composition), low noise (likeness). Only a li
 """
 
 CAPTION_NOTE = """\
-1. Load Dataset: the name of your folder in `input`.
+1. Load Dataset: the name of your folder in input.
 
 2. Auto Caption: a *wd-* tagger for anime and drawings; *Florence-2* or *blip* for photos.
 
-3. Press Run. The first time it downloads the captioner (this one: 1.26 GB). A `.txt` is written beside every picture that has none.
+3. Press Run. The first time it downloads the captioner (this one: 1.26 GB). A .txt is written beside every picture that has none.
 
 Then read the files and correct them.
 """
 
 RESUME_NOTE = """\
-Go on with a run. `resume` on Train LoRA: `latest`, or a run's name as the panel lists it.
+Go on with a run. Resume on Train LoRA (More settings): latest, or a run's name as the panel lists it.
 
 Pictures, network and model must be as they were; steps may be raised and the learning rate changed. It goes on as if it had never stopped.
 """
 
 COMPARE_NOTE = """\
-Write the run's name. Take the earliest checkpoint that shows your subject and still follows the prompts.
+Write your run's name. The best checkpoint is the first that shows your subject.
 """
 
 GRAPH_NOTE = """\

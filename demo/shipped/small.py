@@ -30,7 +30,7 @@ def caption_a_folder(info: dict) -> Canvas:
 
 def resume_a_run(info: dict) -> Canvas:
     canvas = Canvas("Resume a run", info)
-    first, second, third, fourth = canvas.columns(COLUMN, COLUMN, COLUMN + 40, SHELF)
+    first, second, third, fourth = canvas.columns(COLUMN, COLUMN, COLUMN, SHELF)
     loaded = SD15.put(first)
     dataset = first.add("LoRACanvasLoadDataset", {"folder": "my_pictures"})
     second.note(RESUME_NOTE)
@@ -58,7 +58,7 @@ def train_on_the_graph_s_images(info: dict) -> Canvas:
     loaded = SD15.put(first)
     picture = first.add("LoadImage", {"image": "example.png"}, room=180)
     with fourth.frame("The pictures") as shelf:
-        pictures = [picture, shelf.fold("LoadImage", {"image": "example.png"}, room=180, title="Another picture")]
+        pictures = [picture, shelf.fold("LoadImage", {"image": "example.png"}, title="Another picture")]
         batch = shelf.fold("ImageBatch", title="Both pictures", image1=pictures[0].out("IMAGE"), image2=pictures[1].out("IMAGE"))
         made = second.add("LoRACanvasImagesToDataset", {"trigger_word": "ohwx, a drawing"}, images=batch.out("IMAGE"))
         folder = shelf.fold("LoRACanvasLoadDataset", {"folder": "my_pictures"}, title="More, from a folder")

@@ -97,4 +97,4 @@ def prompts(column: Column, clip: Socket, sampling: Sampling) -> tuple[Socket, S
 
 def show(column: Column, sampler: Placed, loaded: Loaded) -> None:
     decode = column.fold("VAEDecode", samples=sampler.out("LATENT"), vae=loaded.vae)
-    column.fold("SaveImage", {"filename_prefix": "lora_canvas/test"}, room=300, images=decode.out("IMAGE"))
+    column.fold("SaveImage", {"filename_prefix": "lora_canvas/test"}, images=decode.out("IMAGE"))

@@ -13,7 +13,6 @@ from .notes import WAN_NOTE
 from .training import AFTER, HOW, LIVE, buckets, preview_of, prompts, show
 
 SIDE, CHANGE_OVER = 1024, 875
-NOTE = 124
 SAMPLING = Sampling(3.5, 20)
 
 
@@ -25,7 +24,6 @@ def train_wan(info: dict) -> Canvas:
     loaded = Loaded(low, text_encoders(first, "wan", models.UMT5), vae(first, models.WAN_VAE))
     pictures = first.add("LoRACanvasLoadDataset", {"folder": "my_pictures"})
     preview = preview_of(second, SAMPLING, SIDE)
-    second.note(WAN_NOTE, NOTE)
     with second.frame("The high noise model") as other:
         objective = _noise(other, "high", {"min_timestep": CHANGE_OVER})
         with fourth.frame(HOW) as how:
@@ -37,9 +35,9 @@ def train_wan(info: dict) -> Canvas:
             noise = _noise(how, "low", {"max_timestep": CHANGE_OVER})
         lower = third.add("LoRACanvasTrainLoRA", _run("low"), room=LIVE, title="Train LoRA (low)", model=low, objective=noise,
                           preview=preview.out("preview"), **shared)
-        higher = other.fold("LoRACanvasTrainLoRA", _run("high"), room=LIVE, title="Train LoRA (high)", model=high, objective=objective,
-                            **shared)
+        higher = other.fold("LoRACanvasTrainLoRA", _run("high"), title="Train LoRA (high)", model=high, objective=objective, **shared)
         other.fold("LoRACanvasSaveLoRA", {"filename": "my_lora_high_noise"}, title="Save high", lora=higher.out("lora"))
+    second.note(WAN_NOTE)
     with fourth.frame(AFTER) as after:
         after.fold("LoRACanvasSaveLoRA", {"filename": "my_lora_low_noise"}, title="Save low", lora=lower.out("lora"))
         _use_them(after, lower, higher, loaded)
