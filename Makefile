@@ -189,7 +189,7 @@ families: setup-test
 	WRITE_FAMILIES=1 $(RUN) -m pytest tests/comfy/test_every_family.py
 	$(PY) -m demo.shipped.make_family_table
 
-# The workflows' pictures, which the template browser shows.
+# README's pictures, from a run of the demo, and the workflows' cards, which the template browser shows.
 pictures: browser
 	$(RUN) -m demo.shipped.make_pictures
 

@@ -64,7 +64,10 @@ const refresh = () => session.refresh().catch((error) => console.warn("[LoRA Can
 
 /** At once, not in setup: the websocket may bring records before that. */
 function listen() {
-  api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => session.receive(event.detail));
+  api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
+    session.receive(event.detail);
+    if (event.detail.records.some((/** @type {any} */ record) => record.event === "ended")) nextRun.ask();
+  });
   api.addEventListener("reconnected", refresh);
   for (const end of ["execution_error", "execution_interrupted"]) {
     // A run that died without a last word would else be shown as training for ever.

@@ -108,7 +108,8 @@ export function mountPanel(host, context) {
     h("nav.tabs", { role: "tablist" }, ...tabs), next, errors.element, pages.run.element, pages.runs.element);
   const draw = oncePerFrame(() => {
     pages[/** @type {"run"|"runs"} */ (page)].update();
-    setText(next, [...nextRun.nodes.values()].map(nextText).join(" "));
+    // While one trains, what it leaves behind decides what comes next.
+    setText(next, session.live.size ? "" : [...nextRun.nodes.values()].map(nextText).join(" "));
     setShown(next, next.textContent !== "");
     errors.update(refusals.list);
   });

@@ -51,9 +51,15 @@ function timeText(run, live) {
   return left === null ? "" : t("left", { time: format.duration(left) });
 }
 
+/** Is there a state to go on from? Pause writes one even before the first step. @param {Run} run */
+function resumable({ status, step }) {
+  return RESUMABLE.includes(statusWord(status)) && (step > 0 || status === "paused");
+}
+
 /** Where the LoRA of a run is that ended before the graph did, or that there is none. @param {Run} run */
-function whereText({ status, lora, name, step }) {
-  if (step === 0 && RESUMABLE.includes(statusWord(status))) return t("nothingToResume");
+function whereText(run) {
+  const { status, lora, name } = run;
+  if (RESUMABLE.includes(statusWord(status)) && !resumable(run)) return t("nothingToResume");
   return lora && ["paused", "cancelled"].includes(status) ? t("whereIs", { file: `${name}/${lora}` }) : "";
 }
 
@@ -116,7 +122,7 @@ export function makeRunHeader(actions) {
       setShown(commands, live);
       setShown(later, !live);
       for (const action of commands.children) action.disabled = run.asked !== null && action.dataset.action in ASKED;
-      setShown(resume, run.step > 0 && RESUMABLE.includes(statusWord(run.status)));
+      setShown(resume, resumable(run));
     },
   };
 }

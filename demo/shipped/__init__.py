@@ -10,8 +10,9 @@
     canvas               places nodes and writes the workflow format
     blueprint            folds a canvas into one node
     make_workflows       writes workflows/ and subgraphs/
-    make_pictures        takes the workflows' pictures
-    make_demo_pictures   runs the demo's workflow for them, and takes README's
+    cards                draws the workflows' cards for the template browser
+    make_pictures        takes README's pictures and has the cards drawn
+    make_demo_pictures   runs the demo's workflow for them
     make_family_table    writes README's table of models
 """
 

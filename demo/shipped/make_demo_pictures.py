@@ -1,4 +1,4 @@
-"""Runs the demo's workflow in a browser and takes README's pictures and the SD1.5 workflow's: `make pictures`."""
+"""Runs the demo's workflow in a browser and takes README's pictures of the run: `make pictures`."""
 
 import io
 from pathlib import Path
@@ -27,8 +27,8 @@ SET = """values => {
 }"""
 #: The middle of the workflow in view, right of the panel.
 LOOK = """() => {
-    app.canvas.ds.scale = 0.6;
-    app.canvas.ds.offset = [-460, 180];
+    app.canvas.ds.scale = 1;
+    app.canvas.ds.offset = [420, 110];
     app.canvas.setDirty(true, true);
 }"""
 STEP = """step => {
