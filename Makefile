@@ -2,7 +2,8 @@
 #
 #   make demo          teach a small base a fox, in a real ComfyUI, from the shipped pictures
 #   make test          the test suite, in a real ComfyUI
-#   make test-browser  the tests that drive a real browser
+#   make test-browser  the tests that drive a real browser: ComfyUI's frontend with classic nodes, the newest with Vue nodes
+#   make test-browser-all  the same in both frontends with both
 #   make test-processes  N processes train as one with a larger batch, for more optimizers and N than `make test`
 #   make soak          kills, full disks, damaged files and rude requests, for SECONDS, by SEED
 #   make learning      how well a fox is learnt and the rest kept, counted: PICTURES of each kind, SEEDS LoRAs
@@ -64,7 +65,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test test-processes soak learning gpu gpu-carry plan-check browser test-browser bench world world-score bench-families cards families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test test-processes soak learning gpu gpu-carry plan-check browser test-browser test-browser-all bench world world-score bench-families cards families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -154,6 +155,9 @@ browser: setup-test
 
 test-browser: browser
 	$(RUN) -m pytest -m browser $(PYTEST_ARGS)
+
+test-browser-all: browser
+	BROWSER_PAIRS=all $(RUN) -m pytest -m browser $(PYTEST_ARGS)
 
 # tests/gpu/__init__.py says what is looked at. On the machine without a network: python3 CARRY/run.py --carry CARRY --out RESULTS
 gpu: setup-test

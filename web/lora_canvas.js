@@ -17,6 +17,7 @@ import { Refusals, showNode } from "./refusals.mjs";
 import { makeServer } from "./server.mjs";
 import { Session } from "./session.mjs";
 import { setLanguage, t } from "./strings.mjs";
+import { loadTexts, translateWorkflow } from "./translate.mjs";
 
 const OURS = "LoRACanvas";
 const TRAIN_NODE = `${OURS}TrainLoRA`;
@@ -88,11 +89,14 @@ app.registerExtension({
   name: "LoRACanvas",
   bottomPanelTabs: [makeTab("lora-canvas-bottom")],
   async setup() {
-    setLanguage(app.extensionManager?.setting?.get?.("Comfy.Locale"));
+    const locale = app.extensionManager?.setting?.get?.("Comfy.Locale");
+    setLanguage(locale);
+    await loadTexts(api, locale).catch((error) => console.warn("[LoRA Canvas]", error));
     app.extensionManager.registerSidebarTab({ ...makeTab("lora-canvas"), icon: "pi pi-chart-line", tooltip: t("title") });
     app.ui.settings.addEventListener("Comfy.VueNodes.Enabled.change", () => setTimeout(() => refoldAll(app.graph), 0));
     await refresh();
   },
+  beforeConfigureGraph: translateWorkflow,
   nodeCreated(/** @type {any} */ node) {
     if (!node.comfyClass?.startsWith(OURS)) return;
     foldAdvanced(node);

@@ -3,6 +3,7 @@
 import { h, icon, setShown } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { has, t } from "./strings.mjs";
+import { translated } from "./translate.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
 
@@ -13,7 +14,7 @@ const FILES = 6;
 /** @param {Run["messages"][number]} message */
 function line({ level, text, step, count }) {
   const facts = [step === null ? "" : t("atStep", { step: format.count(step) }), count > 1 ? `×${count}` : ""].filter(Boolean).join("  ·  ");
-  return h("li.message", { "data-level": level }, icon(ICONS[level] ?? ICONS.info), h("div", {}, h("div", {}, text), facts && h("div.stat-note", {}, facts)));
+  return h("li.message", { "data-level": level }, icon(ICONS[level] ?? ICONS.info), h("div", {}, h("div", {}, translated(text)), facts && h("div.stat-note", {}, facts)));
 }
 
 /** As LoraLoader lists it: below the folder of runs. @param {string} run @param {Run["saved"][number]} saved */
@@ -42,7 +43,7 @@ export function makeRefusals(show) {
   const list = h("ul.list.alerts", { role: "alert" });
   const item = (/** @type {import("./refusals.mjs").Refusal} */ { node, text }) =>
     h("li.message", { "data-level": "error" }, icon(ICONS.error),
-      h("div", {}, h("div", {}, text), h("button.button", { type: "button", onclick: () => show(node) }, t("goToNode"))));
+      h("div", {}, h("div", {}, translated(text)), h("button.button", { type: "button", onclick: () => show(node) }, t("goToNode"))));
   return {
     element: list,
     /** @param {import("./refusals.mjs").Refusal[]} refusals */

@@ -9,6 +9,7 @@ const WAIT = 400;
 /** One line of it; "" where nothing is known. @param {any} next what the server says */
 export function nextText(next) {
   if (next?.next === "new") return t("nextNew");
+  if (next?.next === "nothing") return t("nextNothing", { run: next.run, step: format.count(next.step ?? 0) });
   if (next?.next !== "goes on") return "";
   return t("nextGoesOn", { run: next.run, step: format.count(next.step ?? 0), total: format.count(next.total_steps ?? 0) });
 }

@@ -4,6 +4,7 @@ import { h, icon, setShown, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { secondsLeft, secondsTaken } from "./store.mjs";
 import { has, statusText, statusWord, t } from "./strings.mjs";
+import { translated } from "./translate.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
 
@@ -111,7 +112,7 @@ export function makeRunHeader(actions) {
       const epoch = run.last && !run.phase ? `  ·  ${t("epoch", { epoch: run.last.epoch.toFixed(1) })}` : "";
       setText(steps, progress.text + epoch);
       setText(time, timeText(run, live));
-      setText(error, run.error ?? "");
+      setText(error, translated(run.error ?? ""));
       setShown(error, Boolean(run.error));
       setText(by, elsewhere ? t("elsewhere", { who: elsewhere }) : "");
       setShown(by, Boolean(elsewhere));

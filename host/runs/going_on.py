@@ -14,7 +14,7 @@ from typing import Any
 from ...training.errors import StateError
 from ...training.order import Order
 from ...training.record.run_json import read_graph, read_run
-from ...training.run.control import CANCELLED, PAUSED
+from ...training.run.control import CANCELLED, PAUSED, STOPPED
 from ...training.run.resume.equal import differing
 from ...training.run.state import state_file
 from ...training.wording import some
@@ -42,6 +42,14 @@ def waiting_runs(prompt: Mapping[str, Any] | None, node: str, root: Path | None 
              and (graph := read_graph(folder)) is not None and graph.get("node") == node
              and settings_of(graph.get("prompt"), node) == wanted]
     return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def ended_unchanged(folder: Path, prompt: Mapping[str, Any], node: str) -> bool:
+    """Whether the run is done, and this node of `prompt` would train the very same: then ComfyUI gives on what it has."""
+    graph, run = read_graph(folder) or {}, read_run(folder) or {}
+    made = graph.get("prompt")
+    return (run.get("status") in ("finished", STOPPED) and settings_of(made, node) is not None and settings_of(made, node) == settings_of(prompt, node)
+            and all(made[node]["inputs"].get(name) == prompt[node]["inputs"].get(name) for name in _NO_SETTINGS - {"resume"}))
 
 
 def settings_of(prompt: Any, node: str) -> dict[str, Any] | None:

@@ -24,10 +24,11 @@ class LiveRun:
 
 
 class RunRegistry:
-    """The live runs by name."""
+    """The live runs by name, and the folder of the last run that each node made in this process."""
 
     def __init__(self) -> None:
         self._runs: dict[str, LiveRun] = {}
+        self._last: dict[str, Path] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -43,6 +44,11 @@ class RunRegistry:
         finally:
             with self._lock:
                 del self._runs[name]
+                self._last[node_id] = folder
+
+    def last_of(self, node_id: str) -> Path | None:
+        with self._lock:
+            return self._last.get(node_id)
 
     def find(self, name: str) -> LiveRun | None:
         with self._lock:

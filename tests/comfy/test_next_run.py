@@ -77,3 +77,14 @@ def test_what_a_stranger_wrote_is_no_run_that_waits(next_run, run, root, graph):
 def test_what_is_no_prompt_is_refused(ask):  # noqa: F811
     assert ask("POST", "/lora_canvas/next", json={"prompt": [], "node": "5"}).status == 400
     assert ask("POST", "/lora_canvas/next", json={"prompt": {}, "node": 5}).status == 400
+
+
+def test_after_the_end_an_unchanged_node_has_nothing_to_train(next_run, run, root, comfy):  # noqa: F811
+    run("fox", "finished")
+    assert next_run(PROMPT) == NEW  # of another process: it keeps no result
+    with comfy.module("pack.host.runs.registry").RUNS.live("fox", root / "fox", None, "5"):
+        pass
+    nothing = {"next": "nothing", "run": "fox", "step": 47}
+    assert next_run(PROMPT) == next_run(changed("5", resume="auto")) == next_run(changed("9", filename="wolf")) == nothing
+    for other in (changed("5", steps=81), changed("5", memory="least"), changed("5", resume="new"), changed("2", learning_rate=2e-4)):
+        assert next_run(other) == NEW

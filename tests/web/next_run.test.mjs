@@ -25,4 +25,5 @@ test("where the server does not answer nothing is said", async () => {
   await told;
   assert.equal(nextText(next.nodes.get("3")), "");
   assert.equal(nextText({ next: "unknown" }), "");
+  assert.match(nextText({ next: "nothing", run: "fox", step: 24 }), /^Nothing to train: fox has done its 24 steps/);
 });

@@ -1,4 +1,5 @@
-"""A real browser on a real ComfyUI with the fake trainer, in the frontend that ComfyUI brings and in the newest one."""
+"""A real browser on a real ComfyUI with the fake trainer: in the frontend that ComfyUI brings with its classic nodes, and in the newest one
+with Vue nodes; with BROWSER_PAIRS=all (`make test-browser-all`) each frontend with both."""
 
 import json
 import os
@@ -16,7 +17,17 @@ from pack.demo.comfyui.browser import SETTINGS, launch, wait_until_ready
 from pack.demo.comfyui.server import ComfyServer
 
 FAKE_PACK = Path(__file__).parents[1] / "fake_pack"
-FRONTENDS = ("bundled", "newest")
+#: (frontend, are nodes drawn by Vue): the oldest and the newest that people have.
+PAIRS = [("bundled", False), ("newest", True)]
+if os.environ.get("BROWSER_PAIRS") == "all":
+    PAIRS += [("bundled", True), ("newest", False)]
+
+
+def name_of(pair: tuple[str, bool]) -> str:
+    return f"{pair[0]}-{'vue' if pair[1] else 'classic'}"
+
+
+each_pair = pytest.mark.parametrize("pair", PAIRS, ids=name_of)
 
 
 def newest_frontend(cache: Path) -> Path:
@@ -74,11 +85,11 @@ def start_server(comfyui_path, fake_pack, cache_folder, tmp_path_factory) -> Cal
     return make
 
 
-@pytest.fixture(scope="session", params=FRONTENDS)
+@pytest.fixture(scope="session", params=PAIRS, ids=name_of)
 def frontend_server(request, start_server) -> Iterator[ComfyServer]:
-    """One server a frontend, for all tests that leave it as it was."""
-    with start_server(request.param) as server:
-        server.frontend = request.param
+    """One server a pair of frontend and renderer, for all tests that leave it as it was; `pair` says which."""
+    with start_server(request.param[0]) as server:
+        server.pair = request.param
         yield server
 
 
@@ -106,18 +117,22 @@ class Troubles(list):
 
 @pytest.fixture
 def context(browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1600, "height": 1000})
+    made = browser.new_context(viewport={"width": 1280, "height": 720})
     made.set_default_timeout(30_000)
     yield made
     made.close()
 
 
 @pytest.fixture
-def open_page(context) -> Iterator[Callable[[str], Page]]:
-    """`open_page(address)`: ComfyUI's page, ready, with an empty canvas. Fails afterwards if our code complained."""
+def open_page(context, request) -> Iterator[Callable[[str], Page]]:
+    """`open_page(address)`: ComfyUI's page, ready, with an empty canvas, and the renderer of the test's pair. Fails afterwards if our code
+    complained."""
     troubles = Troubles()
+    names = request.fixturenames
+    pair = request.getfixturevalue("pair") if "pair" in names else request.getfixturevalue("frontend_server").pair \
+        if "frontend_server" in names else PAIRS[0]
 
-    def open_(address: str, *, vue_nodes: bool = False) -> Page:
+    def open_(address: str, *, vue_nodes: bool = pair[1]) -> Page:
         page = context.new_page()
         troubles.watch(page)
         page.goto(f"http://{address}/")

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from pack.demo.shipped.one_node import NAME
 from pack.demo.stage import PROMPTS, place_checkpoint, place_pictures
 from pack.tests.web.browser import panel_page
-from pack.tests.web.browser.conftest import FRONTENDS
+from pack.tests.web.browser.conftest import each_pair, name_of
 
 pytestmark = pytest.mark.browser
 
@@ -44,9 +44,9 @@ def add_by_search(page: Page, name: str) -> None:
     raise AssertionError(f"the search does not offer {name}")
 
 
-@pytest.mark.parametrize("frontend", FRONTENDS)
-def test_the_one_node_trains(frontend, start_server, open_page, repo_root, screenshots):
-    with start_server(frontend, pack=repo_root) as server:
+@each_pair
+def test_the_one_node_trains(pair, start_server, open_page, repo_root, screenshots):
+    with start_server(pair[0], pack=repo_root) as server:
         checkpoint, folder = place_checkpoint(server.base, None), place_pictures(server.base)
         page = open_page(server.address)
         add_by_search(page, NAME)
@@ -59,7 +59,7 @@ def test_the_one_node_trains(frontend, start_server, open_page, repo_root, scree
         page.evaluate(INSIDE, {"sampling_steps": 1, "gradient_checkpointing": False})
         page.evaluate(JOIN, checkpoint)
         panel = panel_page.open_sidebar(page)
-        page.screenshot(path=screenshots / f"one-node-{frontend}.png")
+        page.screenshot(path=screenshots / f"one-node-{name_of(pair)}.png")
         panel_page.run_canvas(page)
         expect(panel.name).to_have_text("one", timeout=120_000)
         panel.expect_status("finished", timeout=300_000)

@@ -5,6 +5,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from pack.tests.web.browser.conftest import name_of
 from pack.tests.web.browser.panel_page import open_bottom, open_sidebar, queue_over_api
 from pack.training.events import RunEnded, RunStarted, StepDone, Validated
 from pack.training.record.log import JsonlLog
@@ -77,4 +78,4 @@ def test_a_hundred_thousand_steps_stay_smooth(frontend_server, open_page, screen
     )
     # 15-30 ms on an idle core without a graphics card; other work on the machine is why the limit is generous.
     assert redraws[5] < 150, redraws
-    page.screenshot(path=screenshots / f"long-{frontend_server.frontend}.png")
+    page.screenshot(path=screenshots / f"long-{name_of(frontend_server.pair)}.png")

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from pack.demo.comfyui.browser import wait_until_ready
 from pack.demo.stage import place_pictures
+from pack.tests.web.browser.conftest import each_pair, name_of
 from pack.tests.web.browser.panel_page import run_canvas
 
 pytestmark = pytest.mark.browser
@@ -33,20 +34,19 @@ def texts(page: Page) -> list[str]:
     return page.locator(TEXT).evaluate_all("boxes => boxes.map((box) => box.value)")
 
 
-@pytest.mark.parametrize("frontend, vue_nodes", [("bundled", False), ("newest", True)], ids=["bundled-classic", "newest-vue"])
-def test_what_a_node_found_is_read_on_it(frontend, vue_nodes, start_server, open_page, repo_root, screenshots):
-    with start_server(frontend, pack=repo_root) as server:
-        page = open_page(server.address, vue_nodes=vue_nodes)
-        page.set_viewport_size({"width": 1280, "height": 720})
+@each_pair
+def test_what_a_node_found_is_read_on_it(pair, start_server, open_page, repo_root, screenshots):
+    with start_server(pair[0], pack=repo_root) as server:
+        page = open_page(server.address)
         page.evaluate(GRAPH, [place_pictures(server.base)])
         expect(page.locator(TEXT)).to_have_count(3)
-        page.screenshot(path=screenshots / f"texts-empty-{frontend}.png")
+        page.screenshot(path=screenshots / f"texts-empty-{name_of(pair)}.png")
         run_canvas(page)
         doctor, captions, save = (page.locator(TEXT).nth(index) for index in range(3))
         expect(captions).to_have_value(re.compile("lcfox|fox"), timeout=60_000)
         expect(doctor).not_to_have_value("")
         expect(save).to_have_value("")  # it did not run: no LoRA is wired to it
-        page.screenshot(path=screenshots / f"texts-{frontend}.png")
+        page.screenshot(path=screenshots / f"texts-{name_of(pair)}.png")
 
         scale = page.evaluate("app.canvas.ds.scale")
         captions.click()  # as in ComfyUI's own text boxes: on Vue nodes the wheel is the canvas's until then
@@ -61,4 +61,4 @@ def test_what_a_node_found_is_read_on_it(frontend, vue_nodes, start_server, open
         expect(page.locator(TEXT)).to_have_count(3)
         expect(page.locator(TEXT).nth(1)).to_have_value(before[1])
         assert texts(page) == before
-        page.screenshot(path=screenshots / f"texts-reloaded-{frontend}.png")
+        page.screenshot(path=screenshots / f"texts-reloaded-{name_of(pair)}.png")

@@ -4,15 +4,15 @@ import pytest
 from playwright.sync_api import expect
 
 from pack.demo.comfyui.browser import wait_until_ready
+from pack.tests.web.browser.conftest import name_of
 from pack.tests.web.browser.panel_page import add_node, open_bottom, open_sidebar, queue_over_api, run_canvas
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("vue_nodes", [False, True], ids=["classic", "vue"])
-def test_watch_steer_pause_and_resume(frontend_server, open_page, screenshots, vue_nodes):
-    page = open_page(frontend_server.address, vue_nodes=vue_nodes)
-    label = f"{frontend_server.frontend}-{'vue' if vue_nodes else 'classic'}"
+def test_watch_steer_pause_and_resume(frontend_server, open_page, screenshots):
+    page = open_page(frontend_server.address)
+    label = name_of(frontend_server.pair)
     add_node(page, run_name=f"steered-{label}", steps=2000, seconds_per_step=0.03, preview_every=1000)
     panel = open_sidebar(page)
     run_canvas(page)
@@ -86,7 +86,7 @@ def test_past_runs_are_opened_laid_over_one_another_and_compared(frontend_server
     expect(table).not_to_contain_text("AdamW8bit")
     page.wait_for_timeout(300)
     assert panel.drawn_pixels(page.locator(".lora-canvas-chart canvas").count() - 1) > 500
-    page.screenshot(path=screenshots / f"compare-{frontend_server.frontend}.png")
+    page.screenshot(path=screenshots / f"compare-{name_of(frontend_server.pair)}.png")
     panel.row("first").locator(".lora-canvas-run-open").click()
     expect(panel.name).to_have_text("first")
     assert panel.step() == 120
@@ -113,7 +113,7 @@ def test_samples_large_and_two_steps_under_a_slider(frontend_server, open_page, 
     page.wait_for_function(
         "[...document.querySelectorAll('.lora-canvas-lightbox-image')].every(image => image.complete && image.naturalWidth)"
     )
-    page.screenshot(path=screenshots / f"slider-{frontend_server.frontend}.png")
+    page.screenshot(path=screenshots / f"slider-{name_of(frontend_server.pair)}.png")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 

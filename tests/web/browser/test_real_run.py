@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from pack.demo.comfyui.browser import wait_until_ready
 from pack.demo.stage import PROMPTS, load_workflow, place_checkpoint, place_pictures
 from pack.tests.web.browser import panel_page
-from pack.tests.web.browser.conftest import FRONTENDS
+from pack.tests.web.browser.conftest import each_pair, name_of
 
 pytestmark = pytest.mark.browser
 SIDE = 128
@@ -28,9 +28,9 @@ def quick(base, steps: int) -> dict[str, dict]:
     }
 
 
-@pytest.mark.parametrize("frontend", FRONTENDS)
-def test_the_shipped_workflow_watched_and_steered(frontend, start_server, open_page, repo_root, screenshots):
-    with start_server(frontend, pack=repo_root) as server:
+@each_pair
+def test_the_shipped_workflow_watched_and_steered(pair, start_server, open_page, repo_root, screenshots):
+    with start_server(pair[0], pack=repo_root) as server:
         page = open_page(server.address)
         panel_page.load_workflow(page, load_workflow(), quick(server.base, steps=400))
         panel = panel_page.open_sidebar(page)
@@ -39,7 +39,7 @@ def test_the_shipped_workflow_watched_and_steered(frontend, start_server, open_p
         panel.expect_status("training", timeout=120_000)
         panel.wait_for_step(25)
         expect(panel.thumbnails).to_have_count(2 * len(PROMPTS))
-        page.screenshot(path=screenshots / f"steered-{frontend}.png")
+        page.screenshot(path=screenshots / f"steered-{name_of(pair)}.png")
 
         panel.press("save")
         expect(panel.root.locator(".lora-canvas-file").first).to_contain_text("checkpoint", timeout=60_000)

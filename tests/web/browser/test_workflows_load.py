@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pack.tests.web.browser.conftest import FRONTENDS
+from pack.tests.web.browser.conftest import each_pair
 
 pytestmark = pytest.mark.browser
 
@@ -13,9 +13,9 @@ WIDGETS = """() => Object.fromEntries(app.graph.serialize().nodes
     .filter((node) => node.type.startsWith("LoRACanvas")).map((node) => [node.id, node.widgets_values ?? []]))"""
 
 
-@pytest.mark.parametrize("frontend", FRONTENDS)
-def test_each_opens_as_it_was_saved(frontend, start_server, open_page, repo_root):
-    with start_server(frontend, pack=repo_root) as server:
+@each_pair
+def test_each_opens_as_it_was_saved(pair, start_server, open_page, repo_root):
+    with start_server(pair[0], pack=repo_root) as server:
         page = open_page(server.address)
         for path in sorted((repo_root / "workflows").glob("*.json")):
             workflow = json.loads(path.read_text(encoding="utf-8"))
