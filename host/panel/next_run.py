@@ -17,8 +17,8 @@ UNKNOWN: Mapping[str, Any] = {"next": "unknown"}
 
 
 def next_run(prompt: Mapping[str, Any], node: str) -> Mapping[str, Any]:
-    """{"next": "new"}, {"next": "goes on", "run", "step", "total_steps"}, {"next": "nothing", "run", "step"} where the last run of the node is
-    done and nothing was changed, or {"next": "unknown"} where a wire decides or no such run is there."""
+    """{"next": "new"}, {"next": "goes on", "run", "step", "total_steps"}, {"next": "nothing", "run", "step"} where the last run of the
+    node is done and nothing was changed, or {"next": "unknown"} where a wire decides or no such run is there."""
     each = prompt.get(node)
     inputs = each.get("inputs") if isinstance(each, Mapping) else None
     text = inputs.get("resume", AUTO) if isinstance(inputs, Mapping) else None

@@ -46,10 +46,12 @@ def waiting_runs(prompt: Mapping[str, Any] | None, node: str, root: Path | None 
 
 def ended_unchanged(folder: Path, prompt: Mapping[str, Any], node: str) -> bool:
     """Whether the run is done, and this node of `prompt` would train the very same: then ComfyUI gives on what it has."""
-    graph, run = read_graph(folder) or {}, read_run(folder) or {}
-    made = graph.get("prompt")
-    return (run.get("status") in ("finished", STOPPED) and settings_of(made, node) is not None and settings_of(made, node) == settings_of(prompt, node)
-            and all(made[node]["inputs"].get(name) == prompt[node]["inputs"].get(name) for name in _NO_SETTINGS - {"resume"}))
+    made, run = (read_graph(folder) or {}).get("prompt"), read_run(folder) or {}
+    trained = settings_of(made, node)
+    if run.get("status") not in ("finished", STOPPED) or trained is None or trained != settings_of(prompt, node):
+        return False
+    before, now = made[node]["inputs"], prompt[node]["inputs"]
+    return all(before.get(name) == now.get(name) for name in _NO_SETTINGS - {"resume"})
 
 
 def settings_of(prompt: Any, node: str) -> dict[str, Any] | None:
