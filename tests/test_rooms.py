@@ -30,6 +30,7 @@ TRAINING = (
     "recipe order",
     "drawing",
     "lora_file",
+    "presets",
     "record",
     "run/rehearsal run/resume run/room run",
 )

@@ -8,6 +8,7 @@
     memory      what a run will cost, and costs
     run         build (the only composition root), loop, step, state, control
     lora_file   the LoRA file: tensors, metadata, hashes
+    presets     settings by what is trained, the family and the card; those of files
     record      what a run leaves to be read later: listeners of its events
     drawing     charts, grids and contact sheets
     files       atomic writing, safetensors, the store of the caches

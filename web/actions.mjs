@@ -27,6 +27,9 @@ export function makeActions(app, session, server) {
   }
 
   return {
+    /** @param {"info"|"error"} severity @param {string} text */
+    tell: (severity, text) => toast(severity, severity === "error" ? t("failed") : t("title"), text),
+
     /** A run whose graph was queued again unchanged. @param {import("./again.mjs").Made} made */
     tellAgain: ({ run, step }) => toast("info", t("againTitle"), t("again", { run, step }), 15000),
 

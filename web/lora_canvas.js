@@ -11,6 +11,8 @@ import { makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
 import { NextRun } from "./next_run.mjs";
 import { attachNodeText, TEXT_NODES } from "./node_text.mjs";
+import { makeOwnPresets } from "./own_presets.mjs";
+import { openPresets } from "./presets_dialog.mjs";
 import { openAsByHand } from "./saved_before.mjs";
 import { mountPanel } from "./panel.mjs";
 import { Refusals, showNode } from "./refusals.mjs";
@@ -22,14 +24,19 @@ import { loadTexts, translateWorkflow } from "./translate.mjs";
 const OURS = "LoRACanvas";
 const TRAIN_NODE = `${OURS}TrainLoRA`;
 const EVENT = "lora_canvas.run";
-const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "wide"].map((name) => `styles/${name}`)];
+const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "wide"].map((name) => `styles/${name}`)];
 
 const server = makeServer(api);
 const session = new Session(server);
 const lastTexts = makeLastTexts(api);
 const nextRun = new NextRun(app, server);
 const refusals = new Refusals();
-const context = { session, server, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), ...makeActions(app, session, server) };
+const actions = makeActions(app, session, server);
+const own = makeOwnPresets(api);
+const nameOf = (/** @type {string} */ type) => /** @type {any} */ (globalThis).LiteGraph?.registered_node_types?.[type]?.title ?? type;
+const presets = (/** @type {any} */ node, /** @type {() => void} */ done) =>
+  openPresets(node, { graph: node.graph, server, own, nameOf, done, tell: actions.tell }).catch((error) => actions.tell("error", error.message));
+const context = { session, server, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */
 function loadStyles() {

@@ -37,6 +37,14 @@ export function modelOf(node) {
   return typeof value === "string" ? value : null;
 }
 
+/** The model's file with ComfyUI's name for its folder, by core's loader; null behind any other. @param {any} node
+ * @returns {{folder: string, model: string}|null} */
+export function loaderOf(node) {
+  const loader = nearest(node, "model", WIDGETS);
+  const folder = FOLDERS[loader?.at.type ?? ""];
+  return loader && folder && typeof loader.widget.value === "string" ? { folder, model: loader.widget.value } : null;
+}
+
 /** What the server is to plan for; null where no loader of core is found, a wire brings what decides, or text encoders are trained: then it
  * is known once they are loaded. @param {any} node @returns {Record<string, any>|null} */
 export function wantedOf(node) {

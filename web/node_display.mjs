@@ -7,6 +7,7 @@ import { isNode } from "./last_texts.mjs";
 import { openLightbox } from "./lightbox.mjs";
 import { makeMemoryHint } from "./memory_hint.mjs";
 import { nextText } from "./next_run.mjs";
+import { CHOSEN } from "./presets_dialog.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
 import { drawSparkline } from "./sparkline.mjs";
 import { secondsLeft } from "./store.mjs";
@@ -17,11 +18,14 @@ import { statusText, statusWord, t } from "./strings.mjs";
 /** The same with and without a run: a node that grows when it starts would cover its neighbours. */
 const HEIGHT = 136;
 
-function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
+/** @param {import("./panel.mjs").Context} context @param {() => void} choose */
+function makeView({ server }, choose) {
   /** @type {Run|null} */
   let run = null;
   const hint = h("div.node-hint");
-  const next = h("div.node-hint", { hidden: true });
+  const next = h("div.node-hint");
+  const preset = h("button.node-preset", { type: "button", title: t("presetButtonHint"), onclick: choose }, t("presetButton"));
+  const foot = h("div.node-foot", {}, next, preset);
   const idle = h("div.node-idle", {}, h("div", {}, t("idle")), hint);
   const fill = h("div.bar-fill");
   const bar = h("div.bar", {}, fill);
@@ -37,11 +41,13 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
   const active = h("div.node-active", { hidden: true }, bar, h("div.run-progress", {}, steps, time), h("div.node-row", {}, canvas, sample));
 
   return {
-    element: h("div.node", {}, idle, active, next),
+    element: h("div.node", {}, idle, active, foot),
     hint: (/** @type {string} */ text) => setText(hint, text),
-    next(/** @type {string} */ text) {
+    /** What Run would do, and what was chosen; neither while it trains. @param {string} text @param {string|undefined} chosen @param {boolean} live */
+    foot(text, chosen, live) {
       setText(next, text);
-      setShown(next, text !== "");
+      setText(preset, chosen ? t("presetButtonOf", { name: chosen }) : t("presetButton"));
+      setShown(foot, !live);
     },
     /** @param {Run|null} shown @param {boolean} live */
     update(shown, live) {
@@ -71,7 +77,7 @@ function makeView(/** @type {import("./panel.mjs").Context} */ { server }) {
 /** @param {any} node a Train LoRA node that was just made @param {import("./panel.mjs").Context} context */
 export function attachNodeDisplay(node, context) {
   const { session, nextRun } = context;
-  const view = makeView(context);
+  const view = makeView(context, () => context.presets(node, draw));
   /** @type {string|null} the run that this node made since the page opened */
   let name = null;
 
@@ -93,7 +99,7 @@ export function attachNodeDisplay(node, context) {
     const live = name !== null && session.live.has(name);
     view.update(run, live);
     const [, answer] = [...nextRun.nodes].find(([id]) => isNode(node, id)) ?? [];
-    view.next(live ? "" : nextText(answer));
+    view.foot(nextText(answer), node.properties?.[CHOSEN], live);
   });
   session.addEventListener("change", draw);
   nextRun.addEventListener("change", draw);

@@ -28,6 +28,10 @@ export function makeServer(api) {
       const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wanted) };
       return (await json("/plan", options)).plan;
     },
+    /** What presets there are, and which fit the loader's model. @param {{folder: string, model: string}|null} loader @returns {Promise<any>} */
+    presets: (loader) => json(`/presets?${new URLSearchParams(loader ?? {})}`),
+    /** A preset that ships, or a file's. @param {Record<string, string>} wanted @returns {Promise<any>} */
+    preset: (wanted) => json("/presets", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wanted) }),
     /** @returns {Promise<any[]>} run.json of every run, without settings, newest first */
     runs: async () => (await json("/runs")).runs,
     /** @param {string} name */

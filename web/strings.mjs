@@ -1,6 +1,8 @@
 // @ts-check
 /** The panel's words, English and Chinese. A test keeps both complete. */
 
+import { PRESET_STRINGS } from "./preset_strings.mjs";
+
 /** @type {Record<string, Record<string, string>>} */
 export const STRINGS = {
   en: {
@@ -265,6 +267,8 @@ export const STRINGS = {
   },
 };
 
+for (const [name, words] of Object.entries(PRESET_STRINGS)) Object.assign(STRINGS[name], words);
+
 let language = "en";
 
 /** Speak the language of a locale ("zh-CN" is "zh"); an unknown one is English. @param {string|undefined} locale */
@@ -272,6 +276,9 @@ export function setLanguage(locale) {
   const name = (locale ?? "en").split("-")[0];
   language = name in STRINGS ? name : "en";
 }
+
+/** One of texts by language, as the server gives them. @param {Record<string, string>} texts */
+export const inLanguage = (texts) => texts?.[language] ?? texts?.en ?? "";
 
 /** The text of a key with its {places} filled. @param {string} key @param {Record<string, string|number>} [values] */
 export function t(key, values = {}) {

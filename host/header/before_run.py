@@ -42,7 +42,7 @@ _ONE = threading.Lock()
 def plan_before_run(wanted: Wanted) -> dict[str, Any] | None:
     """What run.json keeps of a run's memory (`training/run/room/way.py`), foreseen; None where that is known only once the model is
     loaded: no safetensors file of a folder of core's loaders, a quantised one, a model that nobody knows a caption of."""
-    path = _path(wanted)
+    path = listed(wanted.folder, wanted.model)
     cost = None if path is None else _cost(path, wanted)
     if cost is None:
         return None
@@ -51,11 +51,11 @@ def plan_before_run(wanted: Wanted) -> dict[str, Any] | None:
     return record_of(way_for(run, costs, free), wanted.resolution, run.batch_size, free)
 
 
-def _path(wanted: Wanted) -> Path | None:
-    """Only what ComfyUI itself lists in a loader's menu."""
-    if wanted.folder not in FOLDERS or wanted.model not in folder_paths.get_filename_list(wanted.folder):
+def listed(folder: str, model: str) -> Path | None:
+    """The safetensors file of that name; only what ComfyUI itself lists in a loader's menu."""
+    if folder not in FOLDERS or model not in folder_paths.get_filename_list(folder):
         return None
-    found = folder_paths.get_full_path(wanted.folder, wanted.model)
+    found = folder_paths.get_full_path(folder, model)
     return Path(found) if found and Path(found).suffix in (".safetensors", ".sft") else None
 
 

@@ -2,6 +2,7 @@
 
     routes         runs on disk, their logs and pictures, and the commands for a live one
     next_run       which run goes on when Run is pressed
+    presets        presets that ship, and those of files
     memory         what the last run of a model took
     request_guard  what every route asks of a request
     listeners      the run on the screen: records to every tab, progress to ComfyUI's bar

@@ -4,6 +4,8 @@
     GET  /lora_canvas/memory                     {"last": what the last run of ?model=its file took, or null}
     POST /lora_canvas/next                       {"prompt", "node"}: what Run would do with the node (next_run.py)
     POST /lora_canvas/plan                       {"plan": what a run will take, by a model file's header, or null}; host/header/wanted.py
+    GET  /lora_canvas/presets                    what there is to choose from, ?folder= &model= of the loader (presets.py)
+    POST /lora_canvas/presets                    a preset: {"kind", "family", "card"}, or a file's {"name", "text"}
     GET  /lora_canvas/runs                       every run's run.json without its settings, newest first
     GET  /lora_canvas/runs/{name}                run.json
     GET  /lora_canvas/runs/{name}/log            {"records": [...]}, ?after=step &points=most columns
@@ -42,6 +44,7 @@ from .listeners import tell_asked
 from .lookout import LOOKOUT
 from .memory import last_memory
 from .next_run import next_run
+from .presets import PRESET_LIMIT, own_folder, preset_asked, preset_menu
 from .request_guard import PROMPT_LIMIT, Handler, Refused, guarded, read_json
 
 PREFIX = "/lora_canvas"
@@ -135,6 +138,17 @@ async def post_plan(request: web.Request) -> web.Response:
     return _json({"plan": await asyncio.to_thread(plan_before_run, wanted)})
 
 
+async def get_presets(request: web.Request) -> web.Response:
+    folder, model = request.query.get("folder", ""), request.query.get("model", "")
+    if len(folder) > 40 or len(model) > 300:
+        raise Refused(400, "folder and model must be the names that the loader shows")
+    return _json(await asyncio.to_thread(preset_menu, folder, model, own_folder(request)))
+
+
+async def post_presets(request: web.Request) -> web.Response:
+    return _json(await asyncio.to_thread(preset_asked, await read_json(request, PRESET_LIMIT)))
+
+
 async def get_runs(request: web.Request) -> web.Response:
     return _json({"runs": await asyncio.to_thread(_describe_all)})
 
@@ -197,6 +211,8 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/memory", get_memory),
     ("POST", "/next", post_next),
     ("POST", "/plan", post_plan),
+    ("GET", "/presets", get_presets),
+    ("POST", "/presets", post_presets),
     ("GET", "/runs", get_runs),
     ("GET", "/runs/{name}", get_run),
     ("GET", "/runs/{name}/log", get_log),
@@ -222,7 +238,9 @@ def register(server: Any = None) -> None:
         server = PromptServer.instance
     for method, path, handler in _ROUTES:
         server.routes.route(method, PREFIX + path)(guarded(handler))
-        server.routes.route("*", PREFIX + path)(_refuse_method(method))
+    for path in dict.fromkeys(path for _, path, _ in _ROUTES):
+        allowed = ", ".join(method for method, one, _ in _ROUTES if one == path)
+        server.routes.route("*", PREFIX + path)(_refuse_method(allowed))
     serve_modules_fresh(server.app)
 
 
