@@ -277,7 +277,7 @@ export function setLanguage(locale) {
   language = name in STRINGS ? name : "en";
 }
 
-/** One of texts by language, as the server gives them. @param {Record<string, string>} texts */
+/** @param {Record<string, string>} texts one by language, as the server gives them */
 export const inLanguage = (texts) => texts?.[language] ?? texts?.en ?? "";
 
 /** The text of a key with its {places} filled. @param {string} key @param {Record<string, string|number>} [values] */
