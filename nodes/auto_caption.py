@@ -111,6 +111,11 @@ class AutoCaption(io.ComfyNode):
             undesired_tags=undesired_tags, always_first_tags=always_first_tags, replace_tags=replace_tags)))
 
     @classmethod
+    def foreseen(cls, dataset, **_captions):
+        """The pictures, whatever is said of them: before Run too (host/panel/estimate.py)."""
+        return dataset
+
+    @classmethod
     def execute(cls, dataset, captioner, existing_captions="keep", write_files="no", download_model=False, trigger_word="",
                 hub_model="", caption_extension=".txt", device="auto", prompt="", max_new_tokens=128, beams=1,
                 **tag_widgets) -> io.NodeOutput:

@@ -74,11 +74,15 @@ class BucketConfig(io.ComfyNode):
         return refusal(lambda: BucketSpec(**sides, resolutions=_numbers(more_resolutions or "")))
 
     @classmethod
-    def execute(cls, dataset, more_resolutions="", crop="centre", random_crops=4, **settings) -> io.NodeOutput:
-        spec = BucketSpec(resolutions=_numbers(more_resolutions), crop=crop_from(crop, random_crops), **settings)
-        dataset = dataset.with_buckets(spec)
+    def execute(cls, **inputs) -> io.NodeOutput:
+        dataset = cls.foreseen(**inputs)
         items = make_items(dataset)
-        return io.NodeOutput(dataset, bucket_report(items, spec.batch_size), crop_sheet(items))
+        return io.NodeOutput(dataset, bucket_report(items, dataset.buckets.batch_size), crop_sheet(items))
+
+    @classmethod
+    def foreseen(cls, dataset, more_resolutions="", crop="centre", random_crops=4, **settings):
+        """The data set, without a look at it: before Run too (host/panel/estimate.py)."""
+        return dataset.with_buckets(BucketSpec(resolutions=_numbers(more_resolutions), crop=crop_from(crop, random_crops), **settings))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

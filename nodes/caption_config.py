@@ -69,3 +69,8 @@ class CaptionConfig(io.ComfyNode):
     @classmethod
     def execute(cls, dataset, trigger_word, **settings) -> io.NodeOutput:
         return io.NodeOutput(dataset.with_captions(CaptionSpec(trigger=trigger_word, **settings)))
+
+    @classmethod
+    def foreseen(cls, dataset, **_captions):
+        """The pictures, whatever is said of them: before Run too (host/panel/estimate.py)."""
+        return dataset

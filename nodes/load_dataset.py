@@ -113,19 +113,24 @@ class LoadDataset(io.ComfyNode):
         return refusal(lambda: _require_folders(folder=folder, **others))
 
     @classmethod
-    def execute(cls, repeats, caption_extension, trigger_word="", captions_from="auto", transparency="white background",
-                masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, clip_frames=17, clip_fps=16.0,
-                **widgets) -> io.NodeOutput:
+    def execute(cls, **widgets) -> io.NodeOutput:
+        _WIRED.came(*map(str, _folders(widgets).values()))
+        dataset = cls.foreseen(**widgets, on_progress=node_progress())
+        return io.NodeOutput(dataset, dataset_report(dataset), dataset_sheet(dataset))
+
+    @classmethod
+    def foreseen(cls, repeats, caption_extension, trigger_word="", captions_from="auto", transparency="white background",
+                 masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, clip_frames=17, clip_fps=16.0,
+                 on_progress=None, **widgets):
+        """The data set, without a look at it: before Run too (host/panel/estimate.py)."""
         folders = _folders(widgets)
-        _WIRED.came(*map(str, folders.values()))
-        dataset = scan_folder(
+        return scan_folder(
             folders.pop("folder"), repeats=repeats, caption_extension=caption_extension, captions_from=captions_from,
             masks=masks, prior_loss_weight=prior_loss_weight, validation_fraction=validation_fraction,
-            recursive=sub_folders, index=FileIndex(picture_index_file()), on_progress=node_progress(),
+            recursive=sub_folders, index=FileIndex(picture_index_file()), on_progress=on_progress,
             captions=CaptionSpec(trigger=trigger_word), clips=ClipSpec(frames=clip_frames, fps=clip_fps),
             **_transparency(transparency), **folders,
         )
-        return io.NodeOutput(dataset, dataset_report(dataset), dataset_sheet(dataset))
 
 
 def _require_folders(**widgets: str | None) -> None:

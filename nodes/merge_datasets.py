@@ -36,6 +36,11 @@ class MergeDatasets(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, dataset_a, dataset_b, **more) -> io.NodeOutput:
-        merged = merge_datasets([dataset_a, dataset_b, *(more[name] for name in MORE if more.get(name) is not None)])
+    def execute(cls, **datasets) -> io.NodeOutput:
+        merged = cls.foreseen(**datasets)
         return io.NodeOutput(merged, dataset_report(merged))
+
+    @classmethod
+    def foreseen(cls, dataset_a, dataset_b, **more):
+        """The data set, without a look at it: before Run too (host/panel/estimate.py)."""
+        return merge_datasets([dataset_a, dataset_b, *(more[name] for name in MORE if more.get(name) is not None)])

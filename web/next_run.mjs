@@ -1,5 +1,5 @@
 // @ts-check
-/** What Run would do with each Train LoRA node of the canvas: which run goes on, or that a new one begins. */
+/** What Run would do with each Train LoRA node of the canvas: which run goes on, or that a new one begins; and how long it will be. */
 import * as format from "./format.mjs";
 import { t } from "./strings.mjs";
 
@@ -14,14 +14,28 @@ export function nextText(next) {
   return t("nextGoesOn", { run: next.run, step: format.count(next.step ?? 0), total: format.count(next.total_steps ?? 0) });
 }
 
+/** Steps, epochs and time, as far as they are known; "" where nothing is. @param {any} length what the server says @param {any} next of the same */
+export function lengthText(length, next) {
+  if (!length) return "";
+  const { steps, epochs, pictures, seconds_per_step: pace } = length;
+  const parts = [];
+  if (steps !== null) parts.push(t("lengthSteps", { steps: format.count(steps) }));
+  if (epochs !== null) parts.push(t(pictures === null ? "lengthEpochs" : "lengthEpochsOf", { epochs: format.count(epochs), pictures: format.count(pictures ?? 0) }));
+  const left = steps === null ? null : Math.max(0, steps - (next?.next === "goes on" ? (next.step ?? 0) : 0));
+  if (pace && left) parts.push(t("lengthTime", { time: format.duration(pace * left) }));
+  return parts.join(" · ");
+}
+
 /** Asks when told to, once things have come to rest; says "change" when it knows. */
 export class NextRun extends EventTarget {
   /** @type {Map<string, any>} node id in the prompt -> what the server says */
   nodes = new Map();
+  /** @type {Map<string, any>} node id in the prompt -> how long a run will be */
+  lengths = new Map();
   /** @type {any} */
   #timer = null;
 
-  /** @param {any} app ComfyUI's app @param {{next: (prompt: any, node: string) => Promise<any>}} server @param {number} wait milliseconds */
+  /** @param {any} app ComfyUI's app @param {{next: (prompt: any, node: string) => Promise<any>, estimate: (prompt: any, node: string) => Promise<any>}} server @param {number} wait milliseconds */
   constructor(app, server, wait = WAIT) {
     super();
     this.app = app;
@@ -38,6 +52,9 @@ export class NextRun extends EventTarget {
     const { output: prompt } = await this.app.graphToPrompt();
     const ids = Object.keys(prompt).filter((id) => prompt[id].class_type === TRAIN_NODE);
     this.#say(await Promise.all(ids.map(async (id) => [id, await this.server.next(prompt, id)])));
+    // Later: many pictures take a while to be looked through.
+    this.lengths = new Map(await Promise.all(ids.map(async (id) => /** @type {[string, any]} */ ([id, await this.server.estimate(prompt, id).catch(() => null)]))));
+    this.dispatchEvent(new Event("change"));
   }
 
   /** @param {any[]} answers */

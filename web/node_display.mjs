@@ -6,7 +6,7 @@ import * as format from "./format.mjs";
 import { isNode } from "./last_texts.mjs";
 import { openLightbox } from "./lightbox.mjs";
 import { makeMemoryHint } from "./memory_hint.mjs";
-import { nextText } from "./next_run.mjs";
+import { lengthText, nextText } from "./next_run.mjs";
 import { CHOSEN } from "./presets_dialog.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
 import { drawSparkline } from "./sparkline.mjs";
@@ -26,7 +26,8 @@ function makeView({ server }, choose) {
   const next = h("div.node-hint");
   const preset = h("button.node-preset", { type: "button", title: t("presetButtonHint"), onclick: choose }, t("presetButton"));
   const foot = h("div.node-foot", {}, next, preset);
-  const idle = h("div.node-idle", {}, h("div", {}, t("idle")), hint);
+  const length = h("div.node-length");
+  const idle = h("div.node-idle", {}, h("div", {}, t("idle")), length, hint);
   const fill = h("div.bar-fill");
   const bar = h("div.bar", {}, fill);
   const steps = h("span");
@@ -43,6 +44,11 @@ function makeView({ server }, choose) {
   return {
     element: h("div.node", {}, idle, active, foot),
     hint: (/** @type {string} */ text) => setText(hint, text),
+    /** How long a run would be. @param {string} text */
+    length(text) {
+      setText(length, text);
+      next.title = text;
+    },
     /** What Run would do, and what was chosen; neither while it trains. @param {string} text @param {string|undefined} chosen @param {boolean} live */
     foot(text, chosen, live) {
       setText(next, text);
@@ -98,7 +104,9 @@ export function attachNodeDisplay(node, context) {
     const run = session.get(name) ?? null;
     const live = name !== null && session.live.has(name);
     view.update(run, live);
-    const [, answer] = [...nextRun.nodes].find(([id]) => isNode(node, id)) ?? [];
+    const of = (/** @type {Map<string, any>} */ known) => [...known].find(([id]) => isNode(node, id))?.[1];
+    const answer = of(nextRun.nodes);
+    view.length(lengthText(of(nextRun.lengths), answer));
     view.foot(nextText(answer), node.properties?.[CHOSEN], live);
   });
   session.addEventListener("change", draw);

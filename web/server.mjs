@@ -23,6 +23,9 @@ export function makeServer(api) {
     /** What Run would do with a Train LoRA node. @param {any} prompt as it is queued @param {string} node @returns {Promise<any>} */
     next: (prompt, node) =>
       json("/next", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ prompt, node }) }),
+    /** How long a run of a Train LoRA node will be. @param {any} prompt as it is queued @param {string} node @returns {Promise<any>} */
+    estimate: (prompt, node) =>
+      json("/estimate", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ prompt, node }) }),
     /** What a run will take, or null where that is known once the model is loaded. @param {Record<string, any>} wanted @returns {Promise<any>} */
     plan: async (wanted) => {
       const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wanted) };

@@ -1,7 +1,6 @@
 // @ts-check
 /** The panel's words, English and Chinese. A test keeps both complete. */
-
-import { PRESET_STRINGS } from "./preset_strings.mjs";
+import { NODE_STRINGS } from "./node_strings.mjs";
 
 /** @type {Record<string, Record<string, string>>} */
 export const STRINGS = {
@@ -42,11 +41,6 @@ export const STRINGS = {
     elsewhereShort: "another process",
     unanswered: "No answer to '{what}' for {seconds} s. It is still asked for: the process may be in a long step or a sample, or wait for the shared folder.",
     goToNode: "Go to the node",
-    nextNew: "Run begins a new run.",
-    nextNothing: "Nothing to train: {run} has done its {step} steps, and nothing was changed.",
-    nextGoesOn: "Run goes on with {run} from step {step} of {total}.",
-    againTitle: "Nothing to train",
-    again: "{run} has done its {step} steps, and nothing in the graph was changed since. To train anew change a setting, such as seed, or set resume on Train LoRA to 'new'. To train longer raise steps and set resume to '{run}'.",
     resume: "Resume",
     resumeHint: "Queue the Train LoRA node again, continuing this run",
     openWorkflow: "Open workflow",
@@ -125,15 +119,6 @@ export const STRINGS = {
     "kind.state": "state",
     "group.diffusion_model": "diffusion model",
     "group.text_encoder": "text encoder",
-    idle: "The live curve appears here",
-    textIdle: "Press Run: what this node found appears here.",
-    textLabel: "What this node found",
-    moreSettings: "More settings ({count})",
-    fewerSettings: "Fewer settings",
-    settingsChanged: "{count} set",
-    memoryLast: "Memory, last run of this model: {takes} of the {free} that were free ({pixels} px, batch {batch}; {how}).",
-    memoryPlan: "Memory, predicted: {takes} of the {free} that are free ({pixels} px, batch {batch}; {how}).",
-    memoryUnknown: "Memory: known once the model is loaded.",
   },
   zh: {
     title: "LoRA Canvas",
@@ -172,11 +157,6 @@ export const STRINGS = {
     elsewhereShort: "其他进程",
     unanswered: "「{what}」已等待 {seconds} 秒没有回应。请求仍然有效：该进程可能正在执行较长的一步、生成样图，或在等待共享文件夹。",
     goToNode: "转到节点",
-    nextNew: "运行将开始新的训练。",
-    nextNothing: "没有需要训练的内容：{run} 已完成 {step} 步，且没有任何更改。",
-    nextGoesOn: "运行将从第 {step} 步（共 {total} 步）接着训练 {run}。",
-    againTitle: "没有需要训练的内容",
-    again: "{run} 已完成 {step} 步，此后工作流没有任何改动。要重新训练，请更改某项设置（例如 seed），或将「训练 LoRA」的 resume 设为 'new'。要训练更久，请增加 steps 并将 resume 设为 '{run}'。",
     resume: "继续",
     resumeHint: "再次排队「训练 LoRA」节点，接着这次训练",
     openWorkflow: "打开工作流",
@@ -255,19 +235,10 @@ export const STRINGS = {
     "kind.state": "状态",
     "group.diffusion_model": "扩散模型",
     "group.text_encoder": "文本编码器",
-    idle: "训练时曲线会显示在这里",
-    textIdle: "运行后，此节点的结果会显示在这里。",
-    textLabel: "此节点的结果",
-    moreSettings: "更多设置（{count}）",
-    fewerSettings: "收起设置",
-    settingsChanged: "已改 {count} 项",
-    memoryLast: "显存，此模型上次训练：空闲 {free} 中占用 {takes}（{pixels} 像素，批次 {batch}；{how}）。",
-    memoryPlan: "显存，预计：空闲 {free} 中将占用 {takes}（{pixels} 像素，批次 {batch}；{how}）。",
-    memoryUnknown: "显存：模型加载后才能知道。",
   },
 };
 
-for (const [name, words] of Object.entries(PRESET_STRINGS)) Object.assign(STRINGS[name], words);
+for (const [name, words] of Object.entries(NODE_STRINGS)) Object.assign(STRINGS[name], words);
 
 let language = "en";
 

@@ -2,6 +2,7 @@
 
     routes         runs on disk, their logs and pictures, and the commands for a live one
     next_run       which run goes on when Run is pressed
+    estimate       how long a run will be: steps, epochs, pictures, and a step's time where one was measured
     presets        presets that ship, and those of files
     memory         what the last run of a model took
     request_guard  what every route asks of a request

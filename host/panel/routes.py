@@ -3,6 +3,7 @@
     GET  /lora_canvas/live                       what trains now, and the device's memory
     GET  /lora_canvas/memory                     {"last": what the last run of ?model=its file took, or null}
     POST /lora_canvas/next                       {"prompt", "node"}: what Run would do with the node (next_run.py)
+    POST /lora_canvas/estimate                   {"prompt", "node"}: how long a run of the node will be (estimate.py)
     POST /lora_canvas/plan                       {"plan": what a run will take, by a model file's header, or null}; host/header/wanted.py
     GET  /lora_canvas/presets                    what there is to choose from, ?folder= &model= of the loader (presets.py)
     POST /lora_canvas/presets                    a preset: {"kind", "family", "card"}, or a file's {"name", "text"}
@@ -22,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -40,6 +42,7 @@ from ..header.wanted import Wanted
 from ..runs.elsewhere import ELSEWHERE, holder_elsewhere
 from ..runs.registry import RUNS
 from ..runs.run_folders import find_picture, find_run, list_runs
+from .estimate import estimate
 from .listeners import tell_asked
 from .lookout import LOOKOUT
 from .memory import last_memory
@@ -119,12 +122,16 @@ async def get_memory(request: web.Request) -> web.Response:
     return _json({"last": await asyncio.to_thread(last_memory, model)})
 
 
-async def post_next(request: web.Request) -> web.Response:
-    body = await read_json(request, PROMPT_LIMIT)
-    prompt, node = body.get("prompt"), body.get("node")
-    if not isinstance(prompt, dict) or not isinstance(node, str):
-        raise Refused(400, "prompt must be an object, as it is queued, and node the id of a node in it")
-    return _json(await asyncio.to_thread(next_run, prompt, node))
+def _of_prompt(answer: Callable[[dict[str, Any], str], Any]) -> Handler:
+    """A route that is asked of a node of a prompt."""
+    async def post(request: web.Request) -> web.Response:
+        body = await read_json(request, PROMPT_LIMIT)
+        prompt, node = body.get("prompt"), body.get("node")
+        if not isinstance(prompt, dict) or not isinstance(node, str):
+            raise Refused(400, "prompt must be an object, as it is queued, and node the id of a node in it")
+        return _json(await asyncio.to_thread(answer, prompt, node))
+
+    return post
 
 
 async def post_plan(request: web.Request) -> web.Response:
@@ -209,7 +216,8 @@ def _ask_elsewhere(folder: Path, body: dict[str, Any]) -> str:
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/live", get_live),
     ("GET", "/memory", get_memory),
-    ("POST", "/next", post_next),
+    ("POST", "/next", _of_prompt(next_run)),
+    ("POST", "/estimate", _of_prompt(estimate)),
     ("POST", "/plan", post_plan),
     ("GET", "/presets", get_presets),
     ("POST", "/presets", post_presets),

@@ -78,7 +78,7 @@ def test_what_kohyas_keys_become_is_there(refused):
     assert {why for one in settings if (why := refused(one))} == set()
     assert not {one.widget for one in settings} & PERSONAL
     named = {(one.node, one.widget) for one in settings}
-    assert len(named) == 77, sorted(named)
+    assert len(named) == 92, sorted(named)
     tables = [*network._ALGORITHMS.values(), *pictures._SAMPLERS.values(), *learning._OPTIMIZERS.values()]
     assert all(isinstance(name, str) for name in tables) and teaching.OBJECTIVE == record.OBJECTIVE
 

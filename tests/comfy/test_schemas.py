@@ -20,7 +20,8 @@ def test_widgets_that_may_be_left_out_have_the_same_default_in_execute(classes):
     from comfy_api.latest import io
 
     for node in classes:
-        parameters = inspect.signature(node.execute).parameters
+        readers = [reader for reader in (node.execute, getattr(node, "foreseen", None)) if reader is not None]
+        parameters = {name: found for reader in readers for name, found in inspect.signature(reader).parameters.items()}
         gathers = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
         for given in node.define_schema().inputs:
             if not given.optional or not isinstance(given, io.WidgetInput) or given.force_input:

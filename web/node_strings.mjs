@@ -1,9 +1,27 @@
 // @ts-check
-/** The words of presets, English and Chinese. */
+/** The words on nodes and of presets, English and Chinese. */
 
 /** @type {Record<string, Record<string, string>>} */
-export const PRESET_STRINGS = {
+export const NODE_STRINGS = {
   en: {
+    idle: "The live curve appears here",
+    textIdle: "Press Run: what this node found appears here.",
+    textLabel: "What this node found",
+    moreSettings: "More settings ({count})",
+    fewerSettings: "Fewer settings",
+    settingsChanged: "{count} set",
+    memoryLast: "Memory, last run of this model: {takes} of the {free} that were free ({pixels} px, batch {batch}; {how}).",
+    memoryPlan: "Memory, predicted: {takes} of the {free} that are free ({pixels} px, batch {batch}; {how}).",
+    memoryUnknown: "Memory: known once the model is loaded.",
+    nextNew: "Run begins a new run.",
+    nextNothing: "Nothing to train: {run} has done its {step} steps, and nothing was changed.",
+    nextGoesOn: "Run goes on with {run} from step {step} of {total}.",
+    againTitle: "Nothing to train",
+    again: "{run} has done its {step} steps, and nothing in the graph was changed since. To train anew change a setting, such as seed, or set resume on Train LoRA to 'new'. To train longer raise steps and set resume to '{run}'.",
+    lengthSteps: "{steps} steps",
+    lengthEpochs: "{epochs} epochs",
+    lengthEpochsOf: "{epochs} epochs of {pictures} pictures",
+    lengthTime: "about {time} of steps, as last time",
     presets: "Presets",
     presetButton: "Preset…",
     presetButtonOf: "Preset: {name}",
@@ -43,6 +61,24 @@ export const PRESET_STRINGS = {
     presetNotAllowed: "the widget cannot hold {value}",
   },
   zh: {
+    idle: "训练时曲线会显示在这里",
+    textIdle: "运行后，此节点的结果会显示在这里。",
+    textLabel: "此节点的结果",
+    moreSettings: "更多设置（{count}）",
+    fewerSettings: "收起设置",
+    settingsChanged: "已改 {count} 项",
+    memoryLast: "显存，此模型上次训练：空闲 {free} 中占用 {takes}（{pixels} 像素，批次 {batch}；{how}）。",
+    memoryPlan: "显存，预计：空闲 {free} 中将占用 {takes}（{pixels} 像素，批次 {batch}；{how}）。",
+    memoryUnknown: "显存：模型加载后才能知道。",
+    nextNew: "运行将开始新的训练。",
+    nextNothing: "没有需要训练的内容：{run} 已完成 {step} 步，且没有任何更改。",
+    nextGoesOn: "运行将从第 {step} 步（共 {total} 步）接着训练 {run}。",
+    againTitle: "没有需要训练的内容",
+    again: "{run} 已完成 {step} 步，此后工作流没有任何改动。要重新训练，请更改某项设置（例如 seed），或将「训练 LoRA」的 resume 设为 'new'。要训练更久，请增加 steps 并将 resume 设为 '{run}'。",
+    lengthSteps: "{steps} 步",
+    lengthEpochs: "{epochs} 轮",
+    lengthEpochsOf: "{epochs} 轮（{pictures} 张图片）",
+    lengthTime: "按上次速度约 {time}",
     presets: "预设",
     presetButton: "预设…",
     presetButtonOf: "预设：{name}",
