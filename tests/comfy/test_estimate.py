@@ -30,7 +30,8 @@ def prompt(pictures):
             "4": {"class_type": "LoRACanvasBucketConfig", "inputs": {
                 "dataset": ["3", 0], "resolution": 64, "min_bucket": 32, "max_bucket": 128, "bucket_step": 32, "no_upscale": False}},
             "5": {"class_type": "LoRACanvasTrainLoRA", "inputs": {
-                "model": ["1", 0], "dataset": ["4", 0], "steps": 70, "batch_size": 4, "gradient_accumulation": 1, "run_name": "x", **train}},
+                "model": ["1", 0], "dataset": ["4", 0], "steps": 70, "batch_size": 4, "gradient_accumulation": 1, "run_name": "x",
+                **train}},
         }
 
     return make
