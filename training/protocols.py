@@ -161,6 +161,10 @@ class Sampler(Protocol):
         """(1, h, w, 3) in 0..1, on the CPU. `references`, each (1, h, w, 3), are what an edit model starts from."""
         ...
 
+    def decode_nothing(self, spec: "SamplingSpec") -> "torch.Tensor":
+        """As `sample` ends, with an empty latent: for what it takes."""
+        ...
+
 
 class WeightAccess(Protocol):
     """The base weights of one part as they act in the forward: dequantised, moved, with what was applied upstream."""

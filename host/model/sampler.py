@@ -43,6 +43,11 @@ class ComfySampler:
             pictures = self._vae.decode(samples)
             return pictures.reshape(-1, *pictures.shape[-3:]).float().cpu().clamp(0, 1)
 
+    def decode_nothing(self, spec: SamplingSpec) -> torch.Tensor:
+        """As `sample` ends, with an empty latent."""
+        with torch.inference_mode():
+            return self._vae.decode(comfy.sample.fix_empty_latent_channels(self._patcher, self._empty_latent(spec)))
+
     def _conditions(self, spec: SamplingSpec, prompt: str, references: Sequence[torch.Tensor]) -> tuple[list, list]:
         if references and self._illustrated:
             size = spec.width, spec.height

@@ -7,12 +7,14 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pack.tests.comfy import tiny_models
+from pack.tests.comfy.parts import load, session_of
 from pack.training.memory.cheaply import cheaply
 from pack.training.memory.cost.ledger import Ledger
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.protocols import Condition, PixelGeometry, TextCondition
+from pack.training.specs import SamplingSpec
 
 CASES = [("SD15", "none"), ("SD15", "all"), ("SD15", "cheap"), ("SDXL", "none"), ("Flux", "none"), ("Flux", "all"), ("Flux", "cheap")]
 
@@ -46,13 +48,27 @@ def test_it_holds_what_the_real_one_holds(comfy, kind, recompute):
     assert fake == pytest.approx(real, rel=0.05 if recompute == "cheap" else 0.02) and real > 0
 
 
-@pytest.mark.parametrize(("kind", "recompute"), [("SD15", "none"), ("Flux", "all")])
+@pytest.mark.parametrize(("kind", "recompute"), [("SD15", "none"), ("SDXL", "all"), ("Flux", "all"), ("QwenImage", "none")])
 def test_the_largest_bucket_bounds_the_others(comfy, kind, recompute):
-    """From the square one to the longest: only the largest need be gone through."""
+    """From the square one to the widest and the tallest: only the largest need be gone through."""
     tiny, session = tiny_session(comfy, kind)
-    buckets = [(32, 32), (24, 40), (16, 56)]
-    held = [peak(session, tiny, recompute, fake=True, latent=(tiny.latent[0], *bucket)) for bucket in buckets]
+    buckets = [(32, 32), (24, 40), (56, 16)]
+    held = [peak(session, tiny, recompute, fake=True, latent=(*tiny.latent[:-2], *bucket)) for bucket in buckets]
     assert max(held) == held[0]
+
+
+def test_a_preview_takes_what_its_decoding_on_fakes_takes(comfy, sd15_checkpoint):
+    from pack.host.model.sampler import ComfySampler
+
+    loaded = load(comfy, sd15_checkpoint)
+    sampler, spec = ComfySampler(loaded.model, loaded.clip, loaded.vae), SamplingSpec(prompts=("",), width=128, height=64)
+    held = []
+    for lent in (session_of(loaded).rehearsal(loaded.clip, loaded.vae), nullcontext()):
+        with lent, Ledger(torch.device("cpu")) as ledger:
+            picture = sampler.decode_nothing(spec)
+        assert picture.shape == (1, 64, 128, 3)
+        held.append(ledger.peak)
+    assert held[0] == pytest.approx(held[1], rel=0.05) and held[1] > 4 * picture.numel()
 
 
 def test_what_comfyui_keeps_by_size_holds_no_fakes_afterwards(comfy, monkeypatch):

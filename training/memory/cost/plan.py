@@ -13,15 +13,15 @@ from ..choice import ALL, CHEAP, DEVICE, PAGED, MemoryChoice
 from .trace import Effort, Trace
 
 FP32_BYTES = 4
-STEPS, UPDATE, ENCODING = "the steps", "the optimizer's updates", "encoding"
+STEPS, UPDATE, ENCODING, PREVIEW = "the steps", "the optimizer's updates", "encoding", "decoding a preview"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
     """Bytes. `adapters`, their `gradients`, the optimizer's `state`, the `averages` of EMA and the frozen `assistant` are there in
-    every step; `activations` is what is left of the peak: what is kept for backward, and computed with. `where` the peak lies is one of
-    STEPS, UPDATE, ENCODING; `encoding` is the most that VAE and text encoders take, their weights included, at their own time.
-    `is_measured`: on a real step, not on fakes. What an allocator holds between, and nobody uses, is not in it."""
+    every step; `activations` is what is left of the peak: what is kept for backward, and computed with. `where` the peak of the run lies
+    is one of STEPS, UPDATE, ENCODING, PREVIEW; `aside` is what is held in the last two, VAE and text encoders included, each at its own
+    time. `is_measured`: on a real step, not on fakes. What an allocator holds between, and nobody uses, is not in it."""
 
     adapters: int
     gradients: int
@@ -29,7 +29,7 @@ class MemoryPlan:
     activations: int
     averages: int = 0
     assistant: int = 0
-    encoding: int = 0
+    aside: int = 0
     where: str = STEPS
     is_measured: bool = False
 
@@ -39,13 +39,17 @@ class MemoryPlan:
         learned = self.adapters + self.gradients + self.state + self.averages
         return learned + self.activations + self.assistant
 
+    def elsewhere(self) -> str:
+        """'Most of the run is held in encoding: about 9.1 GiB.'; '' where most is held in a step."""
+        return f"Most of the run is held in {self.where}: about {gib(self.aside)}." if self.where in (ENCODING, PREVIEW) else ""
+
     def sentence(self) -> str:
         learned = self.adapters + self.gradients + self.state + self.averages
         assistant = f", {gib(self.assistant)} for the assistant" if self.assistant else ""
         said = "Measured on one step" if self.is_measured else "Prediction"
         return (
             f"{said}: training needs about {gib(self.total)} beside the model ({gib(self.activations)} for activations, "
-            f"{gib(learned)} for the LoRA and its optimizer{assistant}). Most is held in {self.where}."
+            f"{gib(learned)} for the LoRA and its optimizer{assistant}). {self.elsewhere() or f'Most is held in {self.where}.'}"
         )
 
 
@@ -74,6 +78,7 @@ class StepCost:
     assistant: int = 0
     copies: int = 0
     encoding: int = 0
+    preview: int = 0
     picture: int = 0
     is_measured: bool = False
 
@@ -108,8 +113,12 @@ class StepCost:
         most = max(step, update)
         activations = max(0, most - self.gradients - state)
         beside = self.adapters + most + self.averages + self.assistant
-        where = ENCODING if self.encoding > self.weights + beside else STEPS if step >= update else UPDATE
+        preview = self.preview and self.preview + self.adapters + state + self.averages + self.assistant
+        aside = max(self.encoding, preview)
+        where = STEPS if step >= update else UPDATE
+        if aside > self.weights + beside:
+            where = ENCODING if self.encoding >= preview else PREVIEW
         return MemoryPlan(
             adapters=self.adapters, gradients=self.gradients, state=state, averages=self.averages, assistant=self.assistant,
-            activations=activations, encoding=self.encoding, where=where, is_measured=self.is_measured,
+            activations=activations, aside=aside, where=where, is_measured=self.is_measured,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,9 @@ from ...data.batches import Draw
 from ...data.captions import texts_needed
 from ...data.conditions import text_condition
 from ...data.items import Item
+from ...data.latents import PIXELS_PER_BATCH
 from ...data.references import View, views_of
+from ...errors import Contained
 from ...memory.cost.ledger import Ledger
 from ...network.network import Network
 from ...order import Order
@@ -25,12 +27,17 @@ from ...protocols import Condition, TextCondition
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Fake latents of `shape` (B, C, H, W), in the model's own space. `condition` is made anew in every forward, since encoders may be
-    trained. Encoding one picture and one caption takes `encoding` bytes beside the weights of 'VAE' and 'text encoders'."""
+    trained. One picture takes `picture` bytes beside the weights of the VAE while it is encoded, of which `together` are encoded at once at
+    most, one caption `caption` beside those of the text encoders, and one preview `preview` beside the VAE's while it is decoded, as far as
+    that can be gone through."""
 
     shape: tuple[int, ...]
     condition: Callable[[], Condition]
     has_masks: bool
-    encoding: Mapping[str, int]
+    picture: int
+    together: int
+    caption: int
+    preview: int
 
 
 class Fakes:
@@ -68,11 +75,15 @@ def largest_batch(order: Order, network: Network, items: Sequence[Item]) -> Batc
     with Ledger(device) as captions:
         longest = max((text for item in items for text in texts_needed([item.sample])), key=len, default="")
         text_of = _text_source(order, network, item, longest)
+    with Contained(), Ledger(device) as previews:
+        if order.recipe.preview is not None:
+            order.sampler.decode_nothing(order.recipe.preview.sampling)
     return Batch(
         shape=(order.recipe.run.batch_size, *latent.shape),
         condition=lambda: Condition(text=text_of(), geometry=item.geometry, extras=extras),
         has_masks=any(item.sample.mask is not None or item.sample.alpha == "mask" for item in items),
-        encoding={"VAE": pictures.peak, "text encoders": captions.peak},
+        picture=pictures.peak, together=min(len(items), max(1, PIXELS_PER_BATCH // math.prod(item.shape))), caption=captions.peak,
+        preview=previews.peak,
     )
 
 

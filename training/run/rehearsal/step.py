@@ -29,7 +29,7 @@ from ...objective.objective import Noising, Objective
 from ...optim.numerics import clip_gradients
 from ...order import Order
 from ...specs import BY_HAND
-from .batch import Fakes, largest_batch
+from .batch import Batch, Fakes, largest_batch
 
 #: Of an objective, the adapters and what gives a batch as a Feed does: the step, draws -> losses (B,), differentiable.
 Step = Callable[[Objective, Network, Any], Callable[[Sequence[Draw]], Tensor]]
@@ -45,9 +45,15 @@ def rehearsed(order: Order, items: Sequence[Item], step: Step) -> StepCost:
         draws = [Draw(item=0, repeat=0, epoch=0, seed=place) for place in range(batch.shape[0])]
         look = step(objective, network, Fakes(batch, order.denoiser.device))
         trace = _traced(order, network, lambda: look(draws), checkpointing=False)
-        encoding = max(order.encoders.get(name, 0) + size for name, size in batch.encoding.items())
         cheap = _traced_cheaply(order, network, lambda: look(draws))
-        return replace(_cost(order, network, trace, encoding), picture=batch.encoding["VAE"], cheap=cheap)
+        return _aside(order, batch, replace(_cost(order, network, trace), picture=batch.picture, cheap=cheap))
+
+
+def _aside(order: Order, batch: Batch, cost: StepCost) -> StepCost:
+    """With what VAE and text encoders take, their weights included, at their own time."""
+    vae, text_encoders = (order.encoders.get(name, 0) for name in ("VAE", "text encoders"))
+    pictures = vae + min(batch.together, cost.pictures_at_once()) * batch.picture
+    return replace(cost, encoding=max(pictures, text_encoders + batch.caption), preview=batch.preview and vae + batch.preview)
 
 
 @contextmanager
@@ -69,7 +75,7 @@ def measured(order: Order, network: Network, losses: Callable[[], Tensor]) -> St
     for parameter in _trained(network):
         parameter.grad = None
     most = max(stretch.peak for stretch in trace.stretches)
-    return replace(_cost(order, network, Trace([Stretch("", 0, most)], [], 0), 0), is_measured=True)
+    return replace(_cost(order, network, Trace([Stretch("", 0, most)], [], 0)), is_measured=True)
 
 
 def _traced_cheaply(order: Order, network: Network, losses: Callable[[], Tensor]) -> Trace | None:
@@ -105,7 +111,7 @@ def _traced(order: Order, network: Network, losses: Callable[[], Tensor], checkp
     return Trace(ledger.stretches, watch.passes, resident)
 
 
-def _cost(order: Order, network: Network, trace: Trace, encoding: int) -> StepCost:
+def _cost(order: Order, network: Network, trace: Trace) -> StepCost:
     parameters, recipe = _trained(network), order.recipe
     optimizer = optimizer_cost(recipe.optimizer, [tuple(parameter.shape) for parameter in parameters], order.denoiser.device)
     size = sum(parameter.nbytes for parameter in parameters)
@@ -114,7 +120,7 @@ def _cost(order: Order, network: Network, trace: Trace, encoding: int) -> StepCo
     return StepCost(
         trace=trace, weights=_bytes_of(part.module for part in order.parts), adapters=size, gradients=size, state=optimizer.state,
         update=optimizer.update, pages=optimizer.pages, kept=kept, averages=averages,
-        assistant=network.assistant_bytes(), copies=order.copies, encoding=encoding,
+        assistant=network.assistant_bytes(), copies=order.copies,
     )
 
 

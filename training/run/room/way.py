@@ -44,7 +44,8 @@ def room_for(order: Order, cost: StepCost, side: int, free: int, *, main_memory:
     text = now.sentence()
     if order.memory is None and run.memory != BY_HAND:
         more = larger(way, now.activations, side, run.batch_size)
-        text = f"Memory '{run.memory}': {told(way, costs, free, more)} gradient_checkpointing is not read."
+        said = (f"Memory '{run.memory}': {told(way, costs, free, more)}", now.elsewhere(), "gradient_checkpointing is not read.")
+        text = " ".join(filter(None, said))
     room = Room(
         costs=costs, way=way, record=record_of(way, side, run.batch_size, free), seconds=_seconds(order, cost, costs),
         saves=lambda: savings(run, order.recipe.optimizer, cost.parameters, now=now.activations,

@@ -4,7 +4,7 @@ import pytest
 
 from pack.training.memory.choice import MemoryChoice
 from pack.training.memory.cost.ledger import Stretch
-from pack.training.memory.cost.plan import ENCODING, STEPS, UPDATE, StepCost
+from pack.training.memory.cost.plan import ENCODING, PREVIEW, STEPS, UPDATE, StepCost
 from pack.training.memory.cost.trace import Effort, Pass, Trace
 
 #: Each block keeps 100 for backward, of which 10 are its output, which stays; the second is passed through with 20 more at its height.
@@ -89,6 +89,10 @@ def test_the_plan_says_where_the_peak_lies():
     assert cost(update=200).plan_for(MemoryChoice()).total == 16 + 16 + 32 + 200
     assert cost(encoding=1191).plan_for(MemoryChoice()).where == ENCODING
     assert cost(encoding=1190).plan_for(MemoryChoice()).where == STEPS
+    plan = cost(encoding=1191, preview=1140, averages=16).plan_for(MemoryChoice())
+    assert (plan.where, plan.aside) == (STEPS, 1140 + 16 + 32 + 16), "a step holds 1,206: the averages are there too"
+    plan = cost(encoding=1191, preview=1160).plan_for(MemoryChoice())
+    assert (plan.where, plan.aside) == (PREVIEW, 1160 + 16 + 32), "the LoRA and its optimizer stay on the device"
 
 
 def test_the_sentence_says_what_it_is():
@@ -97,6 +101,9 @@ def test_the_sentence_says_what_it_is():
         "Prediction: training needs about 7.5 GiB beside the model (5.5 GiB for activations, 2.0 GiB for the LoRA and its optimizer). "
         "Most is held in the steps."
     )
+    large = cost(encoding=9 * 2**30).plan_for(MemoryChoice())
+    assert large.elsewhere() == "Most of the run is held in encoding: about 9.0 GiB." and large.sentence().endswith(large.elsewhere())
+    assert cost().plan_for(MemoryChoice()).elsewhere() == ""
     assert cost(is_measured=True).plan_for(MemoryChoice()).sentence().startswith("Measured on one step: training needs")
 
 
