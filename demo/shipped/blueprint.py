@@ -52,7 +52,7 @@ def blueprint(canvas: Canvas, description: str, inputs: list[Door], outputs: lis
         "id": 1, "type": identity, "pos": [0, 0], "size": [width, 30 * len(entries) + 90],
         "flags": {}, "order": 0, "mode": 0, "title": name,
         "inputs": [_socket(entry) for entry in entries],
-        "outputs": [{"name": leaving["name"], "type": leaving["type"], "links": []} for leaving in exits],
+        "outputs": [{"name": leaving["name"], "label": label(leaving["name"]), "type": leaving["type"], "links": []} for leaving in exits],
         "properties": {"proxyWidgets": [["-1", entry["name"]] for entry in shown], "cnr_id": "lora-canvas", "ver": "0.1.0"},
         "widgets_values": [entry["value"] for entry in shown],
     }
@@ -94,9 +94,15 @@ def _leave(slot: int, one: Door, links: list[dict]) -> dict:
 
 def _door(entry: dict, blueprint_name: str, x: int, slot: int) -> dict:
     identity = str(uuid.uuid5(NAMESPACE, f"{blueprint_name} {x} {entry['name']}"))
-    return {"id": identity, "name": entry["name"], "type": entry["type"], "linkIds": entry["linkIds"], "pos": [x, ROW * (slot + 1)]}
+    names = {"name": entry["name"], "label": label(entry["name"])}
+    return {"id": identity, **names, "type": entry["type"], "linkIds": entry["linkIds"], "pos": [x, ROW * (slot + 1)]}
 
 
 def _socket(entry: dict) -> dict:
     widget = {"widget": {"name": entry["name"]}} if "value" in entry else {}
-    return {"name": entry["name"], "type": entry["type"], "link": None, **widget}
+    return {"name": entry["name"], "label": label(entry["name"]), "type": entry["type"], "link": None, **widget}
+
+
+def label(name: str) -> str:
+    """What the one node calls it: no locale reaches inside a blueprint."""
+    return name.upper() if name in ("clip", "vae", "cfg") else name.replace("_", " ").capitalize()

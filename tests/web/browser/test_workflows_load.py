@@ -1,4 +1,4 @@
-"""Every shipped workflow opens in the real frontend: no missing node, no complaint, every widget as it was saved."""
+"""Every shipped workflow opens in the real frontend: no missing node, no complaint, every widget as it was saved, letters large enough."""
 
 import json
 
@@ -22,6 +22,8 @@ def test_each_opens_as_it_was_saved(pair, start_server, open_page, repo_root):
             page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
             page.wait_for_timeout(300)
             assert page.evaluate(UNKNOWN) == [], path.stem
+            # Letters are 12 pixels high at a scale of 1: at least 11 on this screen of 1280 x 720.
+            assert page.evaluate("app.canvas.ds.scale") >= 11 / 12 - 0.001, path.stem
             assert page.evaluate("app.graph._nodes.length") == len(workflow["nodes"]), path.stem
             shown = page.evaluate(WIDGETS)
             saved = {str(node["id"]): node["widgets_values"] for node in workflow["nodes"] if node["type"].startswith("LoRACanvas")}
