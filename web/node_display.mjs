@@ -11,7 +11,7 @@ import { CHOSEN } from "./presets_dialog.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
 import { drawSparkline } from "./sparkline.mjs";
 import { secondsLeft } from "./store.mjs";
-import { statusText, statusWord, t } from "./strings.mjs";
+import { statusText, statusTone, t } from "./strings.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
 
@@ -63,7 +63,7 @@ function makeView({ server }, choose) {
       if (!run) return;
       const progress = progressOf(run);
       fill.style.transform = `scaleX(${progress.part})`;
-      bar.dataset.status = statusWord(statusOf(run));
+      bar.dataset.status = statusTone(statusOf(run));
       setText(steps, progress.text);
       const left = secondsLeft(run);
       setText(time, live ? (left === null ? "" : t("left", { time: format.duration(left) })) : statusText(statusOf(run)));

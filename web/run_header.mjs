@@ -3,7 +3,7 @@
 import { h, icon, setShown, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { secondsLeft, secondsTaken } from "./store.mjs";
-import { has, statusText, statusWord, t } from "./strings.mjs";
+import { has, statusText, statusTone, statusWord, t } from "./strings.mjs";
 import { translated } from "./translate.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
@@ -105,9 +105,9 @@ export function makeRunHeader(actions) {
       setText(name, run.name);
       name.title = run.name;
       setText(status, statusText(state));
-      status.dataset.status = statusWord(state);
+      status.dataset.status = statusTone(state);
       bar.style.transform = `scaleX(${progress.part})`;
-      track.dataset.status = statusWord(state);
+      track.dataset.status = statusTone(state);
       track.setAttribute("aria-valuenow", String(Math.round(progress.part * 100)));
       const epoch = run.last && !run.phase ? `  ·  ${t("epoch", { epoch: run.last.epoch.toFixed(1) })}` : "";
       setText(steps, progress.text + epoch);

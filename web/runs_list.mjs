@@ -4,7 +4,7 @@ import { PALETTE } from "./chart.mjs";
 import { h } from "./dom.mjs";
 import * as format from "./format.mjs";
 import { stepsText } from "./run_header.mjs";
-import { statusText, statusWord, t } from "./strings.mjs";
+import { statusText, statusTone, t } from "./strings.mjs";
 
 /**
  * @param {{open: (name: string) => void, tick: (names: string[]) => void}} actions
@@ -35,7 +35,7 @@ export function makeRunsList(actions) {
       run.elsewhere ? t("elsewhereShort") : "",
     ].filter(Boolean);
     const open = h("button.run-open", { type: "button", title: run.name, onclick: () => actions.open(run.name) },
-      h("span.run-line", {}, h("span.run-row-name", {}, run.name), h("span.status", { "data-status": statusWord(run.status) }, statusText(run.status))),
+      h("span.run-line", {}, h("span.run-row-name", {}, run.name), h("span.status", { "data-status": statusTone(run.status) }, statusText(run.status))),
       h("span.muted", {}, facts.join("  ·  ")));
     return h("li.run-row", {}, box, open);
   }

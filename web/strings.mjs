@@ -267,6 +267,11 @@ export function statusWord(status) {
   return status.split(":")[0];
 }
 
+/** The colour of it: what a cause ended did not go as it should. @param {string} status */
+export function statusTone(status) {
+  return status.includes(": ") ? "failed" : status;
+}
+
 /** The same for the eyes, with its cause. @param {string} status */
 export function statusText(status) {
   const [word, cause] = status.split(": ");
