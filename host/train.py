@@ -16,12 +16,13 @@ import torch
 from comfy_api.latest import io
 
 from ..training.data.advice.check import caption_problems
-from ..training.devices.processes import joined
 from ..training.errors import Contained, DatasetError, ModelError, raise_problems
 from ..training.events import Emitter, Message, side_matter_failed
 from ..training.lora_file.file import TrainedLora
 from ..training.objective.preservation import FewSteps
 from ..training.order import Order, Trial
+from ..training.processes.joined import joined
+from ..training.processes.voices import Voices
 from ..training.recipe import Recipe
 from ..training.record.loss_plot import LossPlot
 from ..training.run.carry_out import carry_out
@@ -106,12 +107,12 @@ def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
         session = Session(wiring.model, clip=clip, precision=run.precision, quantized_backward=run.quantized_backward)
         going_on = run_to_go_on_with(waiting, partial(_order, wiring, session))
         ours = stack.enter_context(run_folder(run, going_on.folder if going_on else None)) if joined().is_main else None
-        folder, state = joined().told(ours)
+        folder, state = _told(ours)
         unproven = [] if is_proven(wiring.model) else [tried(session, wiring.vae, wiring.clip)]
         kept, plot = Kept(), LossPlot(folder)
         stack.enter_context(RUNS.live(folder.name, folder, control, wiring.shown_as))
-        emit = Emitter([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
-                        *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)] if joined().is_main else [])
+        emit = Voices([kept, plot, *file_listeners(folder, wiring), ComfyLog(),
+                       *panel_listeners(wiring.node_id, wiring.shown_as, folder.name, RUNS)] if joined().is_main else [], joined())
         if joined().is_main:
             control.listen(requests_for(folder).take, emit)
         if going_on is not None:
@@ -132,6 +133,12 @@ def _train(wiring: Wiring, content: str, waiting: Sequence[Path]) -> Trained:
     if result.lora_path is not None:
         PASTS.keep(wiring, Past.of(wiring, content, lora, result.lora_path, **left))
     return _applied(wiring, lora, **left)
+
+
+def _told(ours: tuple[Path, Path | None] | None) -> tuple[Path, Path | None]:
+    """The run's folder, and the state that it goes on from, as the main process has them."""
+    folder, state = joined().told("the run folder", [str(path) if path else None for path in ours] if ours else None)
+    return Path(folder), Path(state) if state else None
 
 
 def _applied(wiring: Wiring, lora: TrainedLora, **left: Any) -> Trained:

@@ -20,6 +20,7 @@ MOST_FILES = 18
 TRAINING = (
     "errors version wording inputs registry seeds devices ops settings specs events protocols parts expressions patterns rules families",
     "files",
+    "processes",
     "data data/formats data/clips data/folder data/advice",
     "captioning",
     "network/kinds network",

@@ -11,6 +11,7 @@
     presets     settings by what is trained, the family and the card; those of files
     record      what a run leaves to be read later: listeners of its events
     drawing     charts, grids and contact sheets
+    processes   those that train one LoRA together: what they tell one another and sum
     files       atomic writing, safetensors, the store of the caches
     recipe      what the user set: what is to be trained, and how
     order       the recipe, with everything that the host lends

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .devices.processes import ALONE, Processes
 from .families import FAMILIES, Family
 from .memory.choice import MemoryChoice, by_hand
 from .memory.cost.plan import StepCost
 from .network.network import Network
 from .network.start_from import Starts
 from .parts import Trainable
+from .processes.processes import ALONE, Processes
 from .protocols import Denoiser, ImageEncoder, ReferenceEncoder, Sampler, TextEncoder
 from .recipe import Recipe
 

@@ -25,7 +25,8 @@ POLL = 0.1
 
 @dataclass(frozen=True)
 class Ending:
-    """How a prompt ended: `failure` of the node that raised or was stopped; `was_stopped`: by Ctrl-C, or by a node, as Pause does."""
+    """How a prompt ended: `failure` of the node that raised or was stopped; `was_stopped`: by Ctrl-C, or by a node, as Pause does. A node
+    that raised has failed, whatever was pressed besides: launchers end all processes when one has."""
 
     failure: str | None
     was_stopped: bool
@@ -82,7 +83,9 @@ def carried_out(prompt: dict, workflow: dict | None, on_event: Callable[[str, An
                 sys.exit("ComfyUI's worker has died; its log says why.")
             time.sleep(POLL)
     messages = history[prompt_id]["status"]["messages"]
-    return Ending(_failure(messages), stopping.times > 0 or any(name == "execution_interrupted" for name, _ in messages))
+    failed = any(name == "execution_error" for name, _ in messages)
+    interrupted = any(name == "execution_interrupted" for name, _ in messages)
+    return Ending(_failure(messages), interrupted or stopping.times > 0 and not failed)
 
 
 def _failure(messages: list) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import folder_paths
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ...training.devices.processes import joined
+from ...training.errors import ProcessesError
+from ...training.events import cause_of
+from ...training.processes.joined import joined
 from ..runs.run_folders import runs_root
 from .changes import Change, apply, title_of
 from .progress import Display
@@ -25,32 +28,45 @@ DONE, FAILED, CANNOT_RUN, STOPPED = 0, 1, 2, 130
 
 def run(file: Path, changes: list[str]) -> int:
     """The exit code; why it is not 0 is the last line on stderr. Of several processes the main one runs the whole workflow and shows it,
-    the others train with it."""
+    the others train with it. However one ends, the others are told."""
     os.makedirs(folder_paths.get_temp_directory(), exist_ok=True)
     try:
-        prompt, workflow, info = prepared(file, changes)
-        titles = {node_id: title_of(node, info) for node_id, node in prompt.items()}
-        if not joined().is_main:
-            return _helped(prompt, workflow)
-        print(f"Running {file.name}: {len(prompt)} nodes", flush=True)
-        display = Display(titles, says_messages=False)
-        with logging_redirect_tqdm():
-            ending = carried_out(prompt, workflow, display, display.say)
-        display.close()
+        processes, word = joined(), "has ended"
+    except ProcessesError as problem:
+        print(problem, file=sys.stderr, flush=True)
+        return FAILED
+    try:
+        ending, runs = (_shown if processes.is_main else _helped)(file, *prepared(file, changes))
+        word = f"has ended: {ending.failure}" if ending.failure else word
+        return _told(ending, runs)
     except WorkflowError as problem:
+        word = f"has ended: {file.name} cannot be run: {problem}"
         print(f"{file.name} cannot be run: {problem}", file=sys.stderr, flush=True)
         return CANNOT_RUN
-    return _told(ending, display.runs)
+    except BaseException as error:
+        word = f"has ended: {cause_of(error)}"
+        raise
+    finally:
+        processes.leave(word, is_failure=word != "has ended")
 
 
-def _helped(prompt: dict, workflow: dict | None) -> int:
-    """What leads to the training, and that; it ends there, which is no failure."""
+def _shown(file: Path, prompt: dict, workflow: dict | None, info: dict) -> tuple[Ending, list[str]]:
+    """How the whole workflow ended, and the names of its runs."""
+    display = Display({node_id: title_of(node, info) for node_id, node in prompt.items()}, says_messages=False)
+    print(f"Running {file.name}: {len(prompt)} nodes", flush=True)
+    with logging_redirect_tqdm():
+        ending = carried_out(prompt, workflow, display, display.say)
+    display.close()
+    return ending, display.runs
+
+
+def _helped(_file: Path, prompt: dict, workflow: dict | None, _info: dict) -> tuple[Ending, list[str]]:
+    """As `_shown`, of what leads to the training, and that: it ends there, which is no failure."""
     trainers = [node_id for node_id, node in prompt.items() if node["class_type"] == TRAINER]
     ending = carried_out(prompt, workflow, lambda *_: None, lambda *_: None, only=trainers)
-    if ending.failure is not None and not ending.was_stopped:
-        print(f"Process {joined().rank}: {ending.failure}", file=sys.stderr, flush=True)
-        return FAILED
-    return DONE
+    if ending.was_stopped:
+        return Ending(None, False), []
+    return replace(ending, failure=f"Process {joined().rank}: {ending.failure}" if ending.failure else None), []
 
 
 def prepared(file: Path, changes: list[str]) -> tuple[dict, dict | None, dict]:

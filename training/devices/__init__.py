@@ -10,5 +10,4 @@
     card         what all programs have on the card, and where it lies
     nvml         that by NVIDIA's driver
     windows      that by Windows' counters
-    processes    those that train one LoRA together, each on its device
 """

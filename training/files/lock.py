@@ -8,6 +8,7 @@ touched it for `SILENCE`, holds nothing any more.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -55,7 +56,7 @@ class Taken(Exception):
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock while the block runs. Raises Taken at once when another holder is alive, OSError when nothing can be written."""
-    own = _here()
+    own = here()
     _acquire(path, own)
     _OURS.add(own.token)
     done = threading.Event()
@@ -75,7 +76,7 @@ def locked(path: Path) -> Iterator[None]:
 def holder_of(path: Path) -> Holder | None:
     """Who holds it now, as far as it can be seen from here."""
     holder = _read(path)
-    return holder if holder and _is_alive(holder, _here(), silent_for=time.time() - _touched(path)) else None
+    return holder if holder and _is_alive(holder, here(), silent_for=time.time() - _touched(path)) else None
 
 
 def is_ours(holder: Holder) -> bool:
@@ -83,7 +84,14 @@ def is_ours(holder: Holder) -> bool:
     return holder.token in _OURS
 
 
-def _here() -> Holder:
+def has_died(holder: Holder) -> bool:
+    """Whether it was a process of this machine and is no more; of other machines nothing is known."""
+    own = here()
+    return holder.machine == own.machine and holder.pid != own.pid and not _is_alive(holder, own, silent_for=math.inf)
+
+
+def here() -> Holder:
+    """This process, with a token of its own for every call."""
     machine = socket.gethostname()
     with suppress(OSError):
         machine += " " + os.readlink("/proc/self/ns/pid")

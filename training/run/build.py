@@ -17,7 +17,6 @@ from ..data.latents import LatentCache
 from ..data.references import Prompt, ReferenceCache
 from ..data.texts import TextCache
 from ..devices.card import Card
-from ..devices.processes import require_one_mind
 from ..errors import DatasetError, SettingsError
 from ..events import Emitter, Message
 from ..files.overflow import Overflow
@@ -40,6 +39,7 @@ from ..optim.optimizers import build_optimizer, require_device
 from ..optim.rules import ModuleNames
 from ..order import Order
 from ..parts import Trainable
+from ..processes.processes import require_one_mind
 from ..settings import describe
 from ..specs import RunSpec
 from .checkpoints import Checkpoints

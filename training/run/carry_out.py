@@ -20,6 +20,7 @@ from ..events import Emitter, Message, RunEnded, RunStarted, cause_of
 from ..files.atomic import remove_left_overs
 from ..memory.lack import twice
 from ..order import Order
+from ..processes.processes import require_one_mind
 from ..wording import count, some
 from .build import Built, build
 from .checkpoints import Checkpoints
@@ -28,6 +29,7 @@ from .gradient_check import require_true_gradient
 from .out_of_memory import as_told, train_in_memory
 from .place import require_place
 from .resume.begun import as_begun
+from .resume.identity import settings_identity
 from .resume.saved import as_data, require_intact
 from .space import FP32_BYTES, space_needed
 from .state import load_state, saved_identity, ways_on
@@ -71,6 +73,8 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         require_place(order.folder)
         order = replace(order, recipe=replace(order.recipe, dataset=held(order.recipe.dataset)))
         order = _as_begun(order, state, emit)
+        names = [sample.name for sample in order.recipe.dataset.samples]
+        require_one_mind(order.processes, {**settings_identity(order), "the names of the pictures": names})
         built = build(order, control, emit, state)
         first_step = _resume(order, built, state)
         _say_space(order, built, emit)
@@ -140,7 +144,8 @@ def _resume(order: Order, built: Built, state: Path | None) -> int:
     """The number of steps that are done already."""
     if state is not None:
         load_state(state, built.trainer)
-        remove_left_overs(order.folder)
+        if order.processes.is_main:
+            remove_left_overs(order.folder)
     return built.trainer.step
 
 

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import torch
 
 from ..data.batches import Draw
-from ..devices.processes import shares, summed
 from ..errors import NonFiniteError
 from ..events import Message, StepDone
-from .control import PAUSED, STOPPED
+from ..processes.processes import shares, summed
 from .trainer import Trainer
 from .updater import Reading
 
@@ -20,16 +19,15 @@ Part = Sequence[tuple[int, Draw]]
 """Draws of a micro-batch, each with its place in the update."""
 Seen = tuple[torch.Tensor, list[int]]
 """(3, items) on the device: the losses, the plain ones, and the noise levels; and the items' places."""
-_ENDINGS = (None, STOPPED, PAUSED)
 
 
 def train(trainer: Trainer) -> str:
     """Run to the end; 'finished', or 'stopped' / 'paused' when asked to. Raises whatever a step raises."""
     _between_steps(trainer)
-    while trainer.step < trainer.total_steps and _ending(trainer) is None:
+    while trainer.step < trainer.total_steps and (agreed := trainer.agreement.before(trainer.step)).ending is None:
         started = time.perf_counter()
         group = trainer.plan.group(trainer.step)
-        trainer.updater.set_rates(trainer.step, trainer.control.learning_rate_scale)
+        trainer.updater.set_rates(trainer.step, agreed.learning_rate_scale)
         reading = None
         while reading is None:
             reading = _attempt(trainer, group)
@@ -40,19 +38,14 @@ def train(trainer: Trainer) -> str:
         loss = sum(losses) / len(losses)
         _report(trainer, _step_done(trainer, group, loss, reading, time.perf_counter() - started))
         _between_steps(trainer)
-    return _ending(trainer) or "finished"
-
-
-def _ending(trainer: Trainer) -> str | None:
-    """How the run is to end now, as all processes see it: the strongest wish of any."""
-    strength = _ENDINGS.index(trainer.control.ending())
-    return _ENDINGS[trainer.processes.most(strength)]
+    return trainer.agreement.before(trainer.step).ending or "finished"
 
 
 def _attempt(trainer: Trainer, group: list[list[Draw]]) -> Reading | None:
-    """One update, and what was read of it; None where it must be tried again: fp16 overflowed, or the models were unloaded."""
+    """One update, and what was read of it; None where it must be tried again: fp16 overflowed, or a process' models were unloaded."""
     seen = _accumulated(trainer, group)
-    if seen is None:
+    if not trainer.processes.are_ready(seen is not None, trainer.control.check) or seen is None:
+        trainer.updater.zero_grad()
         return None
     rows = summed(trainer.processes, trainer.updater.trained(), *seen, sum(map(len, group)))
     reading = trainer.updater.measure(rows)

@@ -62,6 +62,8 @@ def _undo(order: Order, trainer: Trainer, lack: str) -> None:
     trainer.updater.undo()
     order.make_room()
     empty_caches(trainer.memory.device)
+    if trainer.processes.is_bound:
+        raise OutOfMemory(f"{_ran_out(trainer, lack)} It struck in an update that the other processes have made. {_help(trainer)}")
     if trainer.updater.is_half_made:
         raise OutOfMemory(f"{_ran_out(trainer, lack)} It struck in the middle of an update, which cannot be undone. {_help(trainer)}")
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TypeVar
 
 from ..data.batches import BatchPlan
-from ..devices.processes import ALONE, Processes
 from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
 from ..memory.activations import in_main_memory
@@ -21,7 +20,8 @@ from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
 from ..objective.divergence import Divergence
 from ..optim.numerics import first_of
-from .control import Control
+from ..processes.processes import ALONE, Processes
+from .control import Agreement, Control
 from .stepper import Stepper
 from .updater import Updater
 
@@ -61,6 +61,10 @@ class Trainer:
     restored: Callable[[], bool] = lambda: False
     lane: Lane | None = None
     processes: Processes = ALONE
+    agreement: Agreement = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.agreement = Agreement(self.processes, self.control)
 
     def keep_to(self, choice: MemoryChoice) -> None:
         """Between steps: from now on activations and the optimizer's state lie where `choice` says. What is recomputed, `attached`

@@ -44,7 +44,7 @@ def other_process(path, repo_root):
 
 def write(path, silent_for=0.0, **changes):
     """A lock as another holder left it, last touched `silent_for` seconds ago."""
-    own = lock._here()
+    own = lock.here()
     path.write_text(json.dumps({**vars(own), "token": "other", **changes}))
     os.utime(path, (path.stat().st_mtime - silent_for,) * 2)
 

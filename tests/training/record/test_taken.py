@@ -18,7 +18,7 @@ def names(root):
 def killed(folder):
     """What a process that is gone held."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / LOCK_NAME).write_text(json.dumps({**vars(lock._here()), "pid": 2**31 - 2}))
+    (folder / LOCK_NAME).write_text(json.dumps({**vars(lock.here()), "pid": 2**31 - 2}))
 
 
 def sample(folder, step=0):

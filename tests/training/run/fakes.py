@@ -11,7 +11,6 @@ from torch import nn
 from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
-from pack.training.devices.processes import ALONE, Processes
 from pack.training.devices.upload import uploaded
 from pack.training.events import Emitter, Event, Message
 from pack.training.memory.choice import MemoryChoice
@@ -25,6 +24,7 @@ from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.order import Order
 from pack.training.parts import Trainable
+from pack.training.processes.processes import ALONE, Processes
 from pack.training.protocols import TextCondition
 from pack.training.recipe import Recipe
 from pack.training.run.build import Built

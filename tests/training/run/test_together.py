@@ -13,8 +13,10 @@ from safetensors.torch import load
 
 from pack.tests.training.run import together
 from pack.tests.training.run.together import CASES, ground, steps_of
-from pack.training.devices.processes import ALONE, Processes, are_launched, require_one_mind, shares, summed
 from pack.training.errors import ProcessesError
+from pack.training.processes.joined import are_launched
+from pack.training.processes.processes import ALONE, Processes, require_one_mind, shares, summed
+from pack.training.run.control import Agreed, Agreement, Control
 from pack.training.run.state import state_file
 
 ALL = bool(os.environ.get("PROCESSES"))
@@ -98,24 +100,62 @@ def test_a_launcher_is_known_by_what_it_says(given, many):
     assert are_launched(given) == many
 
 
-class Asked(Processes):
-    """Keeps the numbers that it is asked for, and answers as if another process had said `others` in turn."""
+class Telling(Processes):
+    """The main one of two; the other says `theirs`, whatever it is asked."""
 
-    def __init__(self, others: list[int] | None = None):
-        self.said, self._others = [], others
+    size = 2
 
-    def most(self, number: int) -> int:
-        self.said.append(number)
-        return number if self._others is None else max(number, self._others[len(self.said) - 1])
+    def __init__(self, theirs):
+        self._theirs = theirs
+
+    def gathered(self, what, note, check=lambda: None):
+        return [note, self._theirs]
 
 
-def test_processes_that_differ_are_refused_in_both():
-    """The number of a process' settings, and its negative, are compared by their maxima."""
+def test_processes_that_differ_are_refused_and_what_differs_is_named():
+    ours = {"batch": 4, "pictures": "a", "precision": "bf16"}
     said = []
-    for settings in ({"batch": 4, "pictures": "a"}, {"batch": 4, "pictures": "b"}):
-        require_one_mind(one := Asked(), settings)
-        said.append(one.said)
-    require_one_mind(Asked(said[0]), {"pictures": "a", "batch": 4})
-    for settings, others in (({"batch": 4, "pictures": "a"}, said[1]), ({"batch": 4, "pictures": "b"}, said[0])):
-        with pytest.raises(ProcessesError, match="not about to train the same"):
-            require_one_mind(Asked(others), settings)
+
+    class Listening(Processes):
+        def gathered(self, what, note, check=lambda: None):
+            said.append(note)
+            return [note]
+
+    require_one_mind(Listening(), {**ours, "pictures": "b"})
+    with pytest.raises(ProcessesError, match="process 1 of this run is not about to train what the main one is: pictures differ"):
+        require_one_mind(Telling(said[0]), ours)
+    require_one_mind(Listening(), dict(reversed(ours.items())))
+    require_one_mind(Telling(said[1]), ours)
+
+
+def test_all_end_after_the_same_step_with_the_main_ones_rates():
+    """Whoever wishes it; what another one wishes to be saved, the main one saves, once."""
+    control = Control()
+    control.set_learning_rate_scale(0.5)
+    other = Control()
+    other.request_stop()
+    other.request_save()
+    theirs = Agreement(Helper(), other)
+    said = theirs._note()
+    assert Agreement(Telling(said), control).before(3) == Agreed("stopped", 0.5)
+    assert control.take("save") and control.ending() is None
+    assert theirs._note() == {"ending": "stopped", "rates": 1.0, "wishes": []}
+    control.request_pause()
+    assert Agreement(Telling(said), control).before(3).ending == "paused"
+
+
+def test_a_step_that_is_made_anew_asks_nobody_again():
+    asked = []
+
+    class Counting(Telling):
+        def gathered(self, what, note, check=lambda: None):
+            asked.append(what)
+            return super().gathered(what, note, check)
+
+    agreement = Agreement(Counting({"ending": None, "rates": 2.0, "wishes": []}), Control())
+    assert [agreement.before(step).learning_rate_scale for step in (0, 0, 1)] == [1.0] * 3
+    assert asked == ["step 0", "step 1"]
+
+
+class Helper(Processes):
+    rank, size = 1, 2

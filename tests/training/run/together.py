@@ -14,10 +14,10 @@ import torch
 from pack.tests.training.run.fakes import Bench
 from pack.training.data.dataset import Sample
 from pack.training.data.graph_images import TensorPicture
-from pack.training.devices.processes import joined
 from pack.training.events import StepDone
 from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
+from pack.training.processes.joined import joined
 from pack.training.specs import RunSpec
 
 CONSTANT = Schedule(Constant())

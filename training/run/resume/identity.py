@@ -40,15 +40,22 @@ _RATES = {"Optimizer: learning_rate": "the diffusion model is", "Optimizer: text
 
 def identity(order: Order, items: Sequence[Item]) -> dict[str, Any]:
     """Name -> JSON-ready value, for the training state. `items` are those that are trained and held out."""
+    used = {id(item.sample) for item in items}
+    return {
+        **settings_identity(order), **of_pictures(items),
+        _LEFT_OUT: [each.name for each in order.recipe.dataset.samples if id(each) not in used],
+    }
+
+
+def settings_identity(order: Order) -> dict[str, Any]:
+    """What of it is known before any picture is read."""
     found: dict[str, Any] = _models(order)
     for node, spec in _specs(order).items():
         found |= compared(spec, f"{node}: ")
     meant = auto_timesteps(order)
-    used = {id(item.sample) for item in items}
     return {
-        **found, **({AUTO: describe(meant)} if meant else {}), **of_pictures(items), **compared(order.recipe.dataset.buckets, _BUCKETS),
-        _COMPUTED_IN: _computed_in(order), _LEFT_OUT: [each.name for each in order.recipe.dataset.samples if id(each) not in used],
-        _ALLOWED: _allowed(order), _MADE_WITH: _made_with(order),
+        **found, **({AUTO: describe(meant)} if meant else {}), **compared(order.recipe.dataset.buckets, _BUCKETS),
+        _COMPUTED_IN: _computed_in(order), _ALLOWED: _allowed(order), _MADE_WITH: _made_with(order),
     }
 
 

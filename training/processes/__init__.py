@@ -1,0 +1,7 @@
+"""The processes that train one LoRA together, each on its part of every batch.
+
+    processes  one process alone; which items are whose; what is summed
+    joined     one of several, as a launcher started them
+    board      what they tell one another, and who of them has died
+    voices     warnings of all of them in the main one's events
+"""
