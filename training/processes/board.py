@@ -19,7 +19,7 @@ from ..errors import Contained, ProcessesError
 from ..files.lock import Holder, has_died, here
 
 if TYPE_CHECKING:
-    from torch.distributed import Store
+    from torch._C._distributed_c10d import Store
 
 BEAT, SILENCE = 2.0, 90.0
 """Seconds between two signs of life; and without one, listened for all the while, until a process counts as gone."""

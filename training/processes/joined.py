@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as torch_processes
 from torch import Tensor
-from torch.distributed import PrefixStore, Store, TCPStore
 
 from ..errors import ProcessesError
 from .board import START, Board
 from .processes import ALONE, Processes
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
 
 _LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 ON_ONE_MACHINE, ACROSS = timedelta(seconds=20), timedelta(seconds=60)
@@ -102,6 +104,8 @@ def _launcher_has_one() -> bool:
 
 def _store(rank: int, is_host: bool, kind: str = "board") -> Store:
     """A connection of its own to the store of this job; a start after a failure finds nothing that was written before."""
+    from torch.distributed import PrefixStore, TCPStore  # pyright: ignore[reportPrivateImportUsage]  not every torch has them
+
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = TCPStore(address, port, None, is_host, timedelta(seconds=START), wait_for_workers=False)
     return PrefixStore(f"LoRA Canvas {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')} {kind}", store)
