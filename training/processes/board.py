@@ -89,6 +89,11 @@ class Board:
         while time.monotonic() < ends and not (peer.sheet and (peer.sheet["left"] or _is_dead(peer))) and self._lost is None:
             time.sleep(_LOOK)
 
+    def has_died(self, rank: int) -> bool:
+        """Whether it ended without a word: it can do nothing any more."""
+        peer = self._peers[rank]
+        return peer.sheet is not None and not peer.sheet["left"] and (_is_dead(peer) or peer.silent > SILENCE)
+
     def say(self, words: Any) -> None:
         """Something (JSON-ready) that others may hear when they like."""
         with self._turn:
@@ -133,10 +138,8 @@ class Board:
     def _why_not(self, rank: int) -> str | None:
         """Why a process will not write any more."""
         peer = self._peers[rank]
-        if peer.sheet is None:
-            return None
-        if peer.sheet["left"]:
-            return str(peer.sheet["left"])
+        if peer.sheet is None or peer.sheet["left"]:
+            return peer.sheet and str(peer.sheet["left"])
         if _is_dead(peer):
             return f"has died ({_who(peer)}): it was killed, or it crashed"
         return f"has not been heard of for {SILENCE:.0f} seconds ({_who(peer)})" if peer.silent > SILENCE else None

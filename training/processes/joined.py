@@ -36,6 +36,10 @@ class Joined(Processes):
         self._known = [0] * size
 
     @property
+    def saves(self) -> bool:
+        return all(self._board.has_died(rank) for rank in range(self.rank))
+
+    @property
     def is_bound(self) -> bool:
         return self._is_bound
 

@@ -32,6 +32,11 @@ class Processes:
         return batch[self.rank :: self.size]
 
     @property
+    def saves(self) -> bool:
+        """Whether this one keeps what all have learned, when they end before the end: the main one, or the first that has outlived it."""
+        return self.is_main
+
+    @property
     def is_bound(self) -> bool:
         """Whether what this one does with what was summed, all the others do: it cannot do it again by itself."""
         return False

@@ -132,7 +132,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
                             trained=range(len(training_items)), every_n_steps=run.validate_every_n_steps, on_best=checkpoints.save_best)
     shown = [sample for sample in recipe.dataset.samples if sample.references]
     trainer.companions = (Previews(recipe.preview, order.sampler, order.returned, shown), validation,
-                          LossWatch(trainer, checkpoints.state_path), checkpoints) if order.processes.is_main else ()
+                          LossWatch(trainer, checkpoints.state_path), checkpoints)
     return Built(trainer=trainer, checkpoints=checkpoints, network=network, items=items, settings=settings, room=room)
 
 

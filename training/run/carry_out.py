@@ -182,8 +182,8 @@ def _saved(built: Built) -> Path | None:
 
 
 def _save_what_was_learned(built: Built | None, first_step: int) -> Path | None:
-    """The LoRA so far, unless no step was done; then what lies on disk is as good."""
-    if built is None or built.trainer.step == first_step or not built.trainer.processes.is_main:
+    """The LoRA so far, unless no step was done; then what lies on disk is as good. All processes have the same: one saves it."""
+    if built is None or built.trainer.step == first_step or not built.trainer.processes.saves:
         return None
     built.trainer.updater.undo()
     try:

@@ -102,6 +102,8 @@ def _require_finite(trainer: Trainer, group: list[list[Draw]], losses: list[floa
 
 def _between_steps(trainer: Trainer) -> None:
     trainer.was_taken_away()
+    if not trainer.processes.is_main:
+        return
     for companion in trainer.companions:
         companion.after_step(trainer)
 

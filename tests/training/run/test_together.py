@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,27 +18,37 @@ from pack.training.errors import ProcessesError
 from pack.training.processes.joined import are_launched
 from pack.training.processes.processes import ALONE, Processes, require_one_mind, shares, summed
 from pack.training.run.control import Agreed, Agreement, Control
-from pack.training.run.state import state_file
+from pack.training.run.state import saved_identity, state_file
 
 ALL = bool(os.environ.get("PROCESSES"))
-LAUNCHES = [(2, list(CASES)), (3, ["AdamW", "accumulated"]), (4, ["AdamW", "accumulated"])] if ALL else [(2, ["AdamW", "accumulated"])]
+QUICK = ["AdamW", "accumulated", "masks and regularisation", "rates", "overflow", "unloaded", "memory"]
+#: What of the other process is said by the main one.
+TOLD = {"unloaded": "process 1: another node or a manager had the models unloaded", "memory": "process 1: Memory ran out at step 4"}
+LAUNCHES = [(2, list(CASES)), (3, ["AdamW", "accumulated"]), (4, ["AdamW", "accumulated"])] if ALL else [(2, QUICK)]
 
 
-def launch(processes: int, folder: Path, names: list[str]) -> None:
-    """As torchrun does, without its agent."""
+def launch(processes: int, folder: Path, names: list[str], codes: list[int] | None = None) -> list[str]:
+    """As torchrun does, without its agent; what each has said."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    given = {**os.environ, "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    given = {**os.environ, "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1",
+             "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, together.__file__, str(folder), *names]
     started = [subprocess.Popen(command, env={**given, "RANK": str(rank), "LOCAL_RANK": str(rank)}, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True) for rank in range(processes)]
     said = [process.communicate(timeout=300)[0] for process in started]
-    assert [process.returncode for process in started] == [0] * processes, "\n".join(said)
+    assert [process.returncode for process in started] == (codes or [0] * processes), "\n".join(said)
+    return said
+
+
+def messages(folder: Path) -> list[str]:
+    return json.loads((folder / "said.json").read_text())
 
 
 @pytest.mark.parametrize(("processes", "names"), LAUNCHES, ids=lambda given: str(given) if isinstance(given, int) else "")
 def test_many_processes_are_one_with_a_larger_batch(tmp_path, processes, names):
+    """Whatever befalls one of them: what it makes anew, all make, or wait for."""
     launch(processes, tmp_path / "many", names)
     for name in names:
         alone = ground(tmp_path / "one", name, processes)
@@ -50,6 +61,46 @@ def test_many_processes_are_one_with_a_larger_batch(tmp_path, processes, names):
         learned = max(float(tensor.abs().max()) for key, tensor in theirs.items() if "lora_up" in key)  # began at 0
         for key in theirs:
             torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=1e-4 * learned, msg=lambda text, key=key: f"{key}: {text}")
+    for name in TOLD.keys() & set(names):
+        assert any(said.startswith(TOLD[name]) for said in messages(tmp_path / "many" / name))
+
+
+@pytest.mark.skipif(not ALL, reason="make test-processes")
+def test_the_same_number_of_processes_gives_the_same_file(tmp_path):
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        launch(2, folder, ["accumulated", "Prodigy"])
+    for name in ("accumulated", "Prodigy"):
+        assert len({(tmp_path / folder / name / f"{name}.safetensors").read_bytes() for folder in ("first", "second")}) == 1
+
+
+@pytest.mark.skipif(not ALL, reason="make test-processes")
+def test_an_8_bit_optimizer_stays_within_what_the_order_of_a_batch_does(tmp_path):
+    """Where sums of another order fall to another of its 256 values, the weights part."""
+    launch(2, tmp_path / "many", ["8 bits"])
+    plain, turned = ground(tmp_path / "one", "8 bits", 2), ground(tmp_path / "turned", "8 bits", 2)
+    plain.run()
+    turned.samples = tuple(reversed(turned.samples))
+    many, one = (load(file) for file in ((tmp_path / "many" / "8 bits" / "8 bits.safetensors").read_bytes(), plain.file()))
+    assert max(float((many[key] - one[key]).abs().max()) for key in one) == 0
+
+
+def test_a_wish_of_any_process_ends_all_after_the_same_step(tmp_path):
+    launch(2, tmp_path, ["ended"])
+    assert len(json.loads((tmp_path / "ended" / "steps.json").read_text())) == 4
+    assert state_file(tmp_path / "ended").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+@pytest.mark.parametrize(("name", "code", "told"), [
+    ("killed", -9, "process 1 of this run has died"),
+    ("no memory", 1, "process 1 of this run has ended: Memory ran out at step 4"),
+] if ALL else [("killed", -9, "process 1 of this run has died")])  # fmt: skip
+def test_one_that_ends_ends_all_and_what_was_learned_is_kept(tmp_path, name, code, told):
+    started = time.monotonic()
+    said = launch(2, tmp_path, [name], [1, code])[0]
+    assert f"ProcessesError: {told}" in said
+    assert time.monotonic() - started < 120  # in seconds; the machine may be busy, and each starts a torch
+    assert (tmp_path / name / f"{name}.safetensors").is_file() and saved_identity(state_file(tmp_path / name))
 
 
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
