@@ -57,6 +57,7 @@ class Board:
         self._is_written = True
         self._waits_since: float | None = None
         self._lost: str | None = None
+        self._is_cut_off = False
         threading.Thread(target=self._exchange, name="LoRA Canvas processes", daemon=True).start()
 
     def gathered(self, what: str, note: Any, check: Callable[[], None] = lambda: None, patience: float | None = None) -> list[Any]:
@@ -90,9 +91,11 @@ class Board:
             time.sleep(_LOOK)
 
     def has_died(self, rank: int) -> bool:
-        """Whether it ended without a word: it can do nothing any more."""
+        """Whether it ended without a word, or with the machine that it was on: it can do nothing any more, as far as it can be seen."""
         peer = self._peers[rank]
-        return peer.sheet is not None and not peer.sheet["left"] and (_is_dead(peer) or peer.silent > SILENCE)
+        if peer.sheet is None or peer.sheet["left"]:
+            return False
+        return _is_dead(peer) or peer.silent > SILENCE or self._is_cut_off and peer.sheet["boot"] != _boot()
 
     def say(self, words: Any) -> None:
         """Something (JSON-ready) that others may hear when they like."""
@@ -126,7 +129,7 @@ class Board:
                 if why := self._why_not(rank):
                     raise _ended(rank, why)
             if self._lost or stuck > SILENCE:
-                why = self._lost or "it does not answer"
+                why, self._is_cut_off = self._lost or "it does not answer", True
                 raise ProcessesError(f"the machine of this run's main process cannot be reached ({why}): it is off, or what was started "
                                      f"there has ended. {_WAY_ON}")
             if patience is not None and time.monotonic() - started > patience:
