@@ -19,6 +19,7 @@ from ..errors import DatasetError
 from ..events import Event, Message, Progress
 from ..files.overflow import Overflow
 from ..files.store import GIGABYTE, TensorStore, content_key
+from ..processes.sharing import Sharing
 from .colour import full_mask
 from .encoded import plain
 from .items import Item, cut_mask, items_pixels
@@ -76,8 +77,9 @@ class LatentCache:
         *,
         skip_unreadable: bool = False,
         at_once: int | None = None,
+        among: Sharing | None = None,
     ) -> tuple[Item, ...]:
-        """Encode what is not cached yet, variants included, and return the items that can be trained.
+        """Encode what is not cached yet, variants included, and return the items that can be trained; `among` others, this process' part.
 
         `check` is called between batches and may raise to cancel; what is encoded by then stays cached.
         All pictures that cannot be read are named in one DatasetError at the end, or left out with a warning where
@@ -87,15 +89,16 @@ class LatentCache:
         bad: dict["Sample", str] = {}
         total = sum(len(item.variants()) for item in items)
         emit(Progress(phase="latents", done=0, total=total))  # hashing the files of a large folder takes a while
-        missing = self._missing(items, bad, check)
-        done = total - len(missing)
-        emit(Progress(phase="latents", done=done, total=total))
-        for batch, loaded in self._loaded(self._batches(missing, self._pixels_of(items, at_once)), check):
-            ready = _readable(loaded, bad)
-            if ready:
-                self._encode(ready)
-            done += len(batch)
-            emit(Progress(phase="latents", done=done, total=total))
+        missing, pixels = self._missing(items, bad, check), self._pixels_of(items, at_once)
+        mine = [each for group in (among or Sharing()).mine("pictures", _by_sample(missing), check) for each in group]
+        total -= len(missing) - len(mine)
+        emit(Progress(phase="latents", done=total - len(mine), total=total))
+        for left in self._encoded(mine, pixels, bad, check):
+            emit(Progress(phase="latents", done=total - left, total=total))
+        if among is not None:
+            _agree(among, items, bad, check)
+            for _ in self._encoded(self._missing([each for each in items if each.sample not in bad], bad, check), pixels, bad, check):
+                pass  # what another process could not leave here
         if bad and not skip_unreadable:
             raise DatasetError(WHERE, bad.values())
         for problem in bad.values():
@@ -103,6 +106,16 @@ class LatentCache:
         if self._store:
             self._store.settle(self._keys.values(), emit)
         return tuple(item for item in items if item.sample not in bad)
+
+    def _encoded(self, missing: Sequence[Item], pixels: int, bad: "dict[Sample, str]", check: Callable[[], None]) -> Iterator[int]:
+        """How many are left, batch by batch."""
+        left = len(missing)
+        for batch, loaded in self._loaded(self._batches(missing, pixels), check):
+            ready = _readable(loaded, bad)
+            if ready:
+                self._encode(ready)
+            left -= len(batch)
+            yield left
 
     def get(self, item: Item) -> torch.Tensor:
         """The latent of `entry`."""
@@ -204,6 +217,12 @@ class LatentCache:
                 self._store.put(self._key(item), entry)
             else:
                 self._memory[self._key(item)] = entry
+
+
+def _agree(among: Sharing, items: Sequence[Item], bad: "dict[Sample, str]", check: Callable[[], None]) -> None:
+    """What any process cannot read is bad for all."""
+    own = {place: bad[item.sample] for place, item in enumerate(items) if item.sample in bad}
+    bad |= {items[place].sample: why for place, why in among.met("pictures", own, check).items() if place < len(items)}
 
 
 def _by_sample(items: Sequence[Item]) -> list[list[Item]]:

@@ -19,6 +19,7 @@ from ..errors import DatasetError
 from ..events import Event, Message, Progress
 from ..files.overflow import Overflow
 from ..files.store import GIGABYTE, TensorStore, content_key
+from ..processes.sharing import Sharing
 from .colour import colour_of
 from .dataset import Picture, Sample
 from .encoded import plain
@@ -110,18 +111,20 @@ class ReferenceCache:
         check: Callable[[], None] = lambda: None,
         *,
         skip_unreadable: bool = False,
+        among: Sharing | None = None,
     ) -> tuple[Item, ...]:
-        """Encode what is not cached yet, variants included, and return the items that can be trained. `check` may raise to
-        cancel. References that cannot be read raise one DatasetError, or leave their items out where `skip_unreadable`."""
+        """Encode what is not cached yet, variants included, and return the items that can be trained; `among` others, this process' part
+        first. `check` may raise to cancel. References that cannot be read raise one DatasetError, or leave their items out where
+        `skip_unreadable`."""
         bad: dict[Sample, str] = {}
         wanted = list(dict.fromkeys(view for item in items for variant in item.variants() for view in views_of(variant)))
+        if among is not None:
+            for view in among.mine("references", wanted, check):
+                self._try(view, bad, check)
+            among.met("references", {}, check)
         for done, view in enumerate(wanted):
-            check()
             emit(Progress(phase="references", done=done, total=len(wanted)))
-            try:
-                self._latent(view)
-            except DatasetError as error:
-                bad[view.sample] = error.problems[0]
+            self._try(view, bad, check)
         if wanted:
             emit(Progress(phase="references", done=len(wanted), total=len(wanted)))
         if bad and not skip_unreadable:
@@ -131,6 +134,13 @@ class ReferenceCache:
         if self._store:
             self._store.settle(self._keys.values(), emit)
         return tuple(item for item in items if item.sample not in bad)
+
+    def _try(self, view: View, bad: dict[Sample, str], check: Callable[[], None]) -> None:
+        check()
+        try:
+            self._latent(view)
+        except DatasetError as error:
+            bad[view.sample] = error.problems[0]
 
     def prompt(self, item: Item, text: str) -> Prompt:
         """What the text encoder is given for this item's caption."""

@@ -11,6 +11,7 @@ from ..errors import DatasetError
 from ..events import Event, Progress
 from ..files.overflow import Overflow
 from ..files.store import GIGABYTE, TensorStore, content_key
+from ..processes.sharing import Sharing
 from ..protocols import TextCondition
 from .conditions import packed, text_condition, unpacked
 from .encoded import plain
@@ -40,17 +41,25 @@ class TextCache:
         texts: Iterable[Prompt],
         emit: Callable[[Event], None] = lambda event: None,
         check: Callable[[], None] = lambda: None,
+        among: Sharing | None = None,
     ) -> None:
-        """Encode each text that is not cached yet. `check` is called before each and may raise to cancel."""
+        """Encode each text that is not cached yet; `among` others, this process' part. `check` is called before each and may raise to
+        cancel."""
         wanted = list(dict.fromkeys(texts))
         missing = [text for text in wanted if not self._has(text)]
+        mine = (among or Sharing()).mine("captions", missing, check)
         done = len(wanted) - len(missing)
-        emit(Progress(phase="captions", done=done, total=len(wanted)))
-        for text in missing:
+        emit(Progress(phase="captions", done=done, total=done + len(mine)))
+        for number, text in enumerate(mine, start=1):
             check()
             self._encode(text)
-            done += 1
-            emit(Progress(phase="captions", done=done, total=len(wanted)))
+            emit(Progress(phase="captions", done=done + number, total=done + len(mine)))
+        if among is not None:
+            among.met("captions", {}, check)
+            for text in wanted:
+                if not self._has(text):  # of another machine, or what no file can hold
+                    check()
+                    self._encode(text)
         if self._store:
             self._store.settle(self._keys.values(), emit)
 

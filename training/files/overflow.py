@@ -26,19 +26,21 @@ SHARE = 0.25
 
 class Overflow:
     """Main memory of `room` bytes for all caches of a run together, and what lies below `folder` beyond that. Folders of processes that
-    were killed are removed."""
+    were killed are removed. `shared`: the name of a folder for several processes, which have all in it; the one that `removes` it made
+    the name of its own number."""
 
-    def __init__(self, folder: Path, room: int | None = None):
+    def __init__(self, folder: Path, room: int | None = None, *, shared: str = "", removes: bool = True):
         self._left = int(psutil.virtual_memory().available * SHARE) if room is None else room
-        self._room = self._left
-        self._folder = folder / f"run-{os.getpid()}" / str(id(self))
-        self._said = False
-        _remove_leavings(folder)
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._left = self._room = 0 if shared else self._left
+        self._folder = folder / (shared or f"run-{os.getpid()}/{id(self)}")
+        self._is_shared = self._said = bool(shared)
+        if removes:
+            _remove_leavings(folder)
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def of(self, kind: str) -> "Kept":
         """The entries of one cache."""
-        return Kept(self, TensorStore(self._folder / kind))
+        return Kept(self, TensorStore(self._folder / kind), spills=self._is_shared)
 
     def takes(self, size: int) -> bool:
         """Whether so many bytes still have room; they are taken then."""
@@ -59,11 +61,11 @@ class Overflow:
 class Kept:
     """Named tensors by key, as in a TensorStore, while their run lasts."""
 
-    def __init__(self, overflow: Overflow, beyond: TensorStore):
+    def __init__(self, overflow: Overflow, beyond: TensorStore, spills: bool = False):
         self._overflow = overflow
         self._held: dict[str, Mapping[str, torch.Tensor]] = {}
         self._beyond = beyond
-        self._spills = False
+        self._spills = spills
 
     def has(self, key: str) -> bool:
         return key in self._held or (self._spills and self._beyond.has(key))

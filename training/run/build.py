@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.advice.length import hints
+from ..data.advice.length import hints, length
 from ..data.batches import BatchPlan, Draw
 from ..data.captions import texts_needed
 from ..data.items import Item, make_items, trained_first
@@ -40,6 +40,7 @@ from ..optim.rules import ModuleNames
 from ..order import Order
 from ..parts import Trainable
 from ..processes.processes import require_one_mind
+from ..processes.sharing import Sharing, shared
 from ..settings import describe
 from ..specs import RunSpec
 from .checkpoints import Checkpoints
@@ -80,7 +81,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     recipe, run = order.recipe, order.recipe.run
     require_device(recipe.optimizer, order.denoiser.device)
     objective = Objective(recipe.objective, order.denoiser)
-    overflow = Overflow(order.overflow_folder) if order.overflow_folder else None
+    among, overflow = shared(order.processes, order.cache_folder, order.overflow_folder)
     latents = LatentCache(order.image_encoder, _below(order.cache_folder, "latents"), overflow=overflow)
     items, network = make_items(recipe.dataset), build_network(recipe.network, order.parts, seed=run.seed, starts=order.starts)
     network.assistant = _assistant(order)
@@ -92,10 +93,10 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     cost = foreseen(order, items, stepping(order), control.interrupts)
     room = _room(order, cost, items, meter, lane, emit) if cost is not None else None
     items = latents.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures,
-                                   at_once=cost.pictures_at_once() if cost is not None else None)
+                                   at_once=cost.pictures_at_once() if cost is not None else None, among=among)
     references = _references(order, overflow)
     if references is not None:
-        items = references.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures)
+        items = references.encode_missing(items, emit, control.check, skip_unreadable=run.skip_bad_pictures, among=among)
     if state is not None and run.skip_bad_pictures:  # only now it is known which can be read
         require_same_run(state, order, trained_first(items), network)
     items = trained_first(items)
@@ -105,10 +106,10 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     plan = make_plan(run, training_items, order.processes.size)
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network.place(order.parts)
-    texts = _texts(order, network, _prompts(order, items, references), control, emit, overflow)
+    texts = _texts(order, network, _prompts(order, items, references), control, emit, overflow, among)
     with order.training() if network.needs_base else nullcontext():
         prepare(network, order.parts, order.starts)
-    emit(Message(level="info", topic="length", text=_length(order, plan, total_steps)))
+    emit(Message(level="info", topic="length", text=length(plan, total_steps, order.processes.size)))
     for text in [*recipe.warnings(order.denoiser.parametrisation), *_about_the_length(order, training_items, plan, total_steps)]:
         emit(Message(level="warning", topic="settings", text=text))
     feed = Feed(denoiser=order.denoiser, objective=objective, items=items, latents=latents, texts=texts,
@@ -232,7 +233,8 @@ def _references(order: Order, overflow: Overflow | None) -> ReferenceCache | Non
 
 
 def _texts(
-    order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter, overflow: Overflow | None
+    order: Order, network: Network, prompts: Sequence[Prompt], control: Control, emit: Emitter, overflow: Overflow | None,
+    among: Sharing | None,
 ) -> TextCache | None:
     """Every caption, encoded. Where encoders are trained it holds what the others make of them; None where there are no others."""
     cached = order.text_encoder
@@ -241,7 +243,7 @@ def _texts(
     if cached is None:
         return None
     texts = TextCache(cached, _below(order.cache_folder, "texts"), overflow=overflow)
-    texts.encode_missing(prompts, emit, control.check)
+    texts.encode_missing(prompts, emit, control.check, among)
     return texts
 
 
@@ -256,14 +258,6 @@ def _prompts(order: Order, items: Sequence[Item], references: ReferenceCache | N
         for variant in item.variants() if references else (item,):
             found.update(dict.fromkeys(references.prompt(variant, text) if references else text for text in texts))
     return list(found)
-
-
-def _length(order: Order, plan: BatchPlan, total_steps: int) -> str:
-    """How long the run is, as kohya counts it."""
-    draws, size = sum(plan.bucket_counts().values()), order.processes.size
-    shared = f" in {size} processes" if size > 1 else ""
-    return (f"{draws} pictures with repeats, in batches of {plan.batch_size} x {plan.accumulation}{shared}: {plan.steps_per_epoch} steps "
-            f"an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs.")
 
 
 def _about_the_length(order: Order, items: Sequence[Item], plan: BatchPlan, total_steps: int) -> list[str]:

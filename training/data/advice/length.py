@@ -42,3 +42,10 @@ def _about_the_trigger(items: Sequence[Item], prompts: Sequence[str]) -> Iterato
             f"no prompt of Sample Preview holds the trigger word {named}, so the samples do not show what is trained. Put it into the "
             "prompts, as it stands in the captions."
         )
+
+
+def length(plan: BatchPlan, total_steps: int, processes: int = 1) -> str:
+    """How long the run is, as kohya counts it."""
+    draws, shared = sum(plan.bucket_counts().values()), f" in {processes} processes" if processes > 1 else ""
+    return (f"{draws} pictures with repeats, in batches of {plan.batch_size} x {plan.accumulation}{shared}: {plan.steps_per_epoch} steps "
+            f"an epoch, {total_steps} steps are {total_steps / plan.steps_per_epoch:.1f} epochs.")
