@@ -36,7 +36,7 @@ def trained_elsewhere(folder, token="theirs", **changed):
     """As if the process that started this one trained it."""
     parent = psutil.Process(os.getppid())
     folder.mkdir(parents=True, exist_ok=True)
-    about = {**vars(lock._here()), "pid": parent.pid, "started": parent.create_time(), "token": token, **changed}
+    about = {**vars(lock.here()), "pid": parent.pid, "started": parent.create_time(), "token": token, **changed}
     (folder / LOCK_NAME).write_text(json.dumps(about))
     return f"process {about['pid']} on '{about['host']}'"
 

@@ -3,6 +3,7 @@
     processes  one process alone; which items are whose; what is summed
     joined     one of several, as a launcher started them
     board      what they tell one another, and who of them has died
+    agreement  what all of them wish, heard before every step
     sharing    what is encoded once for all that see one folder
     voices     warnings of all of them in the main one's events
 """

@@ -17,7 +17,7 @@
     rehearsal/      a step gone through ahead, for what it costs
     resume/         a run that goes on: what it was, and what has changed since
     loss_watch      what happens between steps: a run that falls apart is told so
-    control         wishes from outside, and what several processes make of theirs
+    control         wishes from outside
     gradient_check  whether a model that nobody has seen train passes on true gradients
     carry_out       start to end, whatever ends it
 """

@@ -20,8 +20,9 @@ from ..memory.meter import MemoryMeter
 from ..memory.spilling import SpillWatch
 from ..objective.divergence import Divergence
 from ..optim.numerics import first_of
+from ..processes.agreement import Agreement
 from ..processes.processes import ALONE, Processes
-from .control import Agreement, Control
+from .control import Control
 from .stepper import Stepper
 from .updater import Updater
 

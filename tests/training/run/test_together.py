@@ -15,9 +15,10 @@ from safetensors.torch import load
 from pack.tests.training.run import together
 from pack.tests.training.run.together import CASES, ground, steps_of
 from pack.training.errors import ProcessesError
+from pack.training.processes.agreement import Agreed, Agreement
 from pack.training.processes.joined import are_launched
 from pack.training.processes.processes import ALONE, Processes, require_one_mind, shares, summed
-from pack.training.run.control import Agreed, Agreement, Control
+from pack.training.run.control import Control
 from pack.training.run.state import saved_identity, state_file
 
 ALL = bool(os.environ.get("PROCESSES"))
@@ -190,7 +191,7 @@ def test_all_end_after_the_same_step_with_the_main_ones_rates():
     said = theirs._note()
     assert Agreement(Telling(said), control).before(3) == Agreed("stopped", 0.5)
     assert control.take("save") and control.ending() is None
-    assert theirs._note() == {"ending": "stopped", "rates": 1.0, "wishes": []}
+    assert theirs._note() == {"ending": "stopped", "rates": 1.0, "save": False, "preview": False}
     control.request_pause()
     assert Agreement(Telling(said), control).before(3).ending == "paused"
 
@@ -203,7 +204,7 @@ def test_a_step_that_is_made_anew_asks_nobody_again():
             asked.append(what)
             return super().gathered(what, note, check)
 
-    agreement = Agreement(Counting({"ending": None, "rates": 2.0, "wishes": []}), Control())
+    agreement = Agreement(Counting({"ending": None, "rates": 2.0, "save": False, "preview": False}), Control())
     assert [agreement.before(step).learning_rate_scale for step in (0, 0, 1)] == [1.0] * 3
     assert asked == ["step 0", "step 1"]
 
