@@ -62,6 +62,9 @@ def test_many_processes_are_one_with_a_larger_batch(tmp_path, processes, names):
         learned = max(float(tensor.abs().max()) for key, tensor in theirs.items() if "lora_up" in key)  # began at 0
         for key in theirs:
             torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=1e-4 * learned, msg=lambda text, key=key: f"{key}: {text}")
+    for name in {"accumulated", "masks and regularisation"} & set(names):  # nothing is encoded twice, and nobody is idle
+        encoded = [int((tmp_path / "many" / name / f"encoded-{rank}").read_text()) for rank in range(processes)]
+        assert sum(encoded) == 8 and min(encoded) >= 8 // processes
     for name in TOLD.keys() & set(names):
         assert any(said.startswith(TOLD[name]) for said in messages(tmp_path / "many" / name))
 

@@ -115,7 +115,7 @@ def _wishes_to_end(bench: Ground) -> None:
 @dataclass(frozen=True)
 class Case:
     """`batch` is one process'; `trouble` befalls the last one; `rate` is what the main one is told by the panel; `parts`: pictures with
-    masks, and others against forgetting."""
+    masks, and others against forgetting; `encoded`: where what is encoded lies, 'cache' or 'overflow'; '': in each process' memory."""
 
     optimizer: OptimizerSpec = field(default_factory=lambda: OptimizerSpec(learning_rate=1e-2, schedule=CONSTANT))
     batch: int = 1
@@ -124,14 +124,15 @@ class Case:
     parts: bool = False
     scaled: bool = False
     rate: float = 1.0
+    encoded: str = ""
     trouble: Callable[[Ground], None] = lambda bench: None
 
 
 EIGHT_BIT = OptimizerSpec(optimizer="AdamW8bit", learning_rate=1e-2, schedule=CONSTANT, extra_arguments={"min_8bit_size": 16})
 CASES = {
     "AdamW": Case(),
-    "accumulated": Case(batch=2, accumulation=2),
-    "masks and regularisation": Case(batch=2, parts=True),
+    "accumulated": Case(batch=2, accumulation=2, encoded="overflow"),
+    "masks and regularisation": Case(batch=2, parts=True, encoded="cache"),
     "rates": Case(rate=0.5),
     "overflow": Case(scaled=True, trouble=_overflows),
     "unloaded": Case(trouble=_is_unloaded),
@@ -150,7 +151,7 @@ ODD = {
 
 def album(with_parts: bool = False) -> tuple[Sample, ...]:
     generator = torch.Generator().manual_seed(9)
-    mask = torch.ones(64, 64)
+    mask = torch.ones(64, 64, 1)
     mask[:40] = 0
     plain = tuple(
         Sample(name=f"picture {i}.png", caption=f"a cat number {i}",
@@ -169,6 +170,8 @@ def ground(folder: Path, name: str, processes: int = 1, steps: int = 20, among: 
     spec = RunSpec(steps=steps, batch_size=case.batch * processes, gradient_accumulation=case.accumulation, gradient_checkpointing=False)
     bench = Ground(folder=folder / name, run_spec=spec, samples=album(case.parts), optimizer=case.optimizer, train_text=case.train_text,
                    scale_gradients=case.scaled, processes=among)
+    if case.encoded:
+        setattr(bench, f"{case.encoded}_folder", folder / case.encoded)
     if among.is_main:
         bench.control.set_learning_rate_scale(case.rate)
     if among.size > 1 and among.rank == among.size - 1:
@@ -187,6 +190,7 @@ def main(folder: Path, names: list[str]) -> None:
     for name in names:
         bench = ground(folder, name, among=processes)
         bench.carried_out()
+        (bench.folder / f"encoded-{processes.rank}").write_text(str(bench.image_encoder.encoded))
         if processes.is_main:
             (bench.folder / "steps.json").write_text(json.dumps(steps_of(bench)))
             (bench.folder / "said.json").write_text(json.dumps([said.text for said in bench.recorder.of(Message)]))
