@@ -4,6 +4,7 @@
     joined     one of several, as a launcher started them
     board      what they tell one another, and who of them has died
     agreement  what all of them wish, heard before every step
+    at_hand    a file of the main one, sent to those that cannot see it
     sharing    what is encoded once for all that see one folder
     voices     warnings of all of them in the main one's events
 """

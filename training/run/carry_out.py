@@ -20,6 +20,7 @@ from ..events import Emitter, Message, RunEnded, RunStarted, cause_of
 from ..files.atomic import remove_left_overs
 from ..memory.lack import twice
 from ..order import Order
+from ..processes.at_hand import at_hand
 from ..processes.processes import require_one_mind
 from ..wording import count, some
 from .build import Built, build
@@ -72,6 +73,8 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
     try:
         require_place(order.folder)
         order = replace(order, recipe=replace(order.recipe, dataset=held(order.recipe.dataset)))
+        if state is not None:
+            at_hand(order.processes, state)
         order = _as_begun(order, state, emit)
         names = [sample.name for sample in order.recipe.dataset.samples]
         require_one_mind(order.processes, {**settings_identity(order), "the names of the pictures": names})

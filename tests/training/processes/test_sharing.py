@@ -13,6 +13,7 @@ from pack.training.data.items import make_items
 from pack.training.data.latents import LatentCache
 from pack.training.data.texts import TextCache
 from pack.training.errors import DatasetError
+from pack.training.processes import at_hand
 from pack.training.processes.board import Board
 from pack.training.processes.joined import Joined
 from pack.training.processes.sharing import shared
@@ -97,3 +98,26 @@ def test_a_picture_that_one_cannot_read_is_bad_for_all(tmp_path, skip):
         assert_alike(first, second)
     else:
         assert str(first) == str(second) == "Train LoRA: picture 1.png cannot be read"
+
+
+def test_a_file_that_others_do_not_see_is_sent_to_them(tmp_path, monkeypatch):
+    """Also where they have another one of its name. Sums of threads stand for those of processes."""
+    monkeypatch.setattr(at_hand, "_AT_ONCE", 1000)
+    content, turn, pieces = torch.randint(256, (2500,), dtype=torch.uint8).numpy().tobytes(), threading.Barrier(3), [None] * 3
+
+    def work(processes, folder):
+        def reduce(tensor):
+            pieces[processes.rank] = tensor.clone()
+            turn.wait(20)
+            total = pieces[0] + pieces[1] + pieces[2]
+            turn.wait(20)
+            tensor.copy_(total)
+
+        processes.reduce = reduce
+        at_hand.at_hand(processes, tmp_path / folder / "training.state")
+        return (tmp_path / folder / "training.state").read_bytes()
+
+    for folder, there in (("main", content), ("old", b"another")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "training.state").write_bytes(there)
+    assert side_by_side(work, "main", "none", "old") == [content] * 3
