@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -89,8 +88,8 @@ def _lacks_memory(bench: Ground) -> None:
     bench.denoiser.spoil = times(4, fail)
 
 
-def _is_killed(bench: Ground) -> None:
-    bench.denoiser.spoil = times(4, lambda: os.kill(os.getpid(), signal.SIGKILL))
+def _dies(bench: Ground) -> None:
+    bench.denoiser.spoil = times(4, lambda: os._exit(9))
 
 
 def _lacks_memory_in_an_update(bench: Ground) -> None:
@@ -114,8 +113,9 @@ def _wishes_to_end(bench: Ground) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """`batch` is one process'; `trouble` befalls the last one; `rate` is what the main one is told by the panel; `parts`: pictures with
-    masks, and others against forgetting; `encoded`: where what is encoded lies, 'cache' or 'overflow'; '': in each process' memory."""
+    """`batch` is one process'; `rate` is what the main one is told by the panel; `parts`: pictures with masks, and others against
+    forgetting; `encoded`: where what is encoded lies, 'cache' or 'overflow', '': in each process' memory; `trouble` befalls the last
+    one, or that one."""
 
     optimizer: OptimizerSpec = field(default_factory=lambda: OptimizerSpec(learning_rate=1e-2, schedule=CONSTANT))
     batch: int = 1
@@ -126,6 +126,7 @@ class Case:
     rate: float = 1.0
     encoded: str = ""
     trouble: Callable[[Ground], None] = lambda bench: None
+    befalls: int = -1
 
 
 EIGHT_BIT = OptimizerSpec(optimizer="AdamW8bit", learning_rate=1e-2, schedule=CONSTANT, extra_arguments={"min_8bit_size": 16})
@@ -144,7 +145,8 @@ CASES = {
 ODD = {
     "8 bits": Case(EIGHT_BIT, batch=2),
     "ended": Case(trouble=_wishes_to_end),
-    "killed": Case(trouble=_is_killed),
+    "died": Case(trouble=_dies),
+    "died first": Case(trouble=_dies, befalls=0),
     "no memory": Case(trouble=_lacks_memory_in_an_update),
 }
 
@@ -174,7 +176,7 @@ def ground(folder: Path, name: str, processes: int = 1, steps: int = 20, among: 
         setattr(bench, f"{case.encoded}_folder", folder / case.encoded)
     if among.is_main:
         bench.control.set_learning_rate_scale(case.rate)
-    if among.size > 1 and among.rank == among.size - 1:
+    if among.size > 1 and among.rank == case.befalls % among.size:
         case.trouble(bench)
     return bench
 
