@@ -67,7 +67,7 @@ def test_a_run_holds_no_more_in_memory_than_there_is_room_for(tmp_path, monkeypa
     files = []
     for name, room in (("whole", 1 << 30), ("small", 3000)):
         made = Overflow(tmp_path / name, room)
-        monkeypatch.setattr("pack.training.run.build.Overflow", lambda folder, made=made: made)
+        monkeypatch.setattr("pack.training.processes.sharing.Overflow", lambda folder, made=made: made)
         bench = Bench(tmp_path / name / "run", RunSpec(steps=8), samples=pictures(count), captions=CaptionSpec(shuffle=True),
                       overflow_folder=tmp_path / name)
         built = bench.run().built
