@@ -142,7 +142,7 @@ class Board:
         """Why a process will not write any more."""
         peer = self._peers[rank]
         if peer.sheet is None or peer.sheet["left"]:
-            return peer.sheet and str(peer.sheet["left"])
+            return str(peer.sheet["left"]) if peer.sheet else None
         if _is_dead(peer):
             return f"has died ({_who(peer)}): it was killed, or it crashed"
         return f"has not been heard of for {SILENCE:.0f} seconds ({_who(peer)})" if peer.silent > SILENCE else None
