@@ -95,17 +95,13 @@ def test_one_that_was_killed_is_noticed_at_once(both):
         both[0].gathered("a", 1)
 
 
-def test_the_same_number_on_another_machine_is_another_process(both, quick, monkeypatch):
-    monkeypatch.setattr(boards, "SILENCE", 0.5)
+def test_the_same_number_on_another_machine_is_another_process(both, quick):
     both[1]._own |= {"who": {**asdict(here()), "pid": 2**31 - 2}, "boot": "another"}
-    started = time.monotonic()
     with pytest.raises(ProcessesError, match="has not come"):
         both[0].gathered("a", 1, patience=1.0)
-    assert time.monotonic() - started > 0.9
 
 
 def test_one_that_falls_silent_counts_as_gone(quick, monkeypatch):
-    monkeypatch.setattr(boards, "SILENCE", 0.5)
     store = HashStore()
     mute = threading.Event()
 
@@ -118,6 +114,7 @@ def test_one_that_falls_silent_counts_as_gone(quick, monkeypatch):
     first, second = Board(lambda: store, 0, 2), Stopping(lambda: store, 1, 2)
     assert together(lambda: first.gathered("a", 1), lambda: second.gathered("a", 2)) == [[1, 2], [1, 2]]
     mute.set()
+    monkeypatch.setattr(boards, "SILENCE", 0.5)
     with pytest.raises(ProcessesError, match="has not been heard of for"):
         first.gathered("b", 1)
 
