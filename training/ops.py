@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
+from .devices.products import convolution_gradient, product
+
 #: Tensors whose numbers are their own storage's: not the quantised ones of other libraries. Fake ones stand for any of them.
 PLAIN = (Tensor, nn.Parameter, FakeTensor)
 _CONVOLUTIONS = {"conv1d": F.conv1d, "conv2d": F.conv2d, "conv3d": F.conv3d}
@@ -76,7 +78,11 @@ class Op:
         """Of x and of `weight` in `run(x, weight)`, each None unless asked for. Values of x are only read for the weight's."""
         if self.is_linear:
             grad_weight = grad.reshape(-1, grad.shape[-1]).t() @ x.reshape(-1, x.shape[-1]) if of_weight else None
-            return (grad @ weight if of_x else None), grad_weight
+            return (product(grad, weight.t()) if of_x else None), grad_weight
+        if of_x and not of_weight and self.kind == "conv2d":
+            grad_x = convolution_gradient(grad, x.shape, weight, self.stride, self.padding, self.dilation)
+            if grad_x is not None:
+                return grad_x, None
         grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
             grad, x, weight, None, self.stride, self.padding, self.dilation, False, [0] * len(self.kernel), 1, [of_x, of_weight, False]
         )

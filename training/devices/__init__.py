@@ -4,6 +4,7 @@
     arithmetic   fp32 multiplied as fp32
     determinism  the same bits every time
     generators   the user's generators of random numbers, left as they were
+    products     a CPU's, each made the way that is fastest there
     copies       many tensors in the dtype that is computed in, made together
     upload       from main memory to a card, for which the host does not wait
     speed        how fast it multiplies

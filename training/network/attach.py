@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from ..devices.products import fast
 from ..ops import Op, named_ops
 from ..parts import Trainable
 from ..protocols import WeightAccess
@@ -50,7 +51,7 @@ def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
     targets = network.adapters_of(part.name)
     under = network.assistant.adapters_of(part.name) if network.assistant is not None else {}
     for name, module, op in named_ops(part.module):
-        run, gradient = module.forward, None
+        run, gradient = fast(module.forward), None
         weight = partial(part.weights.weight, module)
         if part.weights.can_recast(module):
             run, gradient = _frozen(op, run, weight, module, part.weights)

@@ -1,4 +1,4 @@
-"""What an operation takes while it computes and gives back before it ends: memory that no tensor shows.
+"""What an operation takes while it computes and gives back before it ends: memory that no tensor shows; and its FLOPs.
 
 oneDNN, which computes a CPU's convolutions, copies what it is given and what it makes into the order that its kernels want: 112.5 MiB of a
 single weight of SD1.5, more than all else that a step with recomputed blocks holds. What a card's libraries take, nobody says before.
@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import flop_registry
 
 _ATEN = torch.ops.aten
 _BACKEND = torch._C._ConvBackend  # pyright: ignore[reportAttributeAccessIssue]
@@ -22,6 +23,14 @@ def scratch(func: Callable, args: Sequence[Any], found: Any, device: str) -> int
     """Bytes, beside what it is given and what it has `found`; `device` is the type of it."""
     rule = _ON_CPU.get(func) if device == "cpu" else None
     return 0 if rule is None else rule(args, found)
+
+
+def flops(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Any) -> int:
+    """By torch's own formulas, two for a multiplication and a sum."""
+    if func._schema.name == "mkldnn::_linear_pointwise":  # see devices/products.py; torch has no formula of it
+        return 2 * found.numel() * args[1].shape[1]
+    formula = flop_registry.get(func._overloadpacket)
+    return 0 if formula is None else formula(*args, **kwargs, out_val=found)
 
 
 def _convolution(args: Sequence[Any], found: Tensor) -> int:

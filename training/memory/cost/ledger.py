@@ -16,9 +16,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
-from .kernels import scratch
+from .kernels import flops, scratch
 
 _ATEN, _DEVICE = torch.ops.aten, torch.ops.prim.device.default
 
@@ -100,9 +99,7 @@ class Ledger(TorchDispatchMode):
         stretch, most = self.stretches[-1], self.now + scratch(func, args, found, self._device)
         self.peak, stretch.peak = max(self.peak, most), max(stretch.peak, most)
         stretch.calls += 1
-        formula = flop_registry.get(func._overloadpacket)
-        if formula is not None:
-            stretch.flops += formula(*args, **kwargs, out_val=found)
+        stretch.flops += flops(func, args, kwargs, found)
 
     def memory(self, tensor: Tensor) -> Memory | None:
         """What `tensor` lies in; None where that was there before and nothing has been made of it."""
