@@ -18,7 +18,7 @@ from comfy.cli_args import args
 from server import PromptServer
 from torch import nn
 
-from ..training.memory.streamed import Streams
+from ..training.devices.streams import Streams, streams_of
 from ..training.network import fp8
 
 #: (object, attribute, value): what `host/lend/borrow.attributes` sets for a while.
@@ -75,28 +75,11 @@ def fp8_numbers(weight: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
     return numbers, scale.reshape(()).float()
 
 
-class _Streams:
-    """A device's streams, for `training/memory/streamed.py`: one that copies, and whichever computes."""
-
-    def __init__(self, device: torch.device):
-        self._device = device
-        self._torch = getattr(torch, device.type)
-        self.copying = self._torch.Stream(device=device)
-
-    def computing(self) -> Any:
-        return self._torch.current_stream(self._device)
-
-    def on_copying(self) -> Any:
-        return self._torch.stream(self.copying)
-
-
 @cache
 def streams(device: torch.device) -> Streams | None:
     """None where ComfyUI copies weights on no streams of their own: a device that has none, one on which that is known to fail, or
     --disable-async-offload."""
-    if getattr(model_management, "NUM_STREAMS", 0) == 0 or not hasattr(getattr(torch, device.type, None), "Stream"):
-        return None
-    return _Streams(device)
+    return None if getattr(model_management, "NUM_STREAMS", 0) == 0 else streams_of(device)
 
 
 def is_dynamic(patcher: Any) -> bool:

@@ -6,6 +6,7 @@
     generators   the user's generators of random numbers, left as they were
     products     a CPU's, each made the way that is fastest there
     copies       many tensors in the dtype that is computed in, made together
+    streams      work on a stream of its own, beside what the device computes
     upload       from main memory to a card, for which the host does not wait
     speed        how fast it multiplies
     card         what all programs have on the card, and where it lies

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
-from ..devices.backend import backend
+from ..devices.streams import Streams, beside, streams_of
 
 
 class Copy(Protocol):
@@ -37,19 +37,16 @@ class Lane(Protocol):
 
 def lane_of(device: torch.device) -> Lane | None:
     """None where the device has no memory but main memory, or no way to copy beside what it computes."""
-    if device.type in ("cpu", "mps", "meta"):
-        return None
-    module = backend(device)
-    return StreamLane(device, module) if module is not None and hasattr(module, "Stream") else None
+    streams = None if device.type in ("cpu", "mps", "meta") else streams_of(device)
+    return None if streams is None else StreamLane(device, streams)
 
 
 class StreamLane:
-    """On a stream of its own; `module` is torch.cuda, or that of another accelerator."""
+    """On the copying one of `streams`."""
 
-    def __init__(self, device: torch.device, module: Any):
+    def __init__(self, device: torch.device, streams: Streams):
         self.device = device
-        self._module = module
-        self._stream = module.Stream(device)
+        self._streams = streams
 
     def far(self, like: Tensor) -> Tensor:
         try:
@@ -58,24 +55,18 @@ class StreamLane:
             return torch.empty_like(like, device="cpu")
 
     def copy(self, into: Tensor, source: Tensor) -> Copy:
-        self._stream.wait_stream(self._module.current_stream(self.device))
-        with self._module.stream(self._stream):
-            into.copy_(source, non_blocking=True)
-            done = self._stream.record_event()
+        _, done = beside(self._streams, lambda: into.copy_(source, non_blocking=True))
         if into.device == self.device:  # whoever frees it early must not get it written into
-            into.record_stream(self._stream)
-        return _StreamCopy(self, done)
+            into.record_stream(cast(Any, self._streams.copying))
+        return _StreamCopy(self._streams, done)
 
     def finish(self) -> None:
-        self._stream.synchronize()
-
-    def follow(self, done: Any) -> None:
-        self._module.current_stream(self.device).wait_event(done)
+        self._streams.copying.synchronize()
 
 
 class _StreamCopy:
-    def __init__(self, lane: StreamLane, done: Any):
-        self._lane, self._done = lane, done
+    def __init__(self, streams: Streams, done: Any):
+        self._streams, self._done = streams, done
 
     def wait(self) -> None:
-        self._lane.follow(self._done)
+        self._streams.computing().wait_event(self._done)

@@ -1,0 +1,197 @@
+"""Time over memory: whole steps of full-size SD1.5 at 256 x 256 in fp32 with kohya's 192 layers, ours in each way and kohya's own
+modules (its UNet and networks.lora, of a checkout of sd-scripts), in turn in one process and on the very same weights.
+
+    COMFYUI_PATH=... KOHYA_PATH=... python benchmarks/curve.py [rounds]
+    COMFYUI_PATH=... KOHYA_PATH=... MALLOC_MMAP_THRESHOLD_=262144 python benchmarks/curve.py memory
+
+The first prints seconds of the processor a step, the least of the rounds, since others may share the cores. The second prints the most
+that a step held beside the model: freed blocks go back to the system at once then, which makes it useless for times. It runs on Linux.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import workload
+
+ROOMS = (440, 380, 320, 290, 260, 230)
+"""MiB beside the model that ours is given to choose by."""
+Step = Callable[[], None]
+
+
+def main(rounds: int, memory: bool) -> None:
+    workload.start_comfyui()
+    from pack.host.session import Session
+
+    session = Session(workload.sd15_patcher(), precision="fp32")
+    session.load()
+    with session.training():
+        part = session.parts()[0]
+        ways = {**kohya(part.module), **ours(part)}
+        print(f"{len(ways)} ways, {torch.get_num_threads()} threads", flush=True)
+        if memory:
+            held(ways)
+        else:
+            timed({name: step for name, (step, _) in ways.items()}, rounds)
+
+
+def timed(ways: dict[str, Step], rounds: int) -> None:
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, step in ways.items():
+            began = time.process_time()
+            step()
+            taken[name] += [time.process_time() - began] if number else []
+    first = min(taken["kohya"])
+    for name, seconds in taken.items():
+        each = ", ".join(f"{one:.2f}" for one in seconds)
+        print(f"{name:28} {min(seconds):.2f} s  {min(seconds) / first:.2f} x kohya  ({each})")
+
+
+def held(ways: dict[str, tuple[Step, int]]) -> None:
+    """`ways` with the bytes of their adapters and of the optimizer's state, which are there before a step begins."""
+    first = 0.0
+    for name, (step, own) in ways.items():
+        step()
+        before = resident("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")
+        step()
+        most = (resident("VmHWM") - before + own) / 2**20
+        first = first or most
+        print(f"{name:28} {most:.0f} MiB  {most / first:.2f} x kohya, {own / 2**20:.0f} of them adapters and state", flush=True)
+
+
+def resident(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def ours(part) -> dict[str, tuple[Step, int]]:
+    from pack.training.memory.cheaply import cheaply
+    from pack.training.memory.choice import ALL, CHEAP, NONE, MemoryChoice
+    from pack.training.memory.choose import LEAST, Costs, choose
+    from pack.training.network.attach import attached
+    from pack.training.network.build import build_network
+    from pack.training.network.spec import NetworkSpec, TargetSpec
+    from pack.training.optim.numerics import clip_gradients
+
+    network = build_network(NetworkSpec(rank=workload.RANK, targets=TargetSpec(preset=workload.KOHYA_LAYERS)), [part], seed=0)
+    parameters = [parameter for _, parameter in network.named_parameters()]
+    given = torch.tensor([500.0]), workload.text()
+    learn = Learner(lambda x: part.module(x, *given), parameters, partial(clip_gradients, parameters, 1.0), fused=True)
+
+    def step(choice: MemoryChoice) -> None:
+        around = cheaply if choice.recompute == CHEAP else nullcontext
+        with attached(network, [part], checkpointing=choice.checkpointing):
+            learn(around)
+
+    trace, own = traced(part, network, learn), 3 * sum(parameter.nbytes for parameter in parameters)
+    costs = Costs(beside=lambda choice: trace.peak(choice) + own, saves=trace.saved(), flops=trace.flops(), main_memory=False)
+    chosen = {
+        "ours": MemoryChoice(recompute=NONE), "ours, cheap": MemoryChoice(recompute=CHEAP),
+        **{f"ours, at most {room} MiB": choose(costs, room << 20).choice for room in ROOMS},
+        "ours, least": choose(costs, 0, LEAST).choice, "ours, all recomputed": MemoryChoice(recompute=ALL),
+    }
+    for name, choice in chosen.items():
+        blocks = choice.recompute if isinstance(choice.recompute, str) else f"{len(choice.recompute)} of {len(costs.saves)} blocks"
+        print(f"{name:28} planned {costs.beside(choice) / 2**20:.0f} MiB, recomputed: {blocks}")
+    return {name: (partial(step, choice), own) for name, choice in chosen.items()}
+
+
+def traced(part, network, learn):
+    """One step of ours without recomputing, followed operation by operation."""
+    from pack.training.memory.cost.ledger import Ledger
+    from pack.training.memory.cost.trace import Trace, Watch
+    from pack.training.network.attach import attached
+    from pack.training.network.checkpointing import unit_name, units
+
+    learn.begin()  # the optimizer's state is there
+    ledger = Ledger(torch.device("cpu"))
+    watch = Watch(ledger)
+    blocks = {unit_name(part.name, path): unit for path, unit in units(part.module)}
+    with watch.around(blocks), attached(network, [part], checkpointing=False), ledger:
+        learn(nullcontext, watch)
+    return Trace(ledger.stretches, watch.passes, 0)
+
+
+def kohya(model) -> dict[str, tuple[Step, int]]:
+    importlib.import_module("pack.tests.gpu.boot").stand_in("diffusers", "cv2")
+    sys.path.insert(0, os.environ["KOHYA_PATH"])
+    with torch.device("meta"):
+        unet = importlib.import_module("library.original_unet").UNet2DConditionModel(
+            sample_size=64, attention_head_dim=8, cross_attention_dim=768, use_linear_projection=False, upcast_attention=False,
+        )
+    lent(unet, model)
+    unet.set_use_sdpa(True)
+    unet.train()
+    network = importlib.import_module("networks.lora").create_network(1.0, workload.RANK, float(workload.RANK), None, [], unet)
+    network.apply_to([], unet, False, True)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    given = torch.tensor([500]), workload.text()
+    clip = partial(torch.nn.utils.clip_grad_norm_, parameters, 1.0)
+    learn = Learner(lambda x: getattr(made := unet(x, *given), "sample", made), parameters, clip, fused=False)
+
+    def step(checkpointing: bool) -> None:
+        (unet.enable_gradient_checkpointing if checkpointing else unet.disable_gradient_checkpointing)()
+        learn(nullcontext)
+
+    own = 3 * sum(parameter.nbytes for parameter in parameters)
+    return {"kohya": (partial(step, False), own), "kohya, checkpointing": (partial(step, True), own)}
+
+
+def lent(unet: nn.Module, model: nn.Module) -> None:
+    """Each of its weights is one of the model's of the same shape: which one, no time depends on."""
+    found = {tuple(weight.shape): weight for weight in model.parameters()}
+    for module in unet.modules():
+        for name, weight in list(module._parameters.items()):
+            if weight is not None:
+                module._parameters[name] = nn.Parameter(found[tuple(weight.shape)].detach(), requires_grad=False)
+
+
+class Learner:
+    """Calling it is a step on `parameters`, whose forward runs inside of `around()`."""
+
+    def __init__(self, forward: Callable, parameters, clip: Callable[[], object], *, fused: bool):
+        self._forward, self._clip = forward, clip
+        self._optimizer = torch.optim.AdamW(parameters, lr=workload.LEARNING_RATE, fused=fused)
+        self._parameters = parameters
+        self._latent = workload.latent()
+
+    def begin(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        self._end()
+
+    def __call__(self, around, watch=None) -> None:
+        noise = torch.randn_like(self._latent)
+        with around():
+            loss = (self._forward(self._latent + noise) - noise).square().mean()
+        if watch is not None:
+            watch.after_forward()
+            watch.ledger.mark("backward")
+        loss.backward()
+        self._clip()
+        if not loss.isfinite():
+            raise ArithmeticError("the loss is not finite")
+        self._end()
+
+    def _end(self) -> None:
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+
+
+if __name__ == "__main__":
+    word = sys.argv[1] if len(sys.argv) > 1 else "3"
+    main(1 if word == "memory" else int(word), memory=word == "memory")
