@@ -51,10 +51,10 @@ def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
     targets = network.adapters_of(part.name)
     under = network.assistant.adapters_of(part.name) if network.assistant is not None else {}
     for name, module, op in named_ops(part.module):
-        run, gradient = fast(module.forward), None
+        run, gradient = module.forward, None
         weight = partial(part.weights.weight, module)
         if part.weights.can_recast(module):
-            run, gradient = _frozen(op, run, weight, module, part.weights)
+            run, gradient = _frozen(op, fast(run), weight, module, part.weights)
             forwards.replace(module, run)
         for adapter in (under.get(name), targets.get(name)):
             if isinstance(adapter, Adapter):
@@ -106,9 +106,9 @@ def _frozen(op: Op, run: Callable, weight: Callable, module: nn.Module, weights:
     """Its forward, and the gradient of its input."""
     in_fp8, at_hand = partial(weights.in_fp8, module), partial(weights.at_hand, module)
     # Asked in every forward: after a preview the host may have loaded more of the model, or less. Of a convolution autograd would
-    # keep the input too, for a gradient of its weight that nobody asks for.
-    is_frozen = (lambda: True) if not op.is_linear else partial(weights.recasts, module)
-    forward = lambda x: frozen_op(x, op, run, weight, in_fp8, at_hand) if is_frozen() else run(x)  # noqa: E731
+    # keep the input too, for a gradient of its weight that nobody asks for. A CPU's product is the same one with gradients and without.
+    is_frozen = lambda x: not op.is_linear or x.device.type == "cpu" or weights.recasts(module)  # noqa: E731
+    forward = lambda x: frozen_op(x, op, run, weight, in_fp8, at_hand) if is_frozen(x) else run(x)  # noqa: E731
     return forward, partial(gradient_of_input, op=op, weight=weight, in_fp8=in_fp8, at_hand=at_hand)
 
 
