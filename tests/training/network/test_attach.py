@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pack.tests.training.network.models import Block, Cast, CastConv, CastWeights, Convolutions, PlainWeights, Tower, part_of, randomise
+from pack.tests.training.network.models import Cast, CastConv, CastWeights, Convolutions, PlainWeights, Tower, part_of, randomise
 from pack.training.network.attach import attached
 from pack.training.network.build import build_network, prepare
 from pack.training.network.kinds.menu import ALGORITHMS
@@ -46,10 +46,10 @@ def test_attached_equals_merged(make, shape):
 def test_the_same_bits_with_gradients_and_without():
     """Of what has an adapter, and of what has none, where the stored weight is multiplied by itself: preservation's teacher is asked
     without, and what it says begins as what is learned."""
-    model = Block(64, linear=Cast)
+    model = Tower(width=64, linear=Cast)
     part = part_of(model, weights=CastsNothing())
     network = build_network(NetworkSpec(rank=2, targets=TargetSpec(preset="attention")), [part], seed=1)
-    x = torch.randn(2, 5, 64, requires_grad=True)
+    x = torch.randn(2, 5, 4, requires_grad=True)
     with attached(network, [part], checkpointing=False):
         learned = model(x)
         with torch.no_grad(), network.disabled():
