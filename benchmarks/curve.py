@@ -1,22 +1,22 @@
 """Time over memory: whole steps of full-size SD1.5 at 256 x 256 in fp32 with kohya's 192 layers, ours in each way and kohya's own
 modules (its UNet and networks.lora, of a checkout of sd-scripts), in turn in one process and on the very same weights.
 
-    COMFYUI_PATH=... KOHYA_PATH=... python benchmarks/curve.py [rounds]
-    COMFYUI_PATH=... KOHYA_PATH=... MALLOC_MMAP_THRESHOLD_=262144 python benchmarks/curve.py memory
+    COMFYUI_PATH=... KOHYA_PATH=... python benchmarks/curve.py [rounds] [shared]
 
-The first prints seconds of the processor a step, the least of the rounds, since others may share the cores. The second prints the most
-that a step held beside the model: freed blocks go back to the system at once then, which makes it useless for times. It runs on Linux.
-With `shared` as a last word layers of one shape share one weight, in both models alike: 0.7 GB instead of 3.3, where others need the rest.
+The first round follows every way operation by operation: the most bytes that are alive beside the model at once, oneDNN's copies among
+them. The others are timed by the processor, since others may share its cores. With `shared` layers of one shape share one weight, in both
+models alike: 0.7 GB instead of 3.3, where others need the rest.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -27,25 +27,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import workload
 
-ROOMS = (440, 380, 320, 290, 260, 230)
+ROOMS = (380, 295)
 """MiB beside the model that ours is given to choose by."""
-Step = Callable[[], None]
+Step = Callable[[AbstractContextManager], None]
 
 
-def main(rounds: int, *, memory: bool, shared: bool) -> None:
+def main(rounds: int, *, shared: bool) -> None:
     workload.start_comfyui()
     from pack.host.session import Session
 
     session = Session(shared_patcher() if shared else workload.sd15_patcher(), precision="fp32")
     session.load()
     with session.training():
-        part = session.parts()[0]
-        ways = {**kohya(part.module), **ours(part)}
-        print(f"{len(ways)} ways, {torch.get_num_threads()} threads", flush=True)
-        if memory:
-            held(ways)
-        else:
-            timed({name: step for name, (step, _) in ways.items()}, rounds)
+        theirs = kohya(session.parts()[0].module)
+    compare({**theirs, **ours(session)}, rounds)
 
 
 def shared_patcher():
@@ -67,81 +62,69 @@ def shared_patcher():
         return model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
 
 
-def timed(ways: dict[str, Step], rounds: int) -> None:
+def compare(ways: dict[str, tuple[Step, int]], rounds: int) -> None:
+    """`ways` with the bytes of their adapters and of the optimizer's state, which are there before a step begins."""
+    from pack.training.memory.cost.ledger import Ledger
+
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
-        for name, step in ways.items():
-            began = time.process_time()
-            step()
-            taken[name] += [time.process_time() - began] if number else []
-    first = min(taken["kohya"])
+        for name, (step, own) in ways.items():
+            began, ledger = time.process_time(), None if number else Ledger(torch.device("cpu"))
+            step(ledger or nullcontext())
+            if ledger is not None:
+                print(f"{name:24} {(ledger.peak + own) / 2**20:.0f} MiB, {own / 2**20:.0f} of them adapters and state", flush=True)
+            else:
+                taken[name].append(time.process_time() - began)
+                print(f"{name:24} {taken[name][-1]:.2f} s", flush=True)
+    first = statistics.median(taken["kohya"])
     for name, seconds in taken.items():
-        each = ", ".join(f"{one:.2f}" for one in seconds)
-        print(f"{name:28} {min(seconds):.2f} s  {min(seconds) / first:.2f} x kohya  ({each})")
+        print(f"{name:24} {statistics.median(seconds):.2f} s, {statistics.median(seconds) / first:.2f} x kohya")
 
 
-def held(ways: dict[str, tuple[Step, int]]) -> None:
-    """`ways` with the bytes of their adapters and of the optimizer's state, which are there before a step begins."""
-    first = 0.0
-    for name, (step, own) in ways.items():
-        step()
-        before = resident("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")
-        step()
-        most = (resident("VmHWM") - before + own) / 2**20
-        first = first or most
-        print(f"{name:28} {most:.0f} MiB  {most / first:.2f} x kohya, {own / 2**20:.0f} of them adapters and state", flush=True)
-
-
-def resident(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
-def ours(part) -> dict[str, tuple[Step, int]]:
+def ours(session) -> dict[str, tuple[Step, int]]:
     from pack.training.memory.cheaply import cheaply
     from pack.training.memory.choice import ALL, CHEAP, NONE, MemoryChoice
-    from pack.training.memory.choose import LEAST, Costs, choose
+    from pack.training.memory.choose import Costs, choose
     from pack.training.network.attach import attached
     from pack.training.network.build import build_network
     from pack.training.network.spec import NetworkSpec, TargetSpec
     from pack.training.optim.numerics import clip_gradients
 
+    part = session.parts()[0]
     network = build_network(NetworkSpec(rank=workload.RANK, targets=TargetSpec(preset=workload.KOHYA_LAYERS)), [part], seed=0)
     parameters = [parameter for _, parameter in network.named_parameters()]
     given = torch.tensor([500.0]), workload.text()
     learn = Learner(lambda x: part.module(x, *given), parameters, partial(clip_gradients, parameters, 1.0), fused=True)
 
-    def step(choice: MemoryChoice) -> None:
+    def step(choice: MemoryChoice, watched: AbstractContextManager) -> None:
         around = cheaply if choice.recompute == CHEAP else nullcontext
-        with attached(network, [part], checkpointing=choice.checkpointing):
+        with session.training(), attached(network, [part], checkpointing=choice.checkpointing), watched:
             learn(around)
 
-    trace, own = traced(part, network, learn), 3 * sum(parameter.nbytes for parameter in parameters)
+    trace, own = traced(session, network, learn), 3 * sum(parameter.nbytes for parameter in parameters)
     costs = Costs(beside=lambda choice: trace.peak(choice) + own, saves=trace.saved(), flops=trace.flops(), main_memory=False)
     chosen = {
         "ours": MemoryChoice(recompute=NONE), "ours, cheap": MemoryChoice(recompute=CHEAP),
         **{f"ours, at most {room} MiB": choose(costs, room << 20).choice for room in ROOMS},
-        "ours, least": choose(costs, 0, LEAST).choice, "ours, all recomputed": MemoryChoice(recompute=ALL),
+        "ours, all recomputed": MemoryChoice(recompute=ALL),
     }
     for name, choice in chosen.items():
         blocks = choice.recompute if isinstance(choice.recompute, str) else f"{len(choice.recompute)} of {len(costs.saves)} blocks"
-        print(f"{name:28} planned {costs.beside(choice) / 2**20:.0f} MiB, recomputed: {blocks}")
+        print(f"{name:24} recomputed: {blocks}", flush=True)
     return {name: (partial(step, choice), own) for name, choice in chosen.items()}
 
 
-def traced(part, network, learn):
+def traced(session, network, learn):
     """One step of ours without recomputing, followed operation by operation."""
     from pack.training.memory.cost.ledger import Ledger
     from pack.training.memory.cost.trace import Trace, Watch
     from pack.training.network.attach import attached
     from pack.training.network.checkpointing import unit_name, units
 
-    learn.begin()  # the optimizer's state is there
-    ledger = Ledger(torch.device("cpu"))
+    part, ledger = session.parts()[0], Ledger(torch.device("cpu"))
     watch = Watch(ledger)
     blocks = {unit_name(part.name, path): unit for path, unit in units(part.module)}
-    with watch.around(blocks), attached(network, [part], checkpointing=False), ledger:
+    with session.training(), watch.around(blocks), attached(network, [part], checkpointing=False), ledger:
         learn(nullcontext, watch)
     return Trace(ledger.stretches, watch.passes, 0)
 
@@ -163,9 +146,10 @@ def kohya(model) -> dict[str, tuple[Step, int]]:
     clip = partial(torch.nn.utils.clip_grad_norm_, parameters, 1.0)
     learn = Learner(lambda x: getattr(made := unet(x, *given), "sample", made), parameters, clip, fused=False)
 
-    def step(checkpointing: bool) -> None:
+    def step(checkpointing: bool, watched: AbstractContextManager) -> None:
         (unet.enable_gradient_checkpointing if checkpointing else unet.disable_gradient_checkpointing)()
-        learn(nullcontext)
+        with watched:
+            learn(nullcontext)
 
     own = 3 * sum(parameter.nbytes for parameter in parameters)
     return {"kohya": (partial(step, False), own), "kohya, checkpointing": (partial(step, True), own)}
@@ -186,13 +170,10 @@ class Learner:
     def __init__(self, forward: Callable, parameters, clip: Callable[[], object], *, fused: bool):
         self._forward, self._clip = forward, clip
         self._optimizer = torch.optim.AdamW(parameters, lr=workload.LEARNING_RATE, fused=fused)
-        self._parameters = parameters
         self._latent = workload.latent()
-
-    def begin(self) -> None:
-        for parameter in self._parameters:
+        for parameter in parameters:
             parameter.grad = torch.zeros_like(parameter)
-        self._end()
+        self._end()  # the optimizer's state is there now
 
     def __call__(self, around, watch=None) -> None:
         noise = torch.randn_like(self._latent)
@@ -214,4 +195,4 @@ class Learner:
 
 if __name__ == "__main__":
     numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    main(*numbers or [3], memory="memory" in sys.argv, shared="shared" in sys.argv)
+    main(*numbers or [3], shared="shared" in sys.argv)
