@@ -14,6 +14,7 @@
 #   make plan-check    the memory plan of some 35 runs against what torch's allocator hands out; MODELS="sd15 flux sdxl": of full width
 #   make bench         the figures of benchmarks/results.md, on an idle machine
 #   make cards         which models fit on which card, by the plan of memory, into docs/cards.md
+#   make bench-processes  what a second process costs, in benchmarks/processes.md
 #   make bench-growth  what more pictures, steps, resumes and runs cost, in benchmarks/growth.md
 #   make clean         remove what the demo and the tests wrote; distclean: the environment and ComfyUI too
 #
@@ -65,7 +66,7 @@ endif
 PIP := $(PY) -m pip --disable-pip-version-check
 RUN := COMFYUI_PATH="$(COMFYUI)" CHECKPOINT="$(CHECKPOINT)" OMP_WAIT_POLICY=passive $(PY)
 
-.PHONY: help setup setup-test demo check-demo test test-processes soak learning gpu gpu-carry plan-check browser test-browser test-browser-all bench world world-score bench-families cards families pictures lint clean distclean FORCE
+.PHONY: help setup setup-test demo check-demo test test-processes soak learning gpu gpu-carry plan-check browser test-browser test-browser-all bench world world-score bench-processes bench-families cards families pictures lint clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -172,6 +173,10 @@ plan-check: setup-test
 
 bench: setup-test
 	$(RUN) benchmarks/run.py
+
+# Two processes against one, in a network of their own where unshare may make one.
+bench-processes: setup-test
+	$(RUN) benchmarks/processes.py
 
 bench-families: setup-test
 	$(RUN) benchmarks/families.py

@@ -16,13 +16,14 @@ class Meter:
         self._loaded = anonymous_bytes()
         self._peak = self._loaded
         self._running = True
-        self.times = [time.perf_counter()]
+        self.times, self.own = [time.perf_counter()], [time.process_time()]
         self.others = [used_by_others()]
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def step(self) -> None:
         self.times.append(time.perf_counter())
+        self.own.append(time.process_time())
         self.others.append(used_by_others())
 
     def result(self, warm_up: int) -> dict:

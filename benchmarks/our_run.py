@@ -30,21 +30,23 @@ class Encoded:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A MODEL, one encoded picture of `side` x `side` pixels, and its encoded caption."""
+    """A MODEL, one encoded picture of `side` x `side` pixels that stands for `pictures`, and its encoded caption."""
 
     patcher: Any
     latent: torch.Tensor
     text: Mapping[str, torch.Tensor]
     side: int
+    pictures: int = 1
 
 
-def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None) -> tuple[Meter, int]:
-    """SD1.5 at full size, unless told otherwise."""
+def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None, together: bool = False) -> tuple[Meter, int]:
+    """SD1.5 at full size, unless told otherwise; `together` with the processes that a launcher started with this one."""
     work = work or Work(patcher=workload.sd15_patcher(), latent=workload.latent(), text={"cond": workload.text()}, side=workload.SIDE)
     from pack.host.session import Session
     from pack.training.data.dataset import Dataset, Sample
     from pack.training.data.graph_images import TensorPicture
     from pack.training.data.specs import BucketSpec
+    from pack.training.devices.processes import ALONE, joined
     from pack.training.events import Emitter, StepDone
     from pack.training.network.spec import NetworkSpec, TargetSpec
     from pack.training.objective.spec import ObjectiveSpec
@@ -67,11 +69,12 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
             if isinstance(event, StepDone):
                 meter.step()
 
-    picture = TensorPicture(torch.zeros(work.side, work.side, 3), "one picture")
+    grey = {f"picture {number}": torch.full((work.side, work.side, 3), number / 256) for number in range(work.pictures)}
     buckets = BucketSpec(resolution=work.side, min_bucket=64, max_bucket=1024, bucket_step=64)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         recipe = Recipe(
-            dataset=Dataset(samples=(Sample(name="one picture", picture=picture, caption="one", buckets=buckets),)),
+            dataset=Dataset(samples=tuple(Sample(name=name, picture=TensorPicture(pixels, name), caption="one", buckets=buckets)
+                                          for name, pixels in grey.items())),
             network=NetworkSpec(rank=workload.RANK, alpha=float(workload.RANK), targets=TargetSpec(preset=targets)),
             optimizer=OptimizerSpec(learning_rate=workload.LEARNING_RATE, schedule=Schedule(Constant())), objective=ObjectiveSpec(),
             run=RunSpec(steps=steps, gradient_checkpointing=checkpointing),
@@ -81,7 +84,7 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None)
             parts=session.parts(), image_encoder=Encoded(work.latent),
             text_encoder=Encoded(TextCondition(tensors=work.text)), sampler=None,
             training=session.training, rehearsal=session.rehearsal,
-            returned=session.returned, reserve=session.reserve, model_identity="benchmark",
+            returned=session.returned, reserve=session.reserve, model_identity="benchmark", processes=joined() if together else ALONE,
         )
         result = carry_out(order, Control(), Emitter([Steps()]))
     return meter, result.built.network.parameter_count()

@@ -41,12 +41,12 @@ def start_comfyui() -> None:
     sys.modules["pack"] = package
 
 
-def sd15_patcher():
-    """A MODEL: 859.5 million random weights, fp32."""
+def sd15_patcher(channels: int = 320):
+    """A MODEL: 859.5 million random weights, fp32; fewer with fewer `channels`, which 64 divides."""
     from comfy import model_base, model_patcher, supported_models
 
     with torch.inference_mode():
-        config = supported_models.SD15(dict(UNET_CONFIG))
+        config = supported_models.SD15({**UNET_CONFIG, "model_channels": channels})
         config.set_inference_dtype(torch.float32, None)
         model = model_base.BaseModel(config, device=torch.device("cpu"))
         generator = torch.Generator().manual_seed(0)

@@ -41,7 +41,8 @@ export function progressOf(run) {
   const name = phase && (has(`phase.${phase.phase}`) ? t(`phase.${phase.phase}`) : phase.phase);
   return {
     part: total ? Math.min(done / total, 1) : 0,
-    text: phase ? `${name} ${format.count(phase.done)} / ${format.count(phase.total)}` : stepsText(run.step, run.totalSteps),
+    text: phase ? `${name} ${format.count(phase.done)} / ${format.count(phase.total)}`
+      : run.step || run.totalSteps ? stepsText(run.step, run.totalSteps) : "",
   };
 }
 
