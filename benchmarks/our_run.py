@@ -46,13 +46,14 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None,
     from pack.training.data.dataset import Dataset, Sample
     from pack.training.data.graph_images import TensorPicture
     from pack.training.data.specs import BucketSpec
-    from pack.training.devices.processes import ALONE, joined
     from pack.training.events import Emitter, StepDone
     from pack.training.network.spec import NetworkSpec, TargetSpec
     from pack.training.objective.spec import ObjectiveSpec
     from pack.training.optim.schedules import Constant, Schedule
     from pack.training.optim.spec import OptimizerSpec
     from pack.training.order import Order
+    from pack.training.processes.joined import joined
+    from pack.training.processes.processes import ALONE
     from pack.training.protocols import TextCondition
     from pack.training.recipe import Recipe
     from pack.training.run.carry_out import carry_out
