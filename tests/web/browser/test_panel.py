@@ -48,7 +48,7 @@ def test_watch_steer_pause_and_resume(frontend_server, open_page, screenshots):
 
 def test_a_reload_in_the_middle_loses_nothing(frontend_server, open_page):
     page = open_page(frontend_server.address)
-    queue_over_api(frontend_server.address, run_name="reloaded", steps=400, seconds_per_step=0.03)
+    queue_over_api(frontend_server.address, run_name="reloaded", steps=4000, seconds_per_step=0.03)
     panel = open_sidebar(page)
     panel.wait_for_step(80)
     page.reload()
