@@ -45,8 +45,10 @@ class ComfySampler:
 
     def decode_nothing(self, spec: SamplingSpec) -> torch.Tensor:
         """As `sample` ends, with an empty latent."""
-        with torch.inference_mode():
-            return self._vae.decode(comfy.sample.fix_empty_latent_channels(self._patcher, self._empty_latent(spec)))
+        latent, latent_format = self._empty_latent(spec), self._patcher.get_model_object("latent_format")
+        with torch.inference_mode():  # ComfyUI's own way to the time axis looks at the numbers, and fakes have none
+            picture = self._vae.decode(latent.unsqueeze(2) if latent_format.latent_dimensions == 3 else latent)
+            return picture.reshape(-1, *picture.shape[-3:])
 
     def _conditions(self, spec: SamplingSpec, prompt: str, references: Sequence[torch.Tensor]) -> tuple[list, list]:
         if references and self._illustrated:
