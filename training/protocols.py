@@ -95,7 +95,16 @@ class Denoiser(Protocol):
     def denoise(
         self, x_t: "torch.Tensor", sigma: "torch.Tensor", conditions: Sequence[Condition]
     ) -> "torch.Tensor":
-        """The model's estimate D(x_t; sigma) of x0, fp32, one condition a sample, differentiable."""
+        """The model's estimate D(x_t; sigma) of x0, fp32, one condition a sample, differentiable: `estimate` of `prepared`."""
+        ...
+
+    def prepared(self, x_t: "torch.Tensor", sigma: "torch.Tensor", conditions: Sequence[Condition]) -> Any:
+        """What the model is asked with these, on its device: tensors, alone or in tuples, lists and dictionaries, beside numbers and
+        texts. Whatever reads a number of a tensor, or takes one from a condition, is done here."""
+        ...
+
+    def estimate(self, asked: Any) -> "torch.Tensor":
+        """D (B, ...) of what `prepared` gave, which may be asked more than once."""
         ...
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import comfy.latent_formats
 import comfy.samplers
@@ -57,19 +59,27 @@ class ComfyDenoiser:
         return self._space.add_noise(x0, noise, sigma)
 
     def denoise(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> Tensor:
-        return self._space.clean(self._denoise(*self._space.to_comfy(x_t, sigma), conditions))
+        return self.estimate(self.prepared(x_t, sigma, conditions))
 
-    def _denoise(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> Tensor:
+    def prepared(self, x_t: Tensor, sigma: Tensor, conditions: Sequence[Condition]) -> list[tuple[Tensor, Tensor, dict]]:
+        """(noisy latents, noise level, what ComfyUI's model takes beside them) of each pass."""
+        x_t, sigma = self._space.to_comfy(x_t, sigma)
         conds = [self._conds(condition, x_t[i : i + 1]) for i, condition in enumerate(conditions)]
         if all(_can_share_a_batch(conds[0], other) for other in conds[1:]):
-            return self._apply(x_t, sigma, conds)
+            return [(x_t, sigma, self._batched(conds))]
         # Conditions of different length cannot be stacked without changing what the model sees.
-        singles = [self._apply(x_t[i : i + 1], sigma[i : i + 1], [cond]) for i, cond in enumerate(conds)]
-        return torch.cat(singles)
+        return [(x_t[i : i + 1], sigma[i : i + 1], self._batched([cond])) for i, cond in enumerate(conds)]
 
-    def _apply(self, x_t: Tensor, sigma: Tensor, conds: list[dict]) -> Tensor:
-        batched = comfy.samplers.cond_cat(conds)
-        batched = {name: _to_device(value, self.device) for name, value in batched.items()}
+    def estimate(self, asked: list[tuple[Tensor, Tensor, dict]]) -> Tensor:
+        found = [self._apply(*each) for each in asked]
+        return self._space.clean(found[0] if len(found) == 1 else torch.cat(found))
+
+    def _batched(self, conds: list[dict]) -> dict:
+        return {name: _each(value, partial(uploaded, device=self.device)) for name, value in comfy.samplers.cond_cat(conds).items()}
+
+    def _apply(self, x_t: Tensor, sigma: Tensor, batched: dict) -> Tensor:
+        # Copies: HunyuanDiT writes its padding into the caption that it is given, which may be the cached one.
+        batched = {name: _each(value, torch.clone) for name, value in batched.items()}
         options = dict(self._patcher.model_options.get("transformer_options", {}))
         options["optimized_attention_override"] = attention.override
         options["cond_or_uncond"] = [0]
@@ -116,10 +126,8 @@ def _can_share_a_batch(first: dict, other: dict) -> bool:
     return all(first[name].can_concat(other[name]) for name in first)
 
 
-def _to_device(value, device: torch.device):
-    """A copy: HunyuanDiT writes its padding into the caption that it is given, which may be the cached one."""
+def _each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """`value` with each tensor in it changed."""
     if torch.is_tensor(value):
-        return value.clone() if value.device == device else uploaded(value, device)
-    if isinstance(value, list):
-        return [_to_device(entry, device) for entry in value]
-    return value
+        return change(value)
+    return [_each(entry, change) for entry in value] if isinstance(value, list) else value

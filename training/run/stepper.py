@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,14 +24,19 @@ from ..seeds import mix_seed
 from .feed import Fed, Feed
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a micro-step has already computed."""
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a micro-step computes from, drawn and fed before it begins. `asked` is what the model is asked (`Denoiser.prepared`). With
+    preservation: `elsewhere` are other captions, or other noise levels, at which the model is held to what it was; `chosen` (B,) says
+    which pictures are held to it in place of being learned, None where none is."""
 
-    draws: Sequence[Draw]
-    fed: Fed
-    denoised: Tensor
+    latents: Tensor
     noising: Noising
+    asked: Any
+    masks: Tensor | None
+    weights: Tensor
+    elsewhere: tuple[Noising, Any] | None = None
+    chosen: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -62,54 +69,65 @@ class Stepper:
 
         `strata` places each draw in the whole update, for stratified timesteps."""
         with self.keeping():
-            return self._look(draws, strata)
+            return self._computed(self.given(draws, strata))
 
-    def _look(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]] | None) -> Losses:
+    def given(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]] | None = None) -> Given:
+        """What `computed` needs of one micro-batch."""
         self._network.begin(mix_seed("adapters", *(draw.seed for draw in draws)))
         fed = self.feed.batch(draws)
         noising = self._objective.noise(fed.latents, [draw.seed for draw in draws], strata)
-        denoised = self._denoiser.denoise(noising.x_t, noising.sigma, fed.conditions)
-        losses = self._objective.losses(denoised, fed.latents, noising, fed.masks, fed.weights)
-        plain = losses.detach() / fed.weights.to(losses)  # a weight of 0 leaves nothing to be said: NaN
+        return Given(
+            latents=fed.latents, noising=noising, asked=self._asked(noising, fed.conditions), masks=fed.masks, weights=fed.weights,
+            elsewhere=self._elsewhere(draws, fed, noising), chosen=self._chosen(draws, fed),
+        )
+
+    def computed(self, given: Given) -> Losses:
+        """The losses of what was given: no number comes from elsewhere, but the adapters and what they drop."""
+        with self.keeping():
+            return self._computed(given)
+
+    def _computed(self, given: Given) -> Losses:
+        noising = given.noising
+        denoised = self._denoiser.estimate(given.asked)
+        losses = self._objective.losses(denoised, given.latents, noising, given.masks, given.weights)
+        plain = losses.detach() / given.weights.to(losses)  # a weight of 0 leaves nothing to be said: NaN
         preservation = self._objective.spec.preservation
         if preservation is not None:
-            losses = self._preserved(losses, _Seen(draws, fed, denoised, noising), preservation)
+            losses = self._preserved(losses, denoised, given, preservation)
         return Losses(losses, plain, noising.position)
 
-    def _preserved(self, losses: Tensor, seen: _Seen, preservation: Preservation) -> Tensor:
+    def _preserved(self, losses: Tensor, denoised: Tensor, given: Given, preservation: Preservation) -> Tensor:
         """(B,) losses with the spec's preservation in them."""
+        kept = partial(self._objective.preservation_losses, noising=given.noising)
         if isinstance(preservation, OnRegularisation):
-            return self._on_regularisation(losses, seen)
+            if given.chosen is None:
+                return losses
+            return torch.where(given.chosen, kept(denoised, self._of_the_base(given.asked), weights=given.weights), losses)
         if isinstance(preservation, OutsideMask):
-            return self._outside_mask(losses, seen)
-        texts = [preservation.caption(self.feed.caption(draw)) for draw in seen.draws]
+            return losses if given.masks is None else losses + kept(denoised, self._of_the_base(given.asked), mask=given.masks)
+        assert given.elsewhere is not None
+        noising, asked = given.elsewhere
+        return losses + kept(self._denoiser.estimate(asked), self._of_the_base(asked), noising=noising)
+
+    def _elsewhere(self, draws: Sequence[Draw], fed: Fed, noising: Noising) -> tuple[Noising, Any] | None:
+        preservation = self._objective.spec.preservation
+        if preservation is None or isinstance(preservation, (OnRegularisation, OutsideMask)):
+            return None
+        texts = [preservation.caption(self.feed.caption(draw)) for draw in draws]
         if isinstance(preservation, FewSteps):
-            seeds = [mix_seed("few steps", draw.seed) for draw in seen.draws]
-            seen = replace(seen, noising=self._objective.noise_at_steps(seen.fed.latents, seeds))
-        return losses + self._with_other_captions(seen, texts)
+            noising = self._objective.noise_at_steps(fed.latents, [mix_seed("few steps", draw.seed) for draw in draws])
+        return noising, self._asked(noising, self.feed.with_text(draws, fed.conditions, texts))
 
-    def _on_regularisation(self, losses: Tensor, seen: _Seen) -> Tensor:
-        kind = [self.feed.is_regularisation(draw) for draw in seen.draws]
-        if not any(kind):
-            return losses
-        chosen = uploaded(torch.tensor(kind), losses.device)
-        base = self._base_denoised(seen.noising, seen.fed.conditions)
-        kept = self._objective.preservation_losses(seen.denoised, base, seen.noising, weights=seen.fed.weights)
-        return torch.where(chosen, kept, losses)
+    def _chosen(self, draws: Sequence[Draw], fed: Fed) -> Tensor | None:
+        if not isinstance(self._objective.spec.preservation, OnRegularisation):
+            return None
+        kind = [self.feed.is_regularisation(draw) for draw in draws]
+        return uploaded(torch.tensor(kind), fed.latents.device) if any(kind) else None
 
-    def _outside_mask(self, losses: Tensor, seen: _Seen) -> Tensor:
-        if seen.fed.masks is None:
-            return losses
-        base = self._base_denoised(seen.noising, seen.fed.conditions)
-        return losses + self._objective.preservation_losses(seen.denoised, base, seen.noising, mask=seen.fed.masks)
+    def _asked(self, noising: Noising, conditions: Sequence[Condition]) -> Any:
+        return self._denoiser.prepared(noising.x_t, noising.sigma, conditions)
 
-    def _with_other_captions(self, seen: _Seen, texts: Sequence[str]) -> Tensor:
-        conditions = self.feed.with_text(seen.draws, seen.fed.conditions, texts)
-        denoised = self._denoiser.denoise(seen.noising.x_t, seen.noising.sigma, conditions)
-        base = self._base_denoised(seen.noising, conditions)
-        return self._objective.preservation_losses(denoised, base, seen.noising)
-
-    def _base_denoised(self, noising: Noising, conditions: Sequence[Condition]) -> Tensor:
-        """What the model makes of the same noisy latents with every adapter off; no gradient."""
+    def _of_the_base(self, asked: Any) -> Tensor:
+        """What the model makes of the same with every adapter off; no gradient."""
         with torch.no_grad(), self._network.disabled():
-            return self._denoiser.denoise(noising.x_t, noising.sigma, conditions)
+            return self._denoiser.estimate(asked)

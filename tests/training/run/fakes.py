@@ -81,6 +81,12 @@ class TinyDenoiser:
         scaled = x_t / (1 + sigma[:, None, None, None] ** 2).sqrt()
         return self.spoil(x_t - sigma[:, None, None, None] * self.model(scaled, sigma, text))
 
+    def prepared(self, x_t, sigma, conditions):
+        return x_t, sigma, conditions
+
+    def estimate(self, asked):
+        return self.denoise(*asked)
+
 
 #: 11,000 bytes where everything is kept, and 4,500 where its one block is computed twice; 120 numbers and AdamW's state of them.
 COST = StepCost(
