@@ -22,7 +22,7 @@ from .lend.borrow import attributes, borrowed
 from .lend.fakes import encoding_fakes, leaving_none, twin_on
 from .lend.main_memory import MainMemory
 from .lend.paged import settled
-from .lend.weights import exact_changes, largest_copy
+from .lend.weights import PAGE, exact_changes, largest_copy
 from .model.denoiser import ComfyDenoiser
 from .model.family import family_of
 from .model.parts import trainable_parts
@@ -46,6 +46,7 @@ class Session:
         self._main_memory = MainMemory(list(zip(self._models(), self._devices(), strict=True)))
         self._stack: ExitStack | None = None
         self._lent: list[tuple] = []
+        self._unrecordable: str | None = None
         self._doors: list[tuple[nn.Module, _Door]] = []
 
     def parts(self) -> list[Trainable]:
@@ -82,6 +83,10 @@ class Session:
         self._return()
         self._lend()
         return True
+
+    def unrecordable(self) -> str | None:
+        """Inside `training`: why a step of the models, as they are lent now, cannot be replayed from a recording, after 'this run'."""
+        return self._unrecordable
 
     def reserve(self, size: int) -> None:
         """Keep `size` bytes free beside the weights from the next load on: ComfyUI loads as much of the model as then fits."""
@@ -135,6 +140,14 @@ class Session:
             self._make_fit(stack, self._main_memory.open())
             self._stack = stack.pop_all()
         self._lent = self._loaded()
+        self._unrecordable = self._why_unrecordable()
+
+    def _why_unrecordable(self) -> str | None:
+        if self._main_memory.holds_some():
+            return "has a part of its model in main memory"
+        if any(hasattr(layer, PAGE) for model in self._models() for layer in model.modules()):
+            return "has a model whose weights ComfyUI pages (dynamic VRAM)"
+        return None
 
     def _make_fit(self, stack: ExitStack, main_memory: AbstractContextManager) -> None:
         """What else autograd needs, once it may save the weights. `main_memory` has fetched what of them lies there."""

@@ -28,6 +28,7 @@ TRAINING = (
     "optim",
     "memory",
     "memory/cost",
+    "graph",
     "recipe order",
     "drawing",
     "lora_file",

@@ -6,6 +6,7 @@
     objective   timesteps, noise, target, loss, weights
     optim       optimizers, schedules, EMA
     memory      what a run will cost, and costs
+    graph       a micro-step recorded once and replayed
     run         build (the only composition root), loop, step, state, control
     lora_file   the LoRA file: tensors, metadata, hashes
     presets     settings by what is trained, the family and the card; those of files

@@ -38,7 +38,8 @@ class Order:
     encoders', `copies` those that copies of weights take where not all of the model stays on its device. `cost` is what a step was found to
     take already. `make_room`, outside of all these, has the host put away all that it holds on the device; `free` says what the run may
     take there then, its models included. `restored` says, and mends, that somebody has taken the models away meanwhile: what was computed
-    since is not to be trusted.
+    since is not to be trusted. `unrecordable` says why the model, as it is lent now, cannot be replayed from a recording, after
+    'this run'.
     `read_back(file, network, watch)` loads the final file as the host would and says how it went; it calls `watch(modules done, of all)` on
     the way, passes on what that raises, and raises FileError when the file would not load.
     `overflow_folder` takes what is encoded and has no room in main memory, until the run ends. `model_identity` names the base model in
@@ -64,6 +65,7 @@ class Order:
     model_identity: str
     overflow_folder: Path | None = None
     restored: Callable[[], bool] = lambda: False
+    unrecordable: Callable[[], str | None] = lambda: None
     free: Callable[[], int] | None = None
     make_room: Callable[[], None] = lambda: None
     rehearsal: Callable[[], AbstractContextManager[None]] | None = None

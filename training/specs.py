@@ -20,6 +20,8 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("fp32", "bf16", "fp16")
 AUTO, LEAST, BY_HAND = MEMORY = ("auto", "least", "by hand")
 """The fastest way that fits into what is free, the one that takes least, what `gradient_checkpointing` says."""
+OFF, GRAPH = COMPILE = ("off", "graph")
+"""Each step is gone through by Python; or recorded once, and replayed."""
 NEW = "new"
 """Of `resume`: always a new run. AUTO goes on with a run that waits, where nothing has changed."""
 CONTINUE, HOLD, RESTART = RESUME_SCHEDULES = ("continue", "hold", "restart")
@@ -49,7 +51,7 @@ class RunSpec:
     (None: what the model is loaded in); adapters stay fp32. `resume` is AUTO (or ''), NEW, 'latest', or a run's folder.
     `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
     `memory`, one of MEMORY, is how the run lives with the memory that there is: `gradient_checkpointing` is read with BY_HAND alone.
-    `deterministic` has a card compute the same bits every time. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning
+    `compile`, one of COMPILE, is how a step is launched. `deterministic` has a card compute the same bits every time. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning
     rate does from where a run is resumed with another length or schedule.
     """
 
@@ -75,6 +77,7 @@ class RunSpec:
     resume_schedule: str = free(CONTINUE, quiet=True)
     memory: str = free(BY_HAND, quiet=True)
     deterministic: bool = free(False)
+    compile: str = free(OFF, quiet=True)
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),
@@ -93,6 +96,8 @@ class RunSpec:
             problems.append(f"resume_schedule is '{self.resume_schedule}' but must be one of {', '.join(RESUME_SCHEDULES)}.")
         if self.memory not in MEMORY:
             problems.append(f"memory is '{self.memory}' but must be one of {', '.join(MEMORY)}.")
+        if self.compile not in COMPILE:
+            problems.append(f"compile is '{self.compile}' but must be one of {', '.join(COMPILE)}.")
         if not self.run_name.strip():
             problems.append("run_name is empty. Give the run a name on the Train LoRA node; it names the folder and files.")
         raise_problems(SettingsError, "Train LoRA", problems)

@@ -22,7 +22,7 @@ class Network:
 
     def __init__(self, entries: Mapping[Place, tuple[Change, str]], spec: NetworkSpec, draws: Draws | None = None):
         self.spec = spec
-        self._draws = draws or Draws()
+        self.draws = draws or Draws()
         self._adapters = {place: adapter for place, (adapter, _) in entries.items()}
         self.copies = Copies()
         for adapter in self._adapters.values():
@@ -97,7 +97,7 @@ class Network:
 
     def begin(self, seed: int) -> None:
         """Before each micro-batch: what is dropped in it is a function of `seed`."""
-        self._draws.begin(seed)
+        self.draws.begin(seed)
 
     def bound_norms(self) -> Tensor | None:
         """After an update: shrink every change whose norm is above `scale_weight_norms`; None when that is off. (2,): the mean norm of the

@@ -12,6 +12,7 @@ from ..data.batches import Draw
 from ..errors import NonFiniteError
 from ..events import Message, StepDone
 from ..processes.processes import shares, summed
+from .micro_step import micro_step
 from .trainer import Trainer
 from .updater import Reading
 
@@ -77,9 +78,7 @@ def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> Seen:
         trainer.control.check()
         if following:
             trainer.stepper.feed.prepare([draw for _, draw in following])
-        losses = trainer.stepper.look([draw for _, draw in part], [(place, total) for place, _ in part])
-        trainer.updater.backward(losses.trained.sum() / total)
-        rows.append(torch.stack([losses.trained.detach(), losses.plain, losses.position]))
+        rows.append(micro_step(trainer, [draw for _, draw in part], [(place, total) for place, _ in part], total))
     return torch.cat(rows, dim=1), [place for part in parts for place, _ in part]
 
 

@@ -55,6 +55,8 @@ def _tried(order: Order, built: Built, way: Way) -> tuple[str, str | None]:
             raise
         let_go(error)
         return "", _lack(error)
+    finally:
+        trainer.forget_recordings()
 
 
 def _undo(order: Order, trainer: Trainer, lack: str) -> None:

@@ -53,6 +53,7 @@ class Previews(Companion):
         sampling, network, name = spec.sampling, trainer.updater.network, f"the preview of step {trainer.step}"
         seeds = tuple(sampling.seed + i for i in range(len(sampling.prompts)))
         started = time.monotonic()
+        trainer.forget_recordings()
         with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned():
             pictures = trainer.aside(name, lambda: self._pictures(trainer, sampling, seeds))
         self._done_at = trainer.step

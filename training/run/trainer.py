@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..data.batches import BatchPlan
 from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
+from ..graph.replays import Replays
 from ..memory.activations import in_main_memory
 from ..memory.cheaply import cheaply
 from ..memory.choice import CHEAP, MAIN_MEMORY, MemoryChoice
@@ -46,7 +47,8 @@ class Companion:
 
 @dataclass(kw_only=True)
 class Trainer:
-    """The parts of a run, wired. `step` counts finished updates; `lane` leads to main memory, None where there is no other."""
+    """The parts of a run, wired. `step` counts finished updates; `lane` leads to main memory, None where there is no other.
+    `replays` has micro-steps replayed, None: each is gone through. `choice` is what is kept to."""
 
     plan: BatchPlan
     stepper: Stepper
@@ -62,6 +64,8 @@ class Trainer:
     restored: Callable[[], bool] = lambda: False
     lane: Lane | None = None
     processes: Processes = ALONE
+    replays: Replays | None = None
+    choice: MemoryChoice | None = None
     agreement: Agreement = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,8 +74,15 @@ class Trainer:
     def keep_to(self, choice: MemoryChoice) -> None:
         """Between steps: from now on activations and the optimizer's state lie where `choice` says. What is recomputed, `attached`
         decides. Raises SettingsError for pages, where the optimizer has none."""
+        self.choice = choice
+        self.forget_recordings()
         self.stepper.keeping = partial(self._keeping, choice)
         self.updater.lay_state(choice.state, self.lane)
+
+    def forget_recordings(self) -> None:
+        """Before the model is moved: they hold its weights."""
+        if self.replays is not None:
+            self.replays.forget()
 
     @contextmanager
     def _keeping(self, choice: MemoryChoice) -> Iterator[None]:
@@ -93,6 +104,7 @@ class Trainer:
         if not self.restored():
             return False
         self.updater.zero_grad()
+        self.forget_recordings()
         self.emit(Message(level="warning", topic="unloaded", step=self.step, text=(
             "another node or a manager had the models unloaded in the middle of the run. They were loaded again, and the run goes on.")))
         return True

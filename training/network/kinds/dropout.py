@@ -7,7 +7,7 @@ All calls of a module within one micro-batch see the same masks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -28,6 +28,8 @@ class Draws:
         self._keys = keys
         self._module = module
         self._seed: int | None = None
+        #: Asked for `uniform` in place of `drawn`, where somebody must know what is drawn.
+        self.given: Callable[..., Tensor] | None = None
         self.skipped: frozenset[str] = frozenset()
 
     def begin(self, seed: int) -> None:
@@ -42,6 +44,15 @@ class Draws:
         """A fresh generator for one purpose of one module."""
         assert self._seed is not None, "Network.begin(seed) must be called before a micro-batch is computed"
         return generator_on(device, mix_seed(self._seed, *purpose))
+
+    def uniform(self, shape: tuple[int, ...], device: torch.device, *purpose: str) -> Tensor:
+        """Numbers in [0, 1), fp32, on `device`: the same ones each time that they are asked for within a micro-batch."""
+        return (self.given or self.drawn)(shape, device, *purpose)
+
+    def drawn(self, shape: tuple[int, ...], device: torch.device, *purpose: str) -> Tensor:
+        """`uniform`, as it is."""
+        generator = self.generator(device, *purpose)
+        return torch.rand(shape, device=generator.device, generator=generator).to(device)
 
     def integer(self, high: int, *purpose: str) -> int:
         """Uniform in 0..high - 1."""
@@ -84,10 +95,9 @@ class Dropout:
             hidden = hidden * self._mask(hidden, shape, self.rank, branch, "rank")
         return hidden
 
-    def _mask(self, like: Tensor, shape, probability: float, *purpose: str) -> Tensor:
-        generator = self.draws.generator(like.device, self.key, *purpose)
-        kept = torch.rand(tuple(shape), device=generator.device, generator=generator) >= probability
-        return kept.to(like.device, like.dtype) / (1 - probability)
+    def _mask(self, like: Tensor, shape: Sequence[int], probability: float, *purpose: str) -> Tensor:
+        kept = self.draws.uniform(tuple(shape), like.device, self.key, *purpose) >= probability
+        return kept.to(like.dtype) / (1 - probability)
 
 
 OFF = Dropout("", Draws())
