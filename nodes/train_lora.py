@@ -12,7 +12,7 @@ from ..host.wired import Wired
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.recipe import Recipe
-from ..training.specs import AUTO, CONTINUE, MEMORY, NEW, PRECISIONS, RESUME_SCHEDULES, RunSpec, resumes
+from ..training.specs import AUTO, COMPILE, CONTINUE, MEMORY, NEW, OFF, PRECISIONS, RESUME_SCHEDULES, RunSpec, resumes
 from . import sockets
 from .early import refusal
 from .widgets import CATEGORY, advanced, folded
@@ -132,6 +132,12 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="On a card: takes kernels that give the same bits every time, so that the same seed gives the same file and a "
                             "resumed run ends in it. Slower, mostly in attention. Off: two runs differ by rounding, which nobody sees in "
                             "pictures. A CPU repeats itself anyway.")),
+                advanced(io.Combo.Input("compile", options=list(COMPILE), default=OFF,
+                    tooltip="How steps are launched. 'off': Python goes through the model in every step; right for most. 'graph': a step is "
+                            "recorded once for each bucket and replayed, on a card as one CUDA graph: meant for fast cards, which "
+                            "wait for Python with SD1.5 and SDXL, and of no use where they do not. The first two steps of each "
+                            "kind are slower, and it takes more memory, which the plan does not count. Where a model cannot be replayed "
+                            "the log says why, and the run goes on as with 'off'.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),

@@ -51,8 +51,8 @@ class RunSpec:
     (None: what the model is loaded in); adapters stay fp32. `resume` is AUTO (or ''), NEW, 'latest', or a run's folder.
     `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
     `memory`, one of MEMORY, is how the run lives with the memory that there is: `gradient_checkpointing` is read with BY_HAND alone.
-    `compile`, one of COMPILE, is how a step is launched. `deterministic` has a card compute the same bits every time. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning
-    rate does from where a run is resumed with another length or schedule.
+    `deterministic` has a card compute the same bits every time. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning
+    rate does from where a run is resumed with another length or schedule. `compile`, one of COMPILE, is how a step is launched.
     """
 
     run_name: str = free("lora", quiet=True)

@@ -20,8 +20,8 @@ from ...training.run.state import state_file
 from ...training.wording import some
 from .run_folders import list_runs
 
-#: Of Train LoRA: how to go on, and how to live with memory, are no settings of what is trained.
-_NO_SETTINGS = frozenset({"resume", "resume_schedule", "memory"})
+#: Of Train LoRA: how to go on, how to live with memory and how to launch steps are no settings of what is trained.
+_NO_SETTINGS = frozenset({"resume", "resume_schedule", "memory", "compile"})
 
 
 @dataclass(frozen=True)

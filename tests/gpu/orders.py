@@ -62,6 +62,7 @@ class Work:
     steps: int = 6
     is_traced: bool = True
     deterministic: bool = False
+    compile: str = "off"
 
 
 def model_for(comfy, options, work: Work):
@@ -89,13 +90,14 @@ def order_for(comfy, patcher, work: Work, folder: str) -> tuple[Session, Order]:
         network=NetworkSpec(rank=16, alpha=16.0, targets=TargetSpec(preset=work.targets)),
         optimizer=OptimizerSpec(schedule=Schedule(Constant(), warmup_percent=0.0)), objective=ObjectiveSpec(),
         run=RunSpec(steps=work.steps + 2 * work.is_traced, gradient_checkpointing=work.checkpointing, precision=work.precision,
-                    deterministic=work.deterministic),
+                    deterministic=work.deterministic, compile=work.compile),
     )
     return session, Order(
         recipe=recipe, folder=Path(folder), cache_folder=None, denoiser=session.denoiser, parts=session.parts(),
         image_encoder=Encoded(latent), text_encoder=Encoded(TextCondition(tensors=text)), sampler=None, training=session.training,
         rehearsal=session.rehearsal, returned=session.returned, reserve=session.reserve, restored=session.restored,
-        make_room=session.make_room, free=session.free, copies=session.bytes_of_copies(), model_identity="gpu check",
+        unrecordable=session.unrecordable, make_room=session.make_room, free=session.free, copies=session.bytes_of_copies(),
+        model_identity="gpu check",
         scale_gradients=session.dtype is torch.float16,
     )
 
@@ -112,8 +114,8 @@ class _Steps:
         self._stack = ExitStack()
 
     def __call__(self, event) -> None:
-        if isinstance(event, Message) and event.topic == "memory":
-            self.found.setdefault("plan", event.text)
+        if isinstance(event, Message) and event.topic in ("memory", "compile"):
+            self.found.setdefault({"memory": "plan"}.get(event.topic, event.topic), event.text)
         if isinstance(event, RunEnded):
             self._stack.close()
         if not isinstance(event, StepDone):

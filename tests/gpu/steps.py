@@ -47,6 +47,18 @@ def flux_fp8(comfy, options):
         yield _measured(comfy, options, Work("flux", FP8, 512, checkpointing=False, steps=4, is_traced=False))
 
 
+def replayed(comfy, options):
+    """With `compile` 'graph', beside the same steps without: is the step recorded and launched as one, is what it learns the same, and
+    what does it give?"""
+    cases = (("sd15", F16, 512, False), ("sd15", F16, 512, True), ("sdxl", F16, 1024, True))
+    for family, stored, side, on in cases[: 1 if options.tiny else None]:
+        rows = [run_pack(comfy, options, Work(family, stored, side, checkpointing=on, steps=8, compile=way))[0] for way in ("off", "graph")]
+        plain, row = rows
+        off = max(abs(one - other) for one, other in zip(plain["losses"], row["losses"], strict=True))
+        said = f"{told(row)}; off: {plain['s_step']:.3f} s/step; losses differ by {off:.1e}; {row.get('compile')}"
+        yield {"ok": "replayed from now on" in row.get("compile", "") and off < 1e-2, "say": said, "row": {**row, "who": "steps, graph"}}
+
+
 def same_again(comfy, options):
     """Twice the same run of full SD1.5: bit by bit? And with `deterministic` on?"""
     rows = {}

@@ -43,10 +43,9 @@ class Replays:
     before it is moved."""
 
     def __init__(self, work: Work, draws: Draws, parameters: Callable[[], list[Tensor]], device: torch.device, *,
-                 say: Callable[[str, bool], None], why_not: Callable[[], str | None] = lambda: None,
-                 captures: Callable[[torch.device], Callable[[], Capture]] = captures_of):
+                 say: Callable[[str, bool], None], why_not: Callable[[], str | None] = lambda: None):
         self._work, self._draws, self._parameters, self._device = work, draws, parameters, device
-        self._say, self._why_not, self._captures = say, why_not, captures
+        self._say, self._why_not = say, why_not
         self._refused, self._name = False, ""
         self._spoken_of: set[Any] = set()
         self.forget()
@@ -159,7 +158,7 @@ class Replays:
     def _bound(self, before: _Recorded, made: _Recorded, given: tuple[Any, Tensor]) -> tuple[Bound, float | None]:
         """The first recording, ready to be replayed; and how far it is off on what the second one was given."""
         if self._capture is None:
-            self._capture = self._captures(self._device)
+            self._capture = captures_of(self._device)
         bound = Bound(Program(before.tape, self._parameters()), self._inputs(*given, made.drawn), self._capture())
         rows, *gradients = bound(self._inputs(*given, made.drawn))
         assert rows is not None
