@@ -133,11 +133,11 @@ class TrainLoRA(io.ComfyNode):
                             "resumed run ends in it. Slower, mostly in attention. Off: two runs differ by rounding, which nobody sees in "
                             "pictures. A CPU repeats itself anyway.")),
                 advanced(io.Combo.Input("compile", options=list(COMPILE), default=OFF,
-                    tooltip="How steps are launched. 'off': Python goes through the model in every step; right for most. 'graph': a step is "
-                            "recorded once for each bucket and replayed, on a card as one CUDA graph: meant for fast cards, which "
-                            "wait for Python with SD1.5 and SDXL, and of no use where they do not. The first two steps of each "
-                            "kind are slower, and it takes more memory, which the plan does not count. Where a model cannot be replayed "
-                            "the log says why, and the run goes on as with 'off'.")),
+                    tooltip="How steps are launched. 'off': Python goes through the model in every step; right for most. 'graph': a step "
+                            "is recorded once for each bucket and replayed, on a card as one CUDA graph: meant for fast cards, which "
+                            "wait for Python with SD1.5 and SDXL, and of no use where they do not. The first two steps of each kind are "
+                            "slower, and it takes more memory, which the plan does not count. Where a model cannot be replayed the log "
+                            "says why, and the run goes on as with 'off'.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),

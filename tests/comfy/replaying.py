@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from pack.tests.comfy.parts import condition, network_for
+from pack.tests.comfy.parts import network_for
 from pack.training.graph.replays import Replays
 from pack.training.network.attach import attached
 from pack.training.objective.objective import Objective

@@ -42,8 +42,8 @@ class Group:
 
 
 GROUPS = (
-    Group("steps", 1, 0.4, "steps.sd15:40 steps.sdxl:40 rivals.kohya:40 rivals.core:30 steps.flux_fp8:50 steps.same_again:30 steps.replayed:60 "
-                           "host_time.launches:10 host_time.step:30 steps.tail:10 steps.sd15_all_layers:20"),
+    Group("steps", 1, 0.4, "steps.sd15:40 steps.sdxl:40 rivals.kohya:40 rivals.core:30 steps.flux_fp8:50 steps.same_again:30 "
+                           "steps.replayed:60 host_time.launches:10 host_time.step:30 steps.tail:10 steps.sd15_all_layers:20"),
     Group("steps, dynamic VRAM", 2, 0.2, "steps.sd15:40 steps.sdxl:40 steps.flux_fp8:40", "newer", True),
     Group("gradients", 3, 0.22, "gradients.exact_fp32:20 gradients.precisions:40 gradients.partly_loaded:60 gradients.fast_fp8:20 "
                                 "gradients.kinds:40 gradients.families:60"),

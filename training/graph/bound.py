@@ -35,8 +35,8 @@ class Anew:
 
 
 class Recording:
-    """The work is launched once, into a recording of the card's (a CUDA graph), which is launched as one from then on. `torch_of` is torch's
-    module for the device, `pool` the memory that recordings share: one is replayed after the other."""
+    """The work is launched once, into a recording of the card's (a CUDA graph), and that as one from then on. `torch_of` is torch's module
+    for the device, `pool` the memory that recordings share: one is replayed after the other."""
 
     def __init__(self, torch_of: Any, pool: Any):
         self._torch, self._pool = torch_of, pool
@@ -72,7 +72,7 @@ class Bound:
     def __init__(self, program: Program, inputs: Sequence[Tensor], capture: Capture):
         self.calls = program.calls
         self._buffers = [torch.empty_strided(one.shape, one.stride(), dtype=one.dtype, device=one.device) for one in inputs]
-        self._fixed = program.fixed
+        self._stay = program.stay
         self._places = self._addresses()
         self.capture = capture
         self._fill(inputs)
@@ -91,4 +91,4 @@ class Bound:
             buffer.copy_(one)
 
     def _addresses(self) -> list[int]:
-        return [tensor.data_ptr() for tensor in self._fixed]
+        return [tensor.data_ptr() for tensor in self._stay]

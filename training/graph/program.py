@@ -20,13 +20,15 @@ SMALL = 2**16
 
 class Program:
     """Called with the inputs (`tape.inputs`, in the same shapes), it gives the results. `calls` is how many operations that takes, `fixed`
-    are the tensors that it reads beside the inputs. Those of them that are `changing`, the adapters, keep their place alone."""
+    are the tensors that it reads beside the inputs, most of them views of those that must `stay` where they are. The numbers of the
+    `changing` ones among these, the adapters, are another's each time."""
 
     def __init__(self, tape: Tape, changing: Iterable[Tensor] = ()):
         tape = without_lazy_clones(tape)
         known, calls = _made_once(tape, _needed(tape), {id(tensor) for tensor in changing})
         used = {number for call in calls for number in call.used()} | set(tape.results)
         self.calls = len(calls)
+        self.stay = list(tape.fixed.values())
         self.fixed = [tensor for number, tensor in known.items() if number in used]
         self._run = _function(calls, tape.inputs, [number for number in known if number in used], tape.results)
 

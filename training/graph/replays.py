@@ -38,9 +38,9 @@ class _Recorded:
 
 
 class Replays:
-    """`work` is a micro-step, `draws` what its dropout asks, `parameters` those that have gradients. `say` is told once of each kind that it
-    is replayed, and once why none is; `why_not` knows a reason beforehand. All of it holds while the model lies where it lies: `forget`
-    before it is moved."""
+    """`work` is a micro-step, `draws` what its dropout asks, `parameters` those that have gradients. `say` (a text, whether it warns) is
+    told once of each kind that it is replayed, and once why none is; `why_not` knows a reason beforehand. What is recorded holds while
+    the model lies where it lies: `forget` it before."""
 
     def __init__(self, work: Work, draws: Draws, parameters: Callable[[], list[Tensor]], device: torch.device, *,
                  say: Callable[[str, bool], None], why_not: Callable[[], str | None] = lambda: None):

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
+
 from pack.tests.training.graph.card import PlayedGraph
 from pack.training.graph.bound import Anew, Bound
 from pack.training.graph.program import Program
 from pack.training.graph.recorder import Recorder
 from pack.training.graph.tape import Unrecordable
 from pack.training.network.in_place import harmless
-from torch.nn import functional as F
 
 W = torch.nn.Parameter(torch.randn(4, 3, generator=torch.Generator().manual_seed(1)))
 BASE = torch.randn(4, 4, generator=torch.Generator().manual_seed(2))

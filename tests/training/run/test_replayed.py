@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from pack.tests.training.graph.card import PlayedGraph
 from pack.tests.training.run.fakes import Bench, nothing, pictures
 from pack.training.data.dataset import REGULARISATION
 from pack.training.events import Message
@@ -15,13 +17,12 @@ from pack.training.objective.preservation import BlankCaption, OnRegularisation
 from pack.training.objective.spec import ObjectiveSpec
 from pack.training.objective.weights import MinSNR
 from pack.training.optim.spec import OptimizerSpec
-
 from pack.training.specs import GRAPH, RunSpec
 
 STATE = Path("state") / "training.state"
 
 
-def bench(folder, compile=GRAPH, *, steps=7, samples=None, run=None, **ground) -> Bench:  # noqa: A002
+def bench(folder, compile=GRAPH, *, steps=7, samples=None, run=None, **ground) -> Bench:
     spec = RunSpec(steps=steps, compile=compile, **{"gradient_checkpointing": False, **(run or {})})
     return Bench(folder=folder / "run", run_spec=spec, samples=samples or pictures(), **ground)
 
@@ -117,8 +118,7 @@ def test_what_python_decides_anew_in_each_step_is_found(tmp_path, spoil, why):
 
 
 @pytest.mark.parametrize(("options", "why"), [
-    ({"network": dropping(module_dropout=0.5), "steps": 60}, "has more than 16 kinds of steps"),
-    ({"network": NetworkSpec(algorithm="dylora", rank=4, alpha=2.0, targets=TargetSpec(preset="all linear"))}, "reads a number"),
+    ({"network": NetworkSpec(algorithm="dylora", rank=4, alpha=2.0, targets=TargetSpec(preset="all linear"))}, "draws at random (randint)"),
     ({"train_text": True, "optimizer": OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-3)}, "trains text encoders"),
 ])
 def test_what_cannot_be_replayed_is_said_once_and_trained_plainly(tmp_path, options, why):
@@ -127,6 +127,48 @@ def test_what_cannot_be_replayed_is_said_once_and_trained_plainly(tmp_path, opti
     warnings = [event for event in told(replayed) if event.level == "warning"]
     assert len(warnings) == 1 and f"this run {why}" in warnings[0].text
     assert replayed.file() == plain.file()
+
+
+def test_too_many_kinds_of_steps_are_not_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr("pack.training.graph.replays.MOST_KINDS", 2)
+    some = bench(tmp_path / "some", steps=12, samples=of_two_buckets())
+    many = bench(tmp_path / "many", network=dropping(module_dropout=0.5))
+    some.run(), many.run()
+    assert [event.level for event in told(some)] == ["info", "info"]
+    assert "this run has more than 2 kinds of steps" in told(many)[-1].text
+
+
+@pytest.mark.parametrize("name", ["plain", "accumulated, last batch short", "dropout, recomputed", "two buckets"])
+def test_a_card_s_recording_reads_nothing_but_what_is_given(tmp_path, monkeypatch, name):
+    """Played on the CPU: it is launched from and into the memory that it was taken with."""
+    monkeypatch.setattr("pack.training.graph.replays.captures_of", lambda device: PlayedGraph)
+    plain, replayed = bench(tmp_path / "plain", "off", **RUNS[name]), bench(tmp_path / "replayed", **RUNS[name])
+    plain.run(), replayed.run()
+    assert replayed.file() == plain.file() and all("bit for bit." in event.text for event in told(replayed))
+
+
+def test_what_cannot_be_launched_again_is_said(tmp_path, monkeypatch):
+    class Broken(PlayedGraph):
+        def take(self, work):
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr("pack.training.graph.replays.captures_of", lambda device: Broken)
+    ground = bench(tmp_path)
+    ground.run()
+    (event,) = told(ground)
+    assert "could not be launched again (RuntimeError: operation not permitted when stream is capturing)." in event.text
+
+
+def test_a_replay_that_gives_other_gradients_is_not_used(tmp_path, monkeypatch):
+    class Stale(PlayedGraph):
+        def replay(self):
+            return self.found
+
+    monkeypatch.setattr("pack.training.graph.replays.captures_of", lambda device: Stale)
+    plain, ground = bench(tmp_path / "plain", "off"), bench(tmp_path / "replayed")
+    monkeypatch.setattr("pack.training.graph.bound.Bound._fill", lambda self, inputs: [one.zero_() for one in self._buffers])
+    plain.run(), ground.run()
+    assert "gave other gradients when it was launched again" in told(ground)[0].text and ground.file() == plain.file()
 
 
 def test_the_host_knows_why_not(tmp_path):
