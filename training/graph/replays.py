@@ -52,7 +52,7 @@ class Replays:
 
     def forget(self) -> None:
         """Hold nothing of the model: what is recorded is recorded anew."""
-        self._once: dict[Any, _Recorded] = {}
+        self._once: dict[Any, tuple[Tape, Sequence[tuple]]] = {}
         self._ready: dict[Any, tuple[Bound, Sequence[tuple]]] = {}
         self._capture: Callable[[], Capture] | None = None
 
@@ -73,7 +73,7 @@ class Replays:
             if bound.is_in_place():
                 rows, *gradients = bound(self._inputs(given, upstream, drawn))
                 assert rows is not None
-                return rows, gradients
+                return rows.clone(), gradients  # the next replay writes over it
             self.forget()
         made = self._recorded(given, upstream)
         if isinstance(made, _Recorded):
@@ -83,7 +83,9 @@ class Replays:
 
     def _kind(self, given: Any, upstream: Tensor) -> Any:
         """None where the step is made plainly."""
-        if self._refused or (why := self._why_not()) and self._refuse(why):
+        if not self._refused and (why := self._why_not()):
+            self._refuse(why)
+        if self._refused:
             return None
         try:
             kind = form_of((given, upstream)), self._draws.skipped, tuple(map(id, self._parameters()))
@@ -132,14 +134,14 @@ class Replays:
         """After the second recording: check, and be ready for the third."""
         before = self._once.get(kind)
         if before is None:
-            self._once[kind] = made
+            self._once[kind] = made.tape, made.drawn
             return
-        why = difference(before.tape, made.tape)
-        if why is not None or before.drawn != made.drawn:
-            self._refuse(why or "drops other modules in each step")
+        tape, drawn = before
+        if why := difference(tape, made.tape) or ("drops other modules in each step" if drawn != made.drawn else None):
+            self._refuse(why)
             return
         try:
-            bound, off = self._bound(before, made, given)
+            bound, off = self._bound(tape, made, self._inputs(*given, drawn))
         except Exception as error:  # noqa: BLE001 - whatever a card's library says of what it cannot record
             self._refuse("finds no room for a recording of the step" if is_out_of_memory(error)
                          else f"could not be launched again ({type(error).__name__}: {str(error).partition(chr(10))[0]})")
@@ -155,12 +157,12 @@ class Replays:
             self._spoken_of.add(kind)
             self._say(self._told(bound, off), False)
 
-    def _bound(self, before: _Recorded, made: _Recorded, given: tuple[Any, Tensor]) -> tuple[Bound, float | None]:
-        """The first recording, ready to be replayed; and how far it is off on what the second one was given."""
+    def _bound(self, tape: Tape, made: _Recorded, inputs: Sequence[Tensor]) -> tuple[Bound, float | None]:
+        """The first recording, ready to be replayed; and how far it is off on the inputs of the second one, of which `made` came."""
         if self._capture is None:
             self._capture = captures_of(self._device)
-        bound = Bound(Program(before.tape, self._parameters()), self._inputs(*given, made.drawn), self._capture())
-        rows, *gradients = bound(self._inputs(*given, made.drawn))
+        bound = Bound(Program(tape, self._parameters()), inputs, self._capture())
+        rows, *gradients = bound(inputs)
         assert rows is not None
         far = [distance([rows[0]], [made.rows[0]]), distance(gradients, made.gradients)]
         return bound, None if None in far else max(each for each in far if each is not None)
@@ -179,11 +181,10 @@ class Replays:
                 torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage]
                     [parameter.grad for parameter, _ in new], [gradient for _, gradient in new])
 
-    def _refuse(self, why: str) -> bool:
+    def _refuse(self, why: str) -> None:
         self._refused = True
         self.forget()
         self._say(f"compile 'graph' is not used: this run {why}. Steps are made as with 'off'.", True)
-        return True
 
     def _told(self, bound: Bound, off: float) -> str:
         how = "bit for bit" if off == 0 else f"but for {off:.1g} of the gradients' norm"

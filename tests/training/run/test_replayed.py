@@ -10,7 +10,7 @@ import torch
 from pack.tests.training.graph.card import PlayedGraph
 from pack.tests.training.run.fakes import Bench, nothing, pictures
 from pack.training.data.dataset import REGULARISATION
-from pack.training.events import Message
+from pack.training.events import Message, StepDone
 from pack.training.memory.choice import CHEAP, MAIN_MEMORY, MemoryChoice
 from pack.training.network.spec import NetworkSpec, TargetSpec
 from pack.training.objective.preservation import BlankCaption, OnRegularisation
@@ -33,6 +33,10 @@ def told(ground) -> list[Message]:
 
 def of_two_buckets():
     return (*pictures(3), *(replace(sample, name=f"wide {sample.name}") for sample in pictures(3, (128, 64))))
+
+
+def losses(ground) -> list[float]:
+    return [event.loss for event in ground.recorder.of(StepDone)]
 
 
 def beside_regularisation():
@@ -145,6 +149,7 @@ def test_a_card_s_recording_reads_nothing_but_what_is_given(tmp_path, monkeypatc
     plain, replayed = bench(tmp_path / "plain", "off", **RUNS[name]), bench(tmp_path / "replayed", **RUNS[name])
     plain.run(), replayed.run()
     assert replayed.file() == plain.file() and all("bit for bit." in event.text for event in told(replayed))
+    assert losses(replayed) == losses(plain)
 
 
 def test_what_cannot_be_launched_again_is_said(tmp_path, monkeypatch):
