@@ -2,6 +2,7 @@
 
     tape      what was recorded, operation by operation
     recorder  records it, below autograd
+    lazy      lazy clones taken out of a tape
     program   a tape as a function, without what nobody needs
     bound     a program on memory of its own, launched anew or from a recording of the card's
     given     what a micro-step is given, as a list of tensors and what tells lists apart

@@ -15,7 +15,7 @@ def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """`value` with each tensor in it changed: in dataclasses, tuples, lists and dictionaries."""
     if isinstance(value, Tensor):
         return change(value)
-    if is_dataclass(value) and not isinstance(value, type):
+    if _is_record(value):
         return replace(value, **{each.name: mapped(getattr(value, each.name), change) for each in fields(value) if each.init})
     if type(value) in (list, tuple):
         return type(value)(mapped(entry, change) for entry in value)
@@ -55,7 +55,7 @@ def _form(value: Any, places: dict[int, int]) -> Any:
         if value.requires_grad:
             raise Unrecordable("trains text encoders")
         return ("tensor", places.setdefault(id(value), len(places)), tuple(value.shape), value.stride(), value.dtype, str(value.device))
-    if is_dataclass(value) and not isinstance(value, type):
+    if _is_record(value):
         return (type(value), *(_form(getattr(value, each.name), places) for each in fields(value)))
     if isinstance(value, (list, tuple)):
         return (type(value), *(_form(entry, places) for entry in value))
@@ -64,3 +64,7 @@ def _form(value: Any, places: dict[int, int]) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return (type(value), value)
     raise Unrecordable(f"is given a {type(value).__name__} by the model's conditions")
+
+
+def _is_record(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)

@@ -175,11 +175,11 @@ class Replays:
         with torch.no_grad():
             if old:
                 torch._foreach_add_([kept for kept, _ in old], [gradient for _, gradient in old])  # pyright: ignore[reportPrivateImportUsage]
-            for parameter, _ in new:
-                parameter.grad = torch.empty_like(parameter)
+            begun = [torch.empty_like(parameter) for parameter, _ in new]
             if new:
-                torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage]
-                    [parameter.grad for parameter, _ in new], [gradient for _, gradient in new])
+                torch._foreach_copy_(begun, [gradient for _, gradient in new])  # pyright: ignore[reportPrivateImportUsage]
+            for (parameter, _), gradient in zip(new, begun, strict=True):
+                parameter.grad = gradient
 
     def _refuse(self, why: str) -> None:
         self._refused = True

@@ -48,7 +48,7 @@ def _kind(tensor: Tensor) -> tuple:
 
 def distance(results: Sequence[Tensor | None], wanted: Sequence[Tensor | None]) -> float | None:
     """How far the results are off, relative to the norm of all that is wanted: 0 where every bit is the same, infinite where one is there
-    and the other is not. None where that is not a finite number."""
+    and the other is not, or not a number. None where what is wanted is no finite number."""
     if [one is None for one in results] != [one is None for one in wanted]:
         return float("inf")
     mine, theirs = ([one.detach().float() for one in every if one is not None] for every in (results, wanted))
@@ -56,4 +56,6 @@ def distance(results: Sequence[Tensor | None], wanted: Sequence[Tensor | None]) 
     off = float(total_norm(one - other for one, other in zip(mine, theirs, strict=True)))
     if not math.isfinite(size):
         return None
-    return off / size if size and off else off
+    if not math.isfinite(off):
+        return float("inf")
+    return off / size if size else off

@@ -7,7 +7,6 @@
     out_of_memory   a step that found no memory, undone and made again with less
     feed            draws -> latents, conditions, masks, weights
     stepper         a batch of draws -> its losses
-    micro_step      forward and backward of one micro-batch, gone through or replayed
     updater         backward, accumulation, clipping, the update, the schedule
     previews        what happens between steps: pictures
     validation      what happens between steps: the loss on held-out pictures

@@ -42,12 +42,11 @@ from ..parts import Trainable
 from ..processes.processes import require_one_mind
 from ..processes.sharing import Sharing, shared
 from ..settings import describe
-from ..specs import GRAPH, RunSpec
+from ..specs import RunSpec
 from .checkpoints import Checkpoints
 from .control import Control
 from .feed import Feed
 from .loss_watch import LossWatch
-from .micro_step import replays_for
 from .previews import Previews
 from .rehearsal.ahead import foreseen
 from .rehearsal.batch import largest
@@ -127,8 +126,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, room.saves), total_steps=total_steps,
         divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane, processes=order.processes,
     )
-    if run.compile == GRAPH:
-        trainer.replays = replays_for(order, trainer)
+    trainer.launch(run.compile, order.unrecordable)
     settings = {**run_settings(order, plan, total_steps, network), "memory": room.record}
     require_one_mind(order.processes, made_of := identity(order, items))
     checkpoints = Checkpoints(order.folder, run, metadata_at(order, plan, settings), made_of, order.read_back)

@@ -12,7 +12,6 @@ from ..data.batches import Draw
 from ..errors import NonFiniteError
 from ..events import Message, StepDone
 from ..processes.processes import shares, summed
-from .micro_step import micro_step
 from .trainer import Trainer
 from .updater import Reading
 
@@ -78,7 +77,7 @@ def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> Seen:
         trainer.control.check()
         if following:
             trainer.stepper.feed.prepare([draw for _, draw in following])
-        rows.append(micro_step(trainer, [draw for _, draw in part], [(place, total) for place, _ in part], total))
+        rows.append(trainer.micro_step([draw for _, draw in part], [(place, total) for place, _ in part], total))
     return torch.cat(rows, dim=1), [place for part in parts for place, _ in part]
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from ..data.batches import BatchPlan
+import torch
+from torch import Tensor
+
+from ..data.batches import BatchPlan, Draw
 from ..errors import Contained, NonFiniteError
 from ..events import Emitter, Message, side_matter_failed
 from ..graph.replays import Replays
@@ -23,11 +26,16 @@ from ..objective.divergence import Divergence
 from ..optim.numerics import first_of
 from ..processes.agreement import Agreement
 from ..processes.processes import ALONE, Processes
+from ..specs import GRAPH
 from .control import Control
-from .stepper import Stepper
+from .stepper import Given, Losses, Stepper
 from .updater import Updater
 
 Made = TypeVar("Made")
+
+
+def _rows(losses: Losses) -> Tensor:
+    return torch.stack([losses.trained.detach(), losses.plain, losses.position])
 
 
 class Companion:
@@ -83,6 +91,38 @@ class Trainer:
         """Before the model is moved: they hold its weights."""
         if self.replays is not None:
             self.replays.forget()
+
+    def launch(self, way: str, unrecordable: Callable[[], str | None]) -> None:
+        """Micro-steps are made in that `way`, one of specs.COMPILE, from now on. `unrecordable` is the Order's."""
+
+        def say(text: str, is_warning: bool) -> None:
+            self.emit(Message(level="warning" if is_warning else "info", topic="compile", step=self.step, text=text))
+
+        def why_not() -> str | None:
+            away = self.choice is not None and self.choice.activations == MAIN_MEMORY
+            return "keeps in main memory what backward needs" if away else unrecordable()
+
+        self.replays = None if way != GRAPH else Replays(
+            self._gradients, self.updater.network.draws, lambda: list(self.updater.trained()), self.memory.device, say=say, why_not=why_not)
+
+    def micro_step(self, draws: Sequence[Draw], strata: Sequence[tuple[int, int]], total: int) -> Tensor:
+        """The gradients of one micro-batch, of an update of `total` pictures, are added to those of the others. (3, items) on the device:
+        the losses, the plain ones, and the noise levels."""
+        if self.replays is None:
+            losses = self.stepper.look(draws, strata)
+            self.updater.backward(losses.trained.sum() / total)
+            return _rows(losses)
+        given = self.stepper.given(draws, strata)
+        upstream = torch.full((len(draws),), self.updater.scaler.get_scale() / total, device=given.latents.device)
+        return self.replays.made(given, upstream, f"latents of {' x '.join(map(str, given.latents.shape))}")
+
+    def _gradients(self, given: Given, upstream: Tensor) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """What is told of a micro-step, and the gradients of what is trained; `upstream` (items,) is that of the losses."""
+        try:
+            losses = self.stepper.computed(given)
+            return _rows(losses), torch.autograd.grad(losses.trained, self.updater.trained(), upstream, allow_unused=True)
+        finally:
+            self.updater.network.copies.forget()
 
     @contextmanager
     def _keeping(self, choice: MemoryChoice) -> Iterator[None]:
