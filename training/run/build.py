@@ -126,7 +126,6 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
         memory=meter, spill_watch=SpillWatch(meter.total() or 0, card.read, room.saves), total_steps=total_steps,
         divergence=Divergence(unlearns=_unlearns(updater)), restored=order.restored, lane=lane, processes=order.processes,
     )
-    trainer.launch(run.compile, order.unrecordable)
     settings = {**run_settings(order, plan, total_steps, network), "memory": room.record}
     require_one_mind(order.processes, made_of := identity(order, items))
     checkpoints = Checkpoints(order.folder, run, metadata_at(order, plan, settings), made_of, order.read_back)

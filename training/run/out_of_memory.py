@@ -23,6 +23,7 @@ from .trainer import Trainer
 def train_in_memory(order: Order, built: Built) -> str:
     """`train`, begun in the run's own way. Raises OutOfMemory when nothing cheaper is left: the step is undone then."""
     way = built.room.way
+    built.trainer.launch(order.recipe.run.compile, order.unrecordable)
     while True:
         ended, lack = _tried(order, built, way)
         if lack is None:
