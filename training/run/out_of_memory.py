@@ -48,7 +48,8 @@ def _tried(order: Order, built: Built, way: Way) -> tuple[str, str | None]:
     trainer = built.trainer
     try:
         trainer.keep_to(way.choice)
-        trainer.spill_watch.expect(built.room.seconds(way))
+        # Steps that are recorded take longer than the plan says, those that are replayed less.
+        trainer.spill_watch.expect(built.room.seconds(way) if trainer.replays is None else None)
         with order.training(), attached(built.network, list(order.parts), checkpointing=way.choice.checkpointing):
             return train(trainer), None
     except Exception as error:
