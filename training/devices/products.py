@@ -69,7 +69,7 @@ def fast(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 class _Products(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        return _OURS.get(func, func)(*args, **(kwargs or {}))
+        return (_OURS.get(func) or func)(*args, **(kwargs or {}))
 
 
 _OURS: dict[Callable, Callable] = {F.linear: product, F.conv2d: convolution}
