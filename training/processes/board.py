@@ -6,6 +6,7 @@ store that does not answer: what is waited for is always a sheet, for as long as
 
 from __future__ import annotations
 
+import atexit
 import json
 import threading
 import time
@@ -58,7 +59,10 @@ class Board:
         self._waits_since: float | None = None
         self._lost: str | None = None
         self._is_cut_off = False
-        threading.Thread(target=self._exchange, name="LoRA Canvas processes", daemon=True).start()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._exchange, name="LoRA Canvas processes", daemon=True)
+        self._thread.start()
+        atexit.register(self._close)
 
     def gathered(self, what: str, note: Any, check: Callable[[], None] = lambda: None, patience: float | None = None) -> list[Any]:
         """Everybody's note (JSON-ready) about `what`, by rank; all ask in the same order. `check` may raise meanwhile. Raises
@@ -156,6 +160,8 @@ class Board:
     def _exchange(self) -> None:
         with Contained() as trouble:
             self._exchange_for_ever()
+        if trouble.error is None:
+            return
         with self._turn:
             self._lost = str(trouble.error).strip().partition("\n")[0][:200] or type(trouble.error).__name__
             self._turn.notify_all()
@@ -164,7 +170,7 @@ class Board:
         store, beaten, before = self._reach(), 0.0, time.monotonic()
         if store.add(f"place {self.rank}", 1) > 1:
             raise RuntimeError("another job uses this address and port: give each job its own --master_port, or --standalone")
-        while True:
+        while not self._is_closed:
             now = time.monotonic()
             if now - beaten >= BEAT or not self._is_written:
                 self._send(store)
@@ -174,7 +180,14 @@ class Board:
             with self._turn:
                 self._turns += 1
                 self._turn.notify_all()
-                self._turn.wait_for(lambda: not self._is_written, timeout=self._rest())
+                self._turn.wait_for(lambda: not self._is_written or self._is_closed, timeout=self._rest())
+
+    def _close(self) -> None:
+        """At the end of the process: an interpreter that ends while a thread of its own is in torch's code aborts."""
+        with self._turn:
+            self._is_closed = True
+            self._turn.notify_all()
+        self._thread.join(timeout=1.0)
 
     def _send(self, store: Store) -> None:
         with self._turn:
