@@ -24,6 +24,10 @@ class Copies:
         made = self._made.get(id(tensor))
         return made if made is not None and made.dtype is dtype else tensor.to(dtype)
 
+    def made_of(self, tensor: Tensor) -> Tensor | None:
+        """The copy of it, where there is one."""
+        return self._made.get(id(tensor))
+
     @contextmanager
     def made(self, tensors: Sequence[Tensor], dtype: torch.dtype) -> Iterator[None]:
         """With copies of `tensors`, all on one device, while it is open: one forward. Gradients reach the tensors themselves. Where
@@ -45,7 +49,10 @@ class _Together(torch.autograd.Function):
     @staticmethod
     def forward(ctx, dtype: torch.dtype, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        return _cast(tensors, dtype)
+        copies = _cast(tensors, dtype)
+        # Else autograd would compute a gradient of each, and what is trained would hold on to the memory of all.
+        ctx.mark_non_differentiable(*(copy for copy, own in zip(copies, tensors, strict=True) if not own.requires_grad))
+        return copies
 
     @staticmethod
     def backward(ctx, *grads: Tensor | None):

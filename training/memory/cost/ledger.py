@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +48,7 @@ class Ledger(TorchDispatchMode):
         super().__init__()
         self.now = self.peak = 0
         self.stretches = [Stretch("", 0, 0)]
-        self._device = device.type
+        self.device, self._device = device, device.type
         self._memory: dict[int, Memory] = {}
         self._watched: dict[int, weakref.ref] = {}
 
@@ -68,16 +67,14 @@ class Ledger(TorchDispatchMode):
                 self._own(tensor)
         found = func(*args, **kwargs)
         source = self._source(args[0]) if func is _ATEN._lazy_clone.default else None
-        for tensor in (found,) if isinstance(found, Tensor) else tree_leaves(found):
-            if isinstance(tensor, Tensor) and self.memory(tensor) is None and _device(tensor).type == self._device:
-                self._enter(tensor, source or self._new(tensor, args, kwargs))
+        new = [tensor for tensor in ((found,) if isinstance(found, Tensor) else tree_leaves(found))
+               if isinstance(tensor, Tensor) and self.memory(tensor) is None and _device(tensor).type == self._device]
+        were_there = {_key(given) for given in tree_leaves((args, kwargs)) if isinstance(given, Tensor)} if new and not source else set()
+        for tensor in new:
+            if self.memory(tensor) is None:  # an operation may give several views of one
+                self._enter(tensor, source or _new(tensor, were_there))
         self._count(func, args, kwargs, found)
         return found
-
-    def _new(self, tensor: Tensor, args: Any, kwargs: Any) -> Memory:
-        key, size = _key(tensor), tensor.untyped_storage().nbytes()
-        was_there = any(isinstance(given, Tensor) and _key(given) == key for given in tree_leaves((args, kwargs)))
-        return Memory(size, 0 if was_there else size, holders=0)
 
     def _source(self, tensor: Tensor) -> Memory:
         """The memory that a lazy clone of `tensor` shares."""
@@ -120,6 +117,11 @@ class Ledger(TorchDispatchMode):
         memory.holders -= 1
         if not memory.holders:
             self.now -= memory.counted
+
+
+def _new(tensor: Tensor, were_there: set[int]) -> Memory:
+    size = tensor.untyped_storage().nbytes()
+    return Memory(size, 0 if _key(tensor) in were_there else size, holders=0)
 
 
 def _device(tensor: Tensor) -> torch.device:

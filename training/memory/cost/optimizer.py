@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 from ...optim.kinds import BITSANDBYTES
@@ -40,7 +41,8 @@ def optimizer_cost(spec: OptimizerSpec, shapes: Sequence[Shape], device: torch.d
         with FakeTensorMode():
             two, three = (_updated(spec, list(counts) * times, device) for times in (2, 3))
     except Exception:  # noqa: BLE001 - optimizers are other people's, and say in many ways that fakes are not for them
-        two, three = (_updated(spec, list(counts) * times, torch.device("cpu")) for times in (2, 3))
+        with _disable_current_modes():  # a rehearsal's own fakes too
+            two, three = (_updated(spec, list(counts) * times, torch.device("cpu")) for times in (2, 3))
     state = sum(size * times for size, times in zip(two.own, counts.values(), strict=False)) + two.shared
     more = sum(map(math.prod, shapes)) / sum(map(math.prod, counts)) - 2
     pages = sum(size * times for size, times in zip(two.pages, counts.values(), strict=False)) if _has_pages(spec, device) else 0

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..choice import CHEAP, MAIN_MEMORY, MemoryChoice
+from .alike import Alike
 from .ledger import Ledger, Memory, Stretch
 
-FORWARD, AFTER, BACKWARD = "forward", "after", "backward"
+FORWARD, AFTER, BACKWARD, BEFORE = "forward", "after", "backward", "before"
 
 
 @dataclass
@@ -39,9 +40,9 @@ class Effort:
 
 @dataclass(frozen=True)
 class Trace:
-    """One step, as a run of `stretches`. Those about a pass are 'forward i', 'after i' (until the next one) and 'backward i', i being
-    its place in `passes`; the others are named by what is done in them. `resident` bytes are there in every step (adapters, the
-    optimizer's state), `peak` bytes were at most."""
+    """One step, as a run of `stretches`. Those about a pass are 'forward i', 'after i' (until the next one), 'backward i' and
+    'before i' (until the next one), i being its place in `passes`; the others are named by what is done in them. `resident` bytes are
+    there in every step (adapters, the optimizer's state), `peak` bytes were at most."""
 
     stretches: Sequence[Stretch]
     passes: Sequence[Pass]
@@ -53,7 +54,7 @@ class Trace:
         most, gone, left_out = 0, 0, set()
         for stretch in self.stretches:
             kind, _, number = stretch.name.partition(" ")
-            passed = self.passes[int(number)] if kind in (FORWARD, AFTER, BACKWARD) and number else None
+            passed = self.passes[int(number)] if kind in (FORWARD, AFTER, BACKWARD, BEFORE) and number else None
             if passed is not None and kind == AFTER and choice.recomputes(passed.unit) and choice.recompute != CHEAP:
                 left_out.add(number)
                 gone += passed.saved
@@ -90,9 +91,10 @@ class Trace:
 
 @dataclass
 class Watch:
-    """Fills `passes` while the blocks that it is put `around` are passed through."""
+    """Fills `passes` while the blocks that it is put `around` are passed through; with `alike`, some of them are only counted."""
 
     ledger: Ledger
+    alike: Alike | None = None
     passes: list[Pass] = field(default_factory=list)
     _inputs: list[set[Memory]] = field(default_factory=list)
 
@@ -127,15 +129,24 @@ class Watch:
             self.passes.append(passed)
             self._inputs.append(self._memories((args, kwargs)))
             self.ledger.mark(f"{FORWARD} {number}")
-            found = forward(*args, **kwargs)
+            begun = torch.autograd._get_sequence_nr()
+            if self.alike is None:
+                found = forward(*args, **kwargs)
+            else:
+                found = self.alike.passed(number, name, forward, args, kwargs, lambda: self._leave(number))
             self._measure(passed, found, self._inputs[number])
             self.ledger.mark(f"{AFTER} {number}")
             for tensor in tree_leaves(found):
-                if isinstance(tensor, Tensor) and tensor.requires_grad:
+                if isinstance(tensor, Tensor) and tensor.grad_fn is not None and tensor.grad_fn._sequence_nr() >= begun:
                     tensor.register_hook(lambda _: self.ledger.mark(f"{BACKWARD} {number}"))
             return found
 
         return run
+
+    def _leave(self, number: int) -> None:
+        """The backward of that pass is over; where that of the one before it has begun at once, that is known already."""
+        if self.ledger.stretches[-1].name == f"{BACKWARD} {number}":
+            self.ledger.mark(f"{BEFORE} {number}")
 
     def _measure(self, passed: Pass, found: object, inputs: set[Memory]) -> None:
         given_on = sum(memory.counted for memory in self._memories(found) - inputs)

@@ -110,6 +110,7 @@ class Adapter(Change):
     is_plain_lora       whether its file is a plain LoRA, so that it can go on from any LoRA, and PEFT can hold it
     takes_lower_ranks   whether the file of a lower rank fits into it
     depends_on_base     whether its change is a function of the base weight
+    draws_its_size      whether how much it computes with is drawn anew for each micro-batch
     """
 
     algorithm: ClassVar[str]
@@ -124,6 +125,7 @@ class Adapter(Change):
     is_plain_lora: ClassVar[bool] = False
     takes_lower_ranks: ClassVar[bool] = False
     depends_on_base: ClassVar[bool] = False
+    draws_its_size: ClassVar[bool] = False
 
     def __init__(
         self, op: Op, rank: int, alpha: float, *, generator: torch.Generator, init: str = DEFAULT, options: Options | None = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ...devices.backend import generator_on
 from ...seeds import mix_seed
@@ -55,8 +56,9 @@ class Draws:
         return torch.rand(shape, device=generator.device, generator=generator).to(device)
 
     def integer(self, high: int, *purpose: str) -> int:
-        """Uniform in 0..high - 1."""
-        return int(torch.randint(high, (), generator=self.generator(torch.device("cpu"), *purpose)))
+        """Uniform in 0..high - 1. Where a step is rehearsed on fakes, which have no numbers, it is drawn all the same."""
+        with _disable_current_modes():
+            return int(torch.randint(high, (), generator=self.generator(torch.device("cpu"), *purpose)))
 
 
 @dataclass(frozen=True)

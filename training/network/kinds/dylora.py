@@ -35,6 +35,7 @@ class DyLoRA(LoRA):
 
     elsewhere = Elsewhere("networks.dylora")
     inits = (DEFAULT,)
+    draws_its_size = True
     options_type = DyLoRAOptions
     options: DyLoRAOptions
 

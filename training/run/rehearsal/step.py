@@ -16,14 +16,16 @@ from ...data.batches import Draw
 from ...data.items import Item
 from ...memory.cheaply import cheaply
 from ...memory.choice import CHEAP
+from ...memory.cost.alike import Alike
 from ...memory.cost.ledger import Ledger, Stretch
 from ...memory.cost.optimizer import optimizer_cost
 from ...memory.cost.plan import StepCost
-from ...memory.cost.trace import Trace, Watch
+from ...memory.cost.trace import BACKWARD, Trace, Watch
 from ...network.assistant import build_assistant
 from ...network.attach import attached
 from ...network.build import build_network, prepare
 from ...network.checkpointing import unit_name, units
+from ...network.kinds.adapter import Change
 from ...network.network import Network
 from ...objective.objective import Noising, Objective
 from ...optim.numerics import clip_gradients
@@ -44,7 +46,7 @@ def rehearsed(order: Order, items: Sequence[Item], step: Step) -> StepCost:
         batch = largest_batch(order, network, items)
         draws = [Draw(item=0, repeat=0, epoch=0, seed=place) for place in range(batch.shape[0])]
         look = step(objective, network, Fakes(batch, order.denoiser.device))
-        trace = _traced(order, network, lambda: look(draws), checkpointing=False)
+        trace = _traced(order, network, lambda: look(draws), is_counted=True)
         cheap = _traced_cheaply(order, network, lambda: look(draws))
         return _aside(order, batch, replace(_cost(order, network, trace), picture=batch.picture, cheap=cheap))
 
@@ -89,13 +91,16 @@ def _traced_cheaply(order: Order, network: Network, losses: Callable[[], Tensor]
         with cheaply():
             return losses()
 
-    return _traced(order, network, cheap_losses, checkpointing=False)
+    return _traced(order, network, cheap_losses)
 
 
-def _traced(order: Order, network: Network, losses: Callable[[], Tensor], checkpointing: bool | Collection[str]) -> Trace:
+def _traced(
+    order: Order, network: Network, losses: Callable[[], Tensor], *, checkpointing: bool | Collection[str] = False, is_counted: bool = False
+) -> Trace:
+    """`is_counted`: only where tensors are fakes, and nothing is computed twice; blocks that are like others are counted then."""
     ledger, parameters = Ledger(order.denoiser.device), _trained(network)
-    watch = Watch(ledger)
     blocks = {unit_name(part.name, path): unit for part in order.parts for path, unit in units(part.module)}
+    watch = Watch(ledger, Alike(ledger, blocks, _changes_in(order, network, blocks)) if is_counted else None)
     with watch.around(blocks), attached(network, list(order.parts), checkpointing=checkpointing), ledger:
         if order.recipe.run.gradient_accumulation > 1:  # those of the micro-batches before
             for parameter in parameters:
@@ -108,7 +113,18 @@ def _traced(order: Order, network: Network, losses: Callable[[], Tensor], checkp
         (found.sum() / len(found)).backward()
         ledger.mark("clipping")
         clip_gradients(parameters, order.recipe.optimizer.max_grad_norm)
+    if watch.alike is not None:
+        watch.alike.settle(ledger.stretches, BACKWARD)
     return Trace(ledger.stretches, watch.passes, resident)
+
+
+def _changes_in(order: Order, network: Network, blocks: Iterable[str]) -> dict[str, dict[str, Change]]:
+    """Block -> what is trained or lies frozen in it, by its path in the block."""
+    owners = [network, *([network.assistant] if network.assistant is not None else [])]
+    placed = [(unit_name(part.name, path), f"{place}:", change) for part in order.parts for place, owner in enumerate(owners)
+              for path, change in owner.adapters_of(part.name).items()]
+    return {block: {kind + path.removeprefix(block): change for path, kind, change in placed if path.startswith(f"{block}.")}
+            for block in blocks}
 
 
 def _cost(order: Order, network: Network, trace: Trace) -> StepCost:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pack.training.memory.cost.ledger import Ledger
 from pack.training.memory.cost.optimizer import optimizer_cost
@@ -11,6 +12,13 @@ from pack.training.optim.spec import OptimizerSpec
 CPU = torch.device("cpu")
 SHAPES = [(16, 320), (320, 16)] * 40 + [(16, 1280), (640, 16)] * 20
 NUMBERS = sum(rows * columns for rows, columns in SHAPES)
+
+
+def test_what_does_not_run_on_fakes_is_real_where_a_step_is_rehearsed_on_them():
+    spec = OptimizerSpec(optimizer="AdamW8bit")
+    with FakeTensorMode():
+        found = optimizer_cost(spec, SHAPES, CPU)
+    assert found == optimizer_cost(spec, SHAPES, CPU) and found.state > 0
 
 
 @pytest.mark.parametrize("name", ["AdamW", "AdamW8bit", "Lion", "SGDNesterov", "Adafactor", "Prodigy", "CAME", "ScheduleFreeAdamW"])
