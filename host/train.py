@@ -50,6 +50,7 @@ from .model.facts import model_facts, model_files, model_name
 from .model.images import ComfyImageEncoder
 from .model.sampler import ComfySampler
 from .model.text import ComfyTextEncoder
+from .model.trigger import speaking
 from .panel.listeners import panel_listeners
 from .runs.elsewhere import requests_for
 from .runs.going_on import run_to_go_on_with, waiting_runs
@@ -143,7 +144,7 @@ def _told(ours: tuple[Path, Path | None] | None) -> tuple[Path, Path | None]:
 
 def _applied(wiring: Wiring, lora: TrainedLora, **left: Any) -> Trained:
     model, clip = comfy.sd.load_lora_for_models(wiring.model, wiring.clip, lora, 1.0, 1.0)
-    return Trained(model=model, clip=clip, lora=lora, **left)
+    return Trained(model=model, clip=speaking(clip, wiring.recipe.trigger), lora=lora, **left)
 
 
 def _drawn(plot: LossPlot, emit: Emitter) -> torch.Tensor | None:

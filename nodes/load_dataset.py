@@ -54,7 +54,8 @@ class LoadDataset(io.ComfyNode):
                     "The ending of the caption files: dog1.txt beside dog1.png."))),
                 extra(io.String.Input("trigger_word", default="", tooltip=(
                     "The rare word that will call up what you train, such as ohwx. It replaces [trigger] in captions, and "
-                    "is put in front of every caption that does not hold it. Empty: captions stay as they are."))),
+                    "is put in front of every caption that does not hold it; it replaces [trigger] in the prompts of Sample Preview, in "
+                    "those behind Train LoRA's clip, and in the file's name. Empty: captions stay as they are."))),
                 advanced(io.Combo.Input("captions_from", options=list(CAPTIONS_FROM), default="auto", tooltip=(
                     "files: text files beside the pictures. metadata: metadata.jsonl or metadata.csv. class words: the "
                     "words of N_words folders. auto: the first of these that a picture has."))),

@@ -20,8 +20,9 @@ class SamplePreview(io.ComfyNode):
                         "with the same settings in a KSampler.",
             inputs=[
                 io.String.Input("prompts", default="", multiline=True,
-                    tooltip="One prompt a line; each makes one picture. Use your trigger word, and settings your pictures do not show: "
-                            "that tells whether the LoRA is still flexible. 2-4 prompts are enough; each costs time."),
+                    tooltip="One prompt a line; each makes one picture. Use your trigger word, or [trigger] in its place, and settings "
+                            "your pictures do not show: that tells whether the LoRA is still flexible. 2-4 prompts are enough; each costs "
+                            "time."),
                 io.Int.Input("every_n_steps", default=250, min=0, max=1000000,
                     tooltip="How often pictures are made. 0: only at the start and the end. "
                             "100-500 is usual; more often slows training down."),

@@ -22,7 +22,8 @@ class SaveLoRA(io.ComfyNode):
             inputs=[
                 io.LoraModel.Input("lora", tooltip="The lora output of Train LoRA."),
                 io.String.Input("filename", default="my_lora",
-                    tooltip="The file's name, without ending; a folder in front is allowed: characters/my_lora."),
+                    tooltip="The file's name, without ending; a folder in front is allowed: characters/my_lora. "
+                            "[trigger] is the trigger word."),
                 folded(io.Combo.Input("dtype", options=list(DTYPES), default="fp16",
                     tooltip="How the numbers are stored. fp16 is what everybody uses: half the size, no visible difference. "
                             "fp32 keeps everything, for training on; bf16 has less precision than fp16 and a wider range.")),

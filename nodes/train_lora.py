@@ -182,4 +182,5 @@ def _recipe(dataset, network, optimizer, objective=None, preview=None, precision
             assistant_strength=1.0, **settings) -> Recipe:
     run = RunSpec(precision=None if precision == "auto" else precision,
                   assistant=assistant_from(assistant_name, assistant, assistant_strength), **settings)
-    return Recipe(dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(), run=run, preview=preview)
+    recipe = Recipe(dataset=dataset, network=network, optimizer=optimizer, objective=objective or ObjectiveSpec(), run=run, preview=preview)
+    return recipe.spoken()

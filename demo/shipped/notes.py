@@ -11,7 +11,8 @@ def large(text: str) -> str:
 
 
 _START = """\
-1. Choose the model. 2. Name your folder in input. 3. Write a trigger word, and prompts with it. 4. Run: the file goes to models/loras.
+1. Choose the model. 2. Name your folder in input. 3. Write a trigger word: prompts say [trigger] for it.
+4. Run: the file goes to models/loras.
 """
 
 _MEMORY = "Out of memory: a lower Resolution on Bucket Config."

@@ -19,7 +19,7 @@ def train_in_one_node(info: dict) -> dict:
     buckets = data.add("LoRACanvasBucketConfig", dataset=dataset.out("dataset"))
     network = how.add("LoRACanvasLoRANetwork", {"rank": 16, "alpha": 16.0})
     optimizer = how.add("LoRACanvasOptimizer")
-    preview = data.add("LoRACanvasSamplePreview", {"prompts": "a photo of my subject in the snow", "every_n_steps": 250})
+    preview = data.add("LoRACanvasSamplePreview", {"prompts": "a photo of [trigger] in the snow", "every_n_steps": 250})
     train = runs.add(
         "LoRACanvasTrainLoRA", {"run_name": "my_lora", "steps": 1500}, room=400, dataset=buckets.out("dataset"),
         network=network.out("network"), optimizer=optimizer.out("optimizer"), preview=preview.out("preview"),

@@ -12,7 +12,7 @@ from .families import FAMILIES, Family, Loaded, Model, Parts, Sampling, Socket, 
 PREVIEW_STEPS = 25
 #: What Train LoRA shows of a run.
 LIVE = 144
-PROMPTS = "my subject in the snow\nportrait of my subject"
+PROMPTS = "[trigger] in the snow\nportrait of [trigger]"
 HOW, AFTER = "How it learns", "When it is trained"
 
 
@@ -86,7 +86,7 @@ def _to_look_at(column: Column, family: Family, trained: Placed) -> Socket:
 
 
 def prompts(column: Column, clip: Socket, sampling: Sampling) -> tuple[Socket, Socket]:
-    positive = column.fold("CLIPTextEncode", {"text": "a photo of my subject on a beach, golden hour"}, title="Prompt", clip=clip)
+    positive = column.fold("CLIPTextEncode", {"text": "a photo of [trigger] on a beach, golden hour"}, title="Prompt", clip=clip)
     words = "" if sampling.cfg == 1 else "blurry, low quality"
     negative = column.fold("CLIPTextEncode", {"text": words}, title="Negative", clip=clip)
     conditioning = positive.out("CONDITIONING")

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import folder_paths
 import torch
 
+from ...training.data.captions import TRIGGER
 from ...training.errors import SettingsError, raise_problems
 from ...training.files.atomic import temporary_of
 from ...training.files.lengths import lengths_at, too_long
@@ -69,6 +70,7 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
     Raises SettingsError for a name that points elsewhere or a format that cannot hold the LoRA, FileError when the file
     would not load.
     """
+    spec = replace(spec, filename=_named(spec, lora))
     target = _target(spec.filename, str(getattr(lora, "metadata", {}).get("ss_output_name", "")))
     metadata = _metadata(lora, spec, target.name)
     rows = getattr(lora, "rows", {})
@@ -81,6 +83,18 @@ def save_lora(lora: Mapping[str, torch.Tensor], spec: SaveSpec) -> SavedLora:
         told = f"{len(tensors) // 2} modules in the format of diffusers, largest |dW| error {error:.2g} in {spec.dtype}"
         return SavedLora(path, listed, told)
     return SavedLora(path, listed, f"{read_back_tensors(path, lora, DTYPES[spec.dtype]).summary()} in {spec.dtype}")
+
+
+def _named(spec: SaveSpec, lora: Mapping[str, torch.Tensor]) -> str:
+    """The file's name with the trigger word where it says [trigger]: that of the node, else the data set's. Words that make no name of a
+    file are written with _."""
+    if TRIGGER not in spec.filename:
+        return spec.filename
+    words = spec.trigger_words.strip() or str(getattr(lora, "metadata", {}).get("modelspec.trigger_phrase", ""))
+    if not words.strip():
+        raise SettingsError(WHERE, [f"filename says {TRIGGER}, but no trigger word is set. Set trigger_word on Load Dataset, or write a "
+                                    "name."])
+    return spec.filename.replace(TRIGGER, re.sub(r"[\\/\s,]+", "_", words.strip()))
 
 
 def require_filename(filename: str) -> None:

@@ -13,10 +13,11 @@ import comfy.sd
 import comfy.utils
 import torch
 
+from ...training.data.captions import TRIGGER, filled
 from ...training.drawing.grid import labelled_grid
 from ...training.errors import SettingsError
 from ...training.inputs import SHORT, text_problems
-from ...training.lora_file.file import read_lora
+from ...training.lora_file.file import read_lora, read_metadata
 from ...training.specs import SamplingSpec
 from .. import compat
 from ..edit.ways import conditioning, way_of
@@ -29,10 +30,11 @@ OFF = "off"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A LoRA to try: its tensors by key."""
+    """A LoRA to try: its tensors by key, and the word that it was trained with."""
 
     name: str
     tensors: Mapping[str, torch.Tensor]
+    trigger: str = ""
 
 
 def parse_strengths(text: str) -> tuple[tuple[float, ...], list[str]]:
@@ -47,10 +49,13 @@ def parse_strengths(text: str) -> tuple[tuple[float, ...], list[str]]:
 
 
 def candidates(lora: Mapping[str, torch.Tensor] | None, run: str, most: int) -> list[Candidate]:
-    """The LoRA that is connected, and the checkpoints of a run (its folder or name), at most `most`, evenly taken."""
-    found = [Candidate("the LoRA that is connected", lora)] if lora is not None else []
+    """The LoRA that is connected, and the checkpoints of a run (its folder or name), at most `most`, evenly taken; none twice."""
+    found = [Candidate("the LoRA that is connected", lora, _trigger(getattr(lora, "metadata", {})))] if lora is not None else []
     if run.strip():
-        found += [Candidate(path.stem, read_lora(path)) for path in _spread(_checkpoints(run), most)]
+        for path in _spread(_checkpoints(run), most):
+            tensors = read_lora(path)
+            if not any(_is_same(tensors, one.tensors) for one in found):
+                found.append(Candidate(path.stem, tensors, _trigger(read_metadata(path))))
     if not found:
         raise SettingsError(WHERE, [
             "there is nothing to test. Connect the lora output of Train LoRA, or its run_folder, or write a run's name."
@@ -58,16 +63,27 @@ def candidates(lora: Mapping[str, torch.Tensor] | None, run: str, most: int) -> 
     return found
 
 
+def _trigger(metadata: Mapping[str, str]) -> str:
+    return str(metadata.get("modelspec.trigger_phrase", "")).strip()
+
+
+def _is_same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    """The last checkpoint is the run's file, and that the LoRA which was just trained."""
+    return one.keys() == other.keys() and all(torch.equal(tensor.cpu().float(), other[name].cpu().float()) for name, tensor in one.items())
+
+
 def strength_grid(model, clip, vae, tested: Sequence[Candidate], strengths: Sequence[float], spec: SamplingSpec) -> torch.Tensor:
-    """(1, H, W, 3): a row for each candidate and prompt, a column without the LoRA and one for each strength."""
-    bar = comfy.utils.ProgressBar(len(tested) * len(spec.prompts) * len(strengths) + len(spec.prompts))
-    off = {}
-    for i, prompt in enumerate(spec.prompts):
-        off[prompt] = _sample(model, clip, vae, spec, prompt, spec.seed + i, bar)
-    cells, rows = [], []
-    for candidate in tested:
-        for i, prompt in enumerate(spec.prompts):
-            row = [off[prompt]]
+    """(1, H, W, 3): of each prompt a row for each candidate, so that they lie below one another; a column without the LoRA, which stands
+    once a prompt, and one for each strength. `[trigger]` in a prompt is the word that the first of them was trained with."""
+    bar = comfy.utils.ProgressBar((len(tested) * len(strengths) + 1) * len(spec.prompts))
+    trigger = next((one.trigger for one in tested if one.trigger), "")
+    cells: list[list[torch.Tensor | None]] = []
+    rows = []
+    for i, asked in enumerate(spec.prompts):
+        prompt = filled(asked, trigger).strip() if TRIGGER in asked else asked
+        off: torch.Tensor | None = _sample(model, clip, vae, spec, prompt, spec.seed + i, bar)
+        for candidate in tested:
+            row, off = [off], None
             for strength in strengths:
                 with_lora, clip_with_lora = comfy.sd.load_lora_for_models(model, clip, candidate.tensors, strength, strength)
                 row.append(_sample(with_lora, clip_with_lora, vae, spec, prompt, spec.seed + i, bar))

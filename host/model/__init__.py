@@ -7,6 +7,7 @@
     refusals     models that cannot be trained, with the reason
     conditions   what of a condition the model takes in
     text         captions through the graph's own CLIP
+    trigger      the trigger word in prompts behind Train LoRA
     frozen_text  encoders that are not trained, played back
     images       pictures and clips through the graph's own VAE
     sampler      previews with ComfyUI's own samplers

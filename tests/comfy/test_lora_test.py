@@ -24,8 +24,8 @@ def test_the_grid(comfy, run_prompt, sd15_checkpoint):
                          prompts="lcfox\na fox at night", strengths="0.5, 1", sampling_steps=3, cfg=4.0, width=SIDE, height=SIDE)
     trained = run_prompt(graph)
     grid = trained.value("test")
-    # Rows: the connected LoRA, checkpoints of steps 4 and 8, the final file; two prompts each.
-    assert grid.shape == (1, HEADER + 8 * (2 * LINE + GAP + SIDE + GAP), GAP + 3 * (SIDE + GAP), 3)
+    # Rows of each of two prompts: the connected LoRA, which the checkpoint of step 8 and the run's file are too, then that of step 4.
+    assert grid.shape == (1, HEADER + 4 * (2 * LINE + GAP + SIDE + GAP), GAP + 3 * (SIDE + GAP), 3)
 
     loader = {"load": node("CheckpointLoaderSimple", ckpt_name=sd15_checkpoint),
               "lora": node("LoraLoader", model=["load", 0], clip=["load", 1], lora_name="tested.safetensors", strength_model=1.0,
@@ -35,8 +35,9 @@ def test_the_grid(comfy, run_prompt, sd15_checkpoint):
     half_a_level = 0.5 / 255 + 1e-6
     torch.testing.assert_close(cell(grid, 0, 2), with_lora, rtol=0, atol=half_a_level)
     torch.testing.assert_close(cell(grid, 0, 0), without, rtol=0, atol=half_a_level)
-    assert torch.equal(cell(grid, 6, 2), cell(grid, 0, 2))  # the final file is the connected LoRA
-    assert not torch.equal(cell(grid, 2, 2), cell(grid, 0, 2))  # the checkpoint of step 4 is not
+    assert not torch.equal(cell(grid, 1, 2), cell(grid, 0, 2))  # the checkpoint of step 4, below it with the same prompt
+    assert not torch.equal(cell(grid, 2, 0), cell(grid, 0, 0))  # the next prompt
+    assert all(float(cell(grid, row, 0).std(dim=(0, 1)).max()) == 0 for row in (1, 3))  # without the LoRA once a prompt
 
 
 @pytest.mark.parametrize(("inputs", "said"),

@@ -76,13 +76,18 @@ def _text(sample: Sample, variant: int) -> str:
     if spec.wildcards:
         caption = expand_wildcards(caption, rng)
     trigger = "" if sample.role == REGULARISATION else spec.trigger.strip()
-    caption = caption.replace(TRIGGER, trigger) if trigger else re.sub(rf" ?{re.escape(TRIGGER)}", "", caption)
+    caption = filled(caption, trigger)
     caption = _mixed(caption, spec, trigger, rng, still=sample.role == VALIDATION)
     if sample.role != REGULARISATION:
         caption = _dressed(caption, spec, trigger)
     if spec.secondary_separator:
         caption = spec.joiner.join(part.strip() for part in caption.split(spec.secondary_separator))
     return caption.strip()
+
+
+def filled(text: str, trigger: str) -> str:
+    """`text` with the trigger word where it says [trigger]; without one the placeholder is left out, with the space before it."""
+    return text.replace(TRIGGER, trigger) if trigger else re.sub(rf" ?{re.escape(TRIGGER)}", "", text)
 
 
 def _one_caption(caption: str, lines: str, rng: random.Random) -> str:

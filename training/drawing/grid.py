@@ -13,10 +13,10 @@ GAP, HEADER, LINE = 8, 34, 20
 PAPER, INK, FAINT = "#1b1b1f", "#e4e4e9", "#a0a0aa"
 
 
-def labelled_grid(cells: Sequence[Sequence[torch.Tensor]], rows: Sequence[tuple[str, str]], columns: Sequence[str]) -> torch.Tensor:
-    """One (1, H, W, 3) picture, floats in 0..1. `cells[r][c]` is (h, w, 3), all of one size; `rows` are (name, faint line
-    below it), written above each row, since prompts are long; `columns` stand at the top."""
-    height, width = cells[0][0].shape[:2]
+def labelled_grid(cells: Sequence[Sequence[torch.Tensor | None]], rows: Sequence[tuple[str, str]], columns: Sequence[str]) -> torch.Tensor:
+    """One (1, H, W, 3) picture, floats in 0..1. `cells[r][c]` is (h, w, 3), all of one size, or None where nothing stands; `rows`
+    are (name, faint line below it), written above each row, since prompts are long; `columns` stand at the top."""
+    height, width = next(cell for row in cells for cell in row if cell is not None).shape[:2]
     label = 2 * LINE + GAP
     size = (GAP + len(columns) * (width + GAP), HEADER + len(rows) * (label + height + GAP))
     sheet = Image.new("RGB", size, PAPER)
@@ -28,6 +28,8 @@ def labelled_grid(cells: Sequence[Sequence[torch.Tensor]], rows: Sequence[tuple[
         pen.text((GAP, top + 2), _shortened(name, pen, font, size[0] - 2 * GAP), fill=INK, font=font)
         pen.text((GAP, top + LINE), _shortened(below, pen, font, size[0] - 2 * GAP), fill=FAINT, font=font)
         for c, cell in enumerate(cells[r]):
+            if cell is None:
+                continue
             pixels = (cell.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
             sheet.paste(Image.fromarray(pixels), (GAP + c * (width + GAP), top + label))
     return to_tensor(sheet)

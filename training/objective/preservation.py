@@ -42,7 +42,7 @@ class SwappedCaption:
     model has it: with `trigger` replaced by `class_words` ("photo of sks" -> "photo of a woman")."""
 
     trigger: str = setting(Widget("preservation_trigger", "",
-        tooltip="For preservation class: the trigger word in your captions."))
+        tooltip="For preservation class: the trigger word in your captions; [trigger] takes that of the dataset."))
     class_words: str = setting(Widget("preservation_class", "",
         tooltip="For preservation class: what replaces the trigger word, for example 'woman' or 'dog'."))
     weight: float = setting(_WEIGHT)

@@ -40,7 +40,7 @@ def _about_the_trigger(items: Sequence[Item], prompts: Sequence[str]) -> Iterato
         named = some(f"'{trigger}'" for trigger in sorted(triggers))
         yield (
             f"no prompt of Sample Preview holds the trigger word {named}, so the samples do not show what is trained. Put it into the "
-            "prompts, as it stands in the captions."
+            "prompts, as it stands in the captions, or write [trigger] there."
         )
 
 
