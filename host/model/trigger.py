@@ -26,5 +26,6 @@ class Spoken:
 def speaking(clip: Any, trigger: str) -> Any:
     """A CLIP, one's own to change, that reads `trigger` for [trigger], and so do all that are cloned from it. None stays None."""
     if clip is not None:
-        clip.tokenizer = Spoken(getattr(clip.tokenizer, "_tokenizer", clip.tokenizer), trigger)
+        known = clip.tokenizer
+        clip.tokenizer = Spoken(known._tokenizer if isinstance(known, Spoken) else known, trigger)
     return clip

@@ -37,7 +37,7 @@ def test_the_grid(comfy, run_prompt, sd15_checkpoint):
     torch.testing.assert_close(cell(grid, 0, 0), without, rtol=0, atol=half_a_level)
     assert not torch.equal(cell(grid, 1, 2), cell(grid, 0, 2))  # the checkpoint of step 4, below it with the same prompt
     assert not torch.equal(cell(grid, 2, 0), cell(grid, 0, 0))  # the next prompt
-    assert all(float(cell(grid, row, 0).std(dim=(0, 1)).max()) == 0 for row in (1, 3))  # without the LoRA once a prompt
+    assert all(float(cell(grid, row, 0).std(dim=(0, 1)).max()) < 1e-6 for row in (1, 3))  # without the LoRA once a prompt
 
 
 @pytest.mark.parametrize(("inputs", "said"),
