@@ -126,8 +126,8 @@ def test_a_folder_of_videos_trains_wan(comfy, run_prompt, monkeypatch):
     del graph[train]["inputs"]["preview"]
     files = {model["name"] for node in workflow(name)["nodes"] for model in node["properties"].get("models", [])}
     with true_files(comfy, lambda file: file in files):
-        seen, denoise = [], ComfyDenoiser.denoise
-        monkeypatch.setattr(ComfyDenoiser, "denoise", lambda self, x, *rest: seen.append(tuple(x.shape)) or denoise(self, x, *rest))
+        seen, prepared = [], ComfyDenoiser.prepared
+        monkeypatch.setattr(ComfyDenoiser, "prepared", lambda self, x, *rest: seen.append(tuple(x.shape)) or prepared(self, x, *rest))
         result = run_prompt(graph)
         assert set(seen) == {(1, 16, 2, 16, 16)}
         assert result.value(train, 2) and all(value.isfinite().all() for value in result.value(train, 2).values())

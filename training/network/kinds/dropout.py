@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from ...devices.backend import generator_on
 from ...seeds import mix_seed
@@ -57,7 +57,7 @@ class Draws:
 
     def integer(self, high: int, *purpose: str) -> int:
         """Uniform in 0..high - 1. Where a step is rehearsed on fakes, which have no numbers, it is drawn all the same."""
-        with _disable_current_modes():
+        with unset_fake_temporarily():
             return int(torch.randint(high, (), generator=self.generator(torch.device("cpu"), *purpose)))
 
 
