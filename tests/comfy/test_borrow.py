@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pack.tests.comfy.parts import condition, load, network_for, session_of
-from pack.training.devices import products
 from pack.training.network.attach import attached
 from pack.training.network.spec import NetworkSpec
 
@@ -97,11 +96,7 @@ def test_storages_are_the_same_while_training(sd15, session):
         assert not torch.is_inference_mode_enabled()
 
 
-@pytest.mark.parametrize("own_products", [False, True])
-def test_adapters_off_is_the_base_model(sd15, session, monkeypatch, own_products):
-    """Bit by bit where a CPU multiplies as ComfyUI has it do; within what another order of sums changes where it multiplies our way."""
-    if not own_products:
-        monkeypatch.setattr(products, "_OURS", {})
+def test_adapters_off_is_the_base_model(sd15, session):
     network = network_for(session.parts())
     x, sigma = torch.randn(1, 4, 8, 8), torch.tensor([1.0])
     with session.training(), torch.no_grad():
@@ -110,7 +105,7 @@ def test_adapters_off_is_the_base_model(sd15, session, monkeypatch, own_products
             changed = session.denoiser.denoise(x, sigma, [condition()])
             with network.disabled():
                 off = session.denoiser.denoise(x, sigma, [condition()])
-    assert torch.equal(off, base) if not own_products else torch.allclose(off, base, rtol=1e-5, atol=1e-5)
+    assert torch.equal(off, base)
     assert not torch.allclose(changed, base)
 
 

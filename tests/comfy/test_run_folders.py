@@ -49,7 +49,7 @@ def test_a_start_that_fails_leaves_no_folder_and_a_resume_that_does_leaves_the_r
         with pytest.raises(PromptInterrupted):
             train(run_name, resume=resume, steps=4, on_event=cancel)
         with monkeypatch.context() as patch, pytest.raises(NodeFailed, match="out of memory"):
-            patch.setattr(ComfyDenoiser, "denoise", out_of_memory)
+            patch.setattr(ComfyDenoiser, "estimate", out_of_memory)
             train(run_name, resume=resume, steps=4)
     assert content(runs / "begun") == before
     assert not list(runs.glob("never*")) and not list(runs.glob("ignored*"))

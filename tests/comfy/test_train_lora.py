@@ -111,16 +111,16 @@ def test_cancel_stops_within_a_micro_step_and_saves(comfy, run_prompt, sd15_chec
     """Pressed in the 3rd of the 12 micro-batches of the 2nd update: the 4th is never begun, and the 1st update is kept."""
     from pack.host.model.denoiser import ComfyDenoiser
 
-    passes, denoise = [], ComfyDenoiser.denoise
+    passes, estimate = [], ComfyDenoiser.estimate
 
     def counted(self, *given):
         passes.append(1)
-        denoised = denoise(self, *given)
+        denoised = estimate(self, *given)
         if len(passes) == 12 + 3:
             comfy.interrupt()
         return denoised
 
-    monkeypatch.setattr(ComfyDenoiser, "denoise", counted)
+    monkeypatch.setattr(ComfyDenoiser, "estimate", counted)
     with pytest.raises(PromptInterrupted) as caught:
         run_prompt(train_graph(sd15_checkpoint, folder, run_name="cancelled", steps=1000, gradient_accumulation=12))
     ended = [r for name, data in caught.value.events if name == "lora_canvas.run" for r in data["records"] if r["event"] == "ended"]

@@ -14,7 +14,6 @@ from functools import partial
 import torch
 from torch import nn
 
-from ..devices.products import fast
 from ..ops import Op, named_ops
 from ..parts import Trainable
 from ..protocols import WeightAccess
@@ -54,7 +53,7 @@ def _wire_ops(forwards: _Forwards, network: Network, part: Trainable) -> None:
         run, gradient = module.forward, None
         weight = partial(part.weights.weight, module)
         if part.weights.can_recast(module):
-            run, gradient = _frozen(op, fast(run), weight, module, part.weights)
+            run, gradient = _frozen(op, run, weight, module, part.weights)
             forwards.replace(module, run)
         for adapter in (under.get(name), targets.get(name)):
             if isinstance(adapter, Adapter):
