@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
-
-import nodes
 
 from ...training.data.dataset import Dataset
 from ...training.data.items import make_items
@@ -83,7 +82,7 @@ def _dataset(prompt: Mapping[str, Any], link: Any) -> Dataset | None:
     """What the nodes before would give; kept while neither they nor the files change."""
     if not _is_link(link) or not isinstance(each := prompt.get(link[0]), Mapping):
         return None
-    kind = nodes.NODE_CLASS_MAPPINGS.get(str(each.get("class_type")))
+    kind = import_module("nodes").NODE_CLASS_MAPPINGS.get(str(each.get("class_type")))
     foresee = getattr(kind, "foreseen", None)
     if kind is None or foresee is None:
         return None

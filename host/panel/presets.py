@@ -42,6 +42,8 @@ def own_folder(request: web.Request) -> Path | None:
 
 def preset_asked(body: Mapping[str, Any]) -> dict[str, Any]:
     """Of {"kind", "family", "card"} the preset that ships, of {"name", "text"} that of a file."""
+    wanted: Any
+    keys: tuple[str, ...]
     wanted, keys = (read_preset, ("name", "text")) if "text" in body else (shipped, _NAMES)
     values = [body.get(key) for key in keys]
     if set(body) != set(keys) or not all(isinstance(value, str) for value in values):

@@ -48,7 +48,7 @@ def ended_unchanged(folder: Path, prompt: Mapping[str, Any], node: str) -> bool:
     """Whether the run is done, and this node of `prompt` would train the very same: then ComfyUI gives on what it has."""
     made, run = (read_graph(folder) or {}).get("prompt"), read_run(folder) or {}
     trained = settings_of(made, node)
-    if run.get("status") not in ("finished", STOPPED) or trained is None or trained != settings_of(prompt, node):
+    if run.get("status") not in ("finished", STOPPED) or made is None or trained is None or trained != settings_of(prompt, node):
         return False
     before, now = made[node]["inputs"], prompt[node]["inputs"]
     return all(before.get(name) == now.get(name) for name in _NO_SETTINGS - {"resume"})

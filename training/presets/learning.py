@@ -160,7 +160,7 @@ def _length(config: Config) -> None:
     steps = config.whole("max_train_steps")
     key = next((key for key in ("max_train_epochs", "epoch") if config.is_on(key)), None)
     epochs = config.whole(key) if key and not (key == "epoch" and steps) else None
-    if epochs:
+    if key and epochs:
         config.put(TRAIN, "epochs", epochs, key)
         for other in ("max_train_steps", "epoch"):
             if other != key and config.is_on(other) and config.number(other) != epochs:

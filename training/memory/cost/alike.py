@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._autograd import _get_sequence_nr
 from torch.autograd.graph import get_gradient_edge
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -90,7 +91,7 @@ class Alike:
         for tensor in inputs:
             if tensor.requires_grad:
                 tensor.register_hook(lambda _: leave())
-        begun, stretch = torch.autograd._get_sequence_nr(), ledger.stretches[-1]
+        begun, stretch = _get_sequence_nr(), ledger.stretches[-1]
         found = forward(*args, **kwargs)
         given = _given(found, inputs, [version for version, *_ in before])
         reached = _reached(found, edges, begun)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch._C._autograd import _get_sequence_nr
 from torch.utils._pytree import tree_leaves
 
 from ..choice import CHEAP, MAIN_MEMORY, MemoryChoice
@@ -129,7 +130,7 @@ class Watch:
             self.passes.append(passed)
             self._inputs.append(self._memories((args, kwargs)))
             self.ledger.mark(f"{FORWARD} {number}")
-            begun = torch.autograd._get_sequence_nr()
+            begun = _get_sequence_nr()
             if self.alike is None:
                 found = forward(*args, **kwargs)
             else:
