@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-SECONDS = 0.5
+TIMES = 16
+"""What importing may take of the time in which this Python makes a hundred dataclasses, the kind of work that importing is: half a second
+where that takes 31 ms, as on the machine that the bound was set on. Others are slower, or busy."""
 HEAVY = (
     "diffusers", "bitsandbytes", "pytorch_optimizer", "lycoris", "onnxruntime", "matplotlib", "tensorboard", "peft",
     "accelerate", "imagehash",
@@ -22,13 +24,19 @@ pack = types.ModuleType("pack"); pack.__path__ = [root]; sys.modules["pack"] = p
 from pathlib import Path
 import importlib
 inprocess = importlib.import_module("pack.tests.comfy.inprocess")
+from dataclasses import field, make_dataclass
+def reference():
+    start = time.thread_time()
+    for number in range(100):
+        make_dataclass(f"Row{number}", [(f"field{i}", int, field(default=i)) for i in range(6)], frozen=True, kw_only=True)
+    return time.thread_time() - start
 seconds = {}
 load = inprocess._load_pack
 def timed(*args):
-    before = set(sys.modules)
+    before, alone = set(sys.modules), reference()
     start = time.thread_time()
     module = load(*args)
-    seconds["import"] = time.thread_time() - start
+    seconds["times"] = (time.thread_time() - start) / alone
     seconds["added"] = sorted({name.split(".")[0] for name in set(sys.modules) - before})
     return module
 inprocess._load_pack = timed
@@ -57,7 +65,7 @@ def test_the_pack_was_loaded(probes):
 
 
 def test_importing_is_quick(probes):
-    assert min(probe["import"] for probe in probes) < SECONDS
+    assert min(probe["times"] for probe in probes) < TIMES
 
 
 def test_nothing_heavy_is_loaded(probes):
