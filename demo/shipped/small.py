@@ -20,7 +20,7 @@ def caption_a_folder(info: dict) -> Canvas:
     first, second, third, fourth = canvas.columns(COLUMN, COLUMN, COLUMN, SHELF)
     dataset = first.add("LoRACanvasLoadDataset", {"folder": "my_pictures"})
     first.note(CAPTION_NOTE)
-    captioned = second.add("LoRACanvasAutoCaption", {"write_files": "new files", "download_model": True}, room=TEXT,
+    captioned = second.add("LoRACanvasAutoCaption", {"write_files": "new files", "download_model": True}, room=TEXT - 4,
                            dataset=dataset.out("dataset"))
     configured = second.add("LoRACanvasCaptionConfig", {"trigger_word": "ohwx"}, dataset=captioned.out("dataset"))
     third.add("LoRACanvasCaptionPreview", room=TEXT, dataset=configured.out("dataset"))
@@ -47,8 +47,8 @@ def compare_checkpoints(info: dict) -> Canvas:
     test = first.add("LoRACanvasLoRATest", {
         "prompts": "my subject in the snow\nmy subject in marble", "strengths": "0.7, 1.0", "run": "my_lora",
     }, **_model(loaded))
-    first.note(COMPARE_NOTE)
-    second.add("SaveImage", {"filename_prefix": "lora_canvas/compare"}, room=440, images=test.out("grid"))
+    second.add("SaveImage", {"filename_prefix": "lora_canvas/compare"}, room=320, images=test.out("grid"))
+    second.note(COMPARE_NOTE)
     return canvas
 
 
