@@ -1,5 +1,5 @@
 """Plan and allocator, side by side: `python tests/exactness/run.py` for every case, `... 9 13` for those of these numbers, `... sd15 sdxl
-flux` for models of full width (12 GB of memory for SDXL, half an hour in all)."""
+flux` for models of full width (SDXL: some 14 GB of memory)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def main(chosen: list[str]) -> int:
     from pack.tests.exactness.cases import FULL, cases
 
     narrow = dict(enumerate(cases()))
+    if unknown := [name for name in chosen if name not in FULL and name not in map(str, narrow)]:
+        sys.exit(f"no case {', '.join(unknown)}: there are 0 to {len(narrow) - 1}, and {', '.join(FULL)}")
     runs = [run for name in chosen for run in (FULL[name] if name in FULL else [narrow[int(name)]])] or list(narrow.values())
     worst = max(_line(run) for run in runs)
     print(f"{len(runs)} runs, at most {worst:.1%} beside what was held")

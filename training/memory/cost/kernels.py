@@ -1,8 +1,8 @@
 """What an operation takes while it computes and gives back before it ends: memory that no tensor shows; and its FLOPs.
 
 oneDNN, which computes a CPU's convolutions, copies what it is given and what it makes into the order that its kernels want: 112.5 MiB of a
-single weight of SD1.5, which is why `devices/products.py` does the small ones
-by itself. What a card's libraries take, nobody says before.
+single weight of SD1.5 in its backward, which `devices/products.py` therefore makes otherwise where pictures are small. What a card's
+libraries take, nobody says before.
 """
 
 from __future__ import annotations
