@@ -5,7 +5,10 @@ import { app } from "../../scripts/app.js";
 // @ts-ignore served by ComfyUI
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
+import { attachRuns, TEST } from "./after/choose_run.mjs";
+import { makeNotifier } from "./after/notify.mjs";
 import { watchAgain } from "./again.mjs";
+import { attachBring, DATASET } from "./bring/node.mjs";
 import { foldAdvanced, hideFoldedBadge, refoldAll } from "./folding.mjs";
 import { makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
@@ -24,7 +27,7 @@ import { loadTexts, translateWorkflow } from "./translate.mjs";
 const OURS = "LoRACanvas";
 const TRAIN_NODE = `${OURS}TrainLoRA`;
 const EVENT = "lora_canvas.run";
-const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "wide"].map((name) => `styles/${name}`)];
+const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "after", "bring", "wide"].map((name) => `styles/${name}`)];
 
 const server = makeServer(api);
 const session = new Session(server);
@@ -32,11 +35,12 @@ const lastTexts = makeLastTexts(api);
 const nextRun = new NextRun(app, server);
 const refusals = new Refusals();
 const actions = makeActions(app, session, server);
+const notifier = makeNotifier(window);
 const own = makeOwnPresets(api);
 const nameOf = (/** @type {string} */ type) => /** @type {any} */ (globalThis).LiteGraph?.registered_node_types?.[type]?.title ?? type;
 const presets = (/** @type {any} */ node, /** @type {() => void} */ done) =>
   openPresets(node, { graph: node.graph, server, own, nameOf, done, tell: actions.tell }).catch((error) => actions.tell("error", error.message));
-const context = { session, server, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
+const context = { session, server, notifier, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */
 function loadStyles() {
@@ -74,7 +78,10 @@ const refresh = () => session.refresh().catch((error) => console.warn("[LoRA Can
 function listen() {
   api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
     session.receive(event.detail);
-    if (event.detail.records.some((/** @type {any} */ record) => record.event === "ended")) nextRun.ask();
+    const ended = event.detail.records.find((/** @type {any} */ record) => record.event === "ended");
+    if (!ended) return;
+    nextRun.ask();
+    notifier.ended({ ...ended, run: event.detail.run });
   });
   api.addEventListener("reconnected", refresh);
   for (const end of ["execution_error", "execution_interrupted"]) {
@@ -106,6 +113,8 @@ app.registerExtension({
   beforeConfigureGraph: translateWorkflow,
   nodeCreated(/** @type {any} */ node) {
     if (!node.comfyClass?.startsWith(OURS)) return;
+    if (node.comfyClass === DATASET) attachBring(node, context);
+    if (node.comfyClass === TEST) attachRuns(node, session);
     foldAdvanced(node);
     hideFoldedBadge(node);
     for (const { element } of node.widgets ?? []) if (element?.tagName === "TEXTAREA") element.classList.add("lora-canvas-text");
