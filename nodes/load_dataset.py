@@ -122,15 +122,15 @@ class LoadDataset(io.ComfyNode):
     @classmethod
     def foreseen(cls, repeats, caption_extension, trigger_word="", captions_from="auto", transparency="white background",
                  masks="none", prior_loss_weight=1.0, validation_fraction=0.0, sub_folders=True, clip_frames=17, clip_fps=16.0,
-                 on_progress=None, **widgets):
-        """The data set, without a look at it: before Run too (host/panel/estimate.py)."""
+                 on_progress=None, with_left_out=False, **widgets):
+        """The data set, without a look at it: before Run too (host/panel/estimate.py); with pictures that are left out, to be edited."""
         folders = _folders(widgets)
         return scan_folder(
             folders.pop("folder"), repeats=repeats, caption_extension=caption_extension, captions_from=captions_from,
             masks=masks, prior_loss_weight=prior_loss_weight, validation_fraction=validation_fraction,
             recursive=sub_folders, index=FileIndex(picture_index_file()), on_progress=on_progress,
             captions=CaptionSpec(trigger=trigger_word), clips=ClipSpec(frames=clip_frames, fps=clip_fps),
-            **_transparency(transparency), **folders,
+            with_left_out=with_left_out, **_transparency(transparency), **folders,
         )
 
 

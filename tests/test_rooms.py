@@ -21,7 +21,7 @@ TRAINING = (
     "errors version wording inputs registry seeds devices ops settings specs events protocols parts expressions patterns rules families",
     "files",
     "processes",
-    "data data/formats data/clips data/folder data/advice",
+    "data data/formats data/clips data/folder data/advice data/editing",
     "captioning",
     "network/kinds network",
     "objective",
@@ -37,8 +37,8 @@ TRAINING = (
     "run/rehearsal run/resume run/room run",
 )
 #: Rooms of one line where one of the two may not know the other: (importer, imported).
-NEVER = {("data", "data/clips"), ("data", "data/folder"), ("data", "data/advice"), ("network/kinds", "network"), ("run/resume", "run"),
-         ("run/rehearsal", "run"), ("run/rehearsal", "run/resume"), ("run/resume", "run/rehearsal")}
+NEVER = {("data", "data/clips"), ("data", "data/folder"), ("data", "data/advice"), ("data", "data/editing"), ("network/kinds", "network"),
+         ("run/resume", "run"), ("run/rehearsal", "run"), ("run/rehearsal", "run/resume"), ("run/resume", "run/rehearsal")}
 TOPS = ("training", "host", "demo")
 FOLDERS = sorted({path.parent for top in TOPS for path in (ROOT / top).rglob("*.py")})
 

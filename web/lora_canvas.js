@@ -5,12 +5,12 @@ import { app } from "../../scripts/app.js";
 // @ts-ignore served by ComfyUI
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
-import { attachRuns, TEST } from "./after/choose_run.mjs";
-import { makeNotifier } from "./after/notify.mjs";
 import { watchAgain } from "./again.mjs";
-import { attachBring, DATASET } from "./bring/node.mjs";
+import { openDataset } from "./dataset/dialog.mjs";
+import { attachDatasetButton, DATASET_NODE } from "./dataset/node_button.mjs";
+import { makeDatasetRoutes } from "./dataset/routes.mjs";
 import { foldAdvanced, hideFoldedBadge, refoldAll } from "./folding.mjs";
-import { makeLastTexts } from "./last_texts.mjs";
+import { isNode, makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay } from "./node_display.mjs";
 import { NextRun } from "./next_run.mjs";
 import { attachNodeText, TEXT_NODES } from "./node_text.mjs";
@@ -22,12 +22,12 @@ import { Refusals, showNode } from "./refusals.mjs";
 import { makeServer } from "./server.mjs";
 import { Session } from "./session.mjs";
 import { setLanguage, t } from "./strings.mjs";
-import { loadTexts, translateWorkflow } from "./translate.mjs";
+import { loadTexts, translated, translateWorkflow } from "./translate.mjs";
 
 const OURS = "LoRACanvas";
 const TRAIN_NODE = `${OURS}TrainLoRA`;
 const EVENT = "lora_canvas.run";
-const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "after", "bring", "wide"].map((name) => `styles/${name}`)];
+const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "dataset", "tiles", "wide"].map((name) => `styles/${name}`)];
 
 const server = makeServer(api);
 const session = new Session(server);
@@ -35,12 +35,14 @@ const lastTexts = makeLastTexts(api);
 const nextRun = new NextRun(app, server);
 const refusals = new Refusals();
 const actions = makeActions(app, session, server);
-const notifier = makeNotifier(window);
 const own = makeOwnPresets(api);
 const nameOf = (/** @type {string} */ type) => /** @type {any} */ (globalThis).LiteGraph?.registered_node_types?.[type]?.title ?? type;
 const presets = (/** @type {any} */ node, /** @type {() => void} */ done) =>
   openPresets(node, { graph: node.graph, server, own, nameOf, done, tell: actions.tell }).catch((error) => actions.tell("error", error.message));
-const context = { session, server, notifier, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
+const datasets = makeDatasetRoutes(api);
+const dataset = (/** @type {any} */ node) =>
+  openDataset(node, { app, routes: datasets, isNode }).catch((error) => actions.tell("error", translated(error.message)));
+const context = { session, server, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */
 function loadStyles() {
@@ -78,10 +80,7 @@ const refresh = () => session.refresh().catch((error) => console.warn("[LoRA Can
 function listen() {
   api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
     session.receive(event.detail);
-    const ended = event.detail.records.find((/** @type {any} */ record) => record.event === "ended");
-    if (!ended) return;
-    nextRun.ask();
-    notifier.ended({ ...ended, run: event.detail.run });
+    if (event.detail.records.some((/** @type {any} */ record) => record.event === "ended")) nextRun.ask();
   });
   api.addEventListener("reconnected", refresh);
   for (const end of ["execution_error", "execution_interrupted"]) {
@@ -113,12 +112,11 @@ app.registerExtension({
   beforeConfigureGraph: translateWorkflow,
   nodeCreated(/** @type {any} */ node) {
     if (!node.comfyClass?.startsWith(OURS)) return;
-    if (node.comfyClass === DATASET) attachBring(node, context);
-    if (node.comfyClass === TEST) attachRuns(node, session);
     foldAdvanced(node);
     hideFoldedBadge(node);
     for (const { element } of node.widgets ?? []) if (element?.tagName === "TEXTAREA") element.classList.add("lora-canvas-text");
     if (TEXT_NODES.includes(node.comfyClass)) attachNodeText(node, app, lastTexts);
+    if (node.comfyClass === DATASET_NODE) attachDatasetButton(node, () => dataset(node));
     if (node.comfyClass !== TRAIN_NODE) return;
     attachNodeDisplay(node, context);
     openAsByHand(node);

@@ -118,8 +118,8 @@ TITLE, GAP, SLOT, WIDGET, TEXT_BOX = 30, 8, 20, 24, 100
 BADGE, FOOTER = 28, 48
 #: A node of which only the title shows, with the space below it; the frame around several, with its title.
 FOLDED, FRAME, HEADING = 36, 8, 34
-#: Nodes that show on their face what they found (web/node_text.mjs), where nothing else is said.
-ROOM = {"LoRACanvasAutoCaption": 160, "LoRACanvasSaveLoRA": 160}
+#: Nodes that show on their face what they found (web/node_text.mjs), where nothing else is said; and one with a button for its pictures.
+ROOM = {"LoRACanvasAutoCaption": 160, "LoRACanvasSaveLoRA": 160, "LoRACanvasLoadDataset": WIDGET}
 
 
 @dataclass

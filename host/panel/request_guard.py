@@ -1,4 +1,4 @@
-"""What every route asks of a request: our own origin, a small JSON body. Anything else gets a plain refusal.
+"""What every route asks of a request: our own origin, a small JSON body. Anything else gets a plain refusal; and the answer in JSON.
 
 ComfyUI has no login; whoever can reach the server may steer it. What must not happen is that a page of another
 site, open in the user's browser, does so.
@@ -61,6 +61,14 @@ def guarded(handler: Handler) -> Handler:
             return web.json_response({"error": str(refusal)}, status=refusal.status, headers=headers)
 
     return guard
+
+
+def json_answer(content: Any) -> web.Response:
+    """`content`, or a text that is JSON already; never kept by the browser."""
+    response = web.Response(text=content if isinstance(content, str) else json.dumps(content),
+                            content_type="application/json", headers={"Cache-Control": "no-store"})
+    response.enable_compression()
+    return response
 
 
 async def read_json(request: web.Request, limit: int = BODY_LIMIT) -> dict[str, Any]:

@@ -21,4 +21,5 @@
     clips/        files with several frames -> clips
     folder/       a folder of pictures, clips and captions -> Dataset
     advice/       what is said of a dataset before training
+    editing/      a folder's captions, masks and left-out pictures changed by hand, each change undone in one go
 """

@@ -144,11 +144,14 @@ def _glue(left: str, right: str, joiner: str) -> str:
 def has_word(text: str, word: str) -> bool:
     """Whether `word` (any case) stands in `text` on its own, not inside a longer word; False for ''. Scripts without spaces between
     words do not part them: there any place will do."""
-    if not word:
-        return False
+    return bool(word) and word_pattern(word).search(text) is not None
+
+
+def word_pattern(word: str) -> re.Pattern[str]:
+    """Finds `word`, which is not '', where `has_word` sees it."""
     before, after = ("" if re.match(f"[{_SPACELESS}]", edge) else f"[^\\W{_SPACELESS}]" for edge in (word[0], word[-1]))
     pattern = (f"(?<!{before})" if before else "") + re.escape(word) + (f"(?!{after})" if after else "")
-    return re.search(pattern, text, re.IGNORECASE) is not None
+    return re.compile(pattern, re.IGNORECASE)
 
 
 @dataclass(eq=False)

@@ -108,11 +108,13 @@ class Sample:
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """What a LORACANVAS_DATASET socket carries: at least one sample. `problems` were met while scanning (unreadable
-    files): TrainLoRA refuses them unless the user says that the rest may be used."""
+    files): TrainLoRA refuses them unless the user says that the rest may be used. `left_out` are the names of pictures that are left out
+    by hand: no samples."""
 
     samples: tuple[Sample, ...]
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -28,5 +28,6 @@ def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
         samples=tuple(samples),
         problems=tuple(problem for dataset in datasets for problem in dataset.problems),
         warnings=tuple(warning for dataset in datasets for warning in dataset.warnings),
+        left_out=tuple(name for dataset in datasets for name in dataset.left_out),
         facts={"folder": " + ".join(folder for folder in folders if folder)},
     )

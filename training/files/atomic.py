@@ -95,8 +95,9 @@ def _replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         rename(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def is_left_over(path: Path) -> bool:

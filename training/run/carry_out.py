@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from ..data.folder.left_out import told_left_out
 from ..data.pictures import changed, held
 from ..devices import generators
 from ..devices.determinism import deterministic
@@ -81,6 +82,7 @@ def _carry_out(order: Order, control: Control, emit: Emitter, state: Path | None
         built = build(order, control, emit, state)
         first_step = _resume(order, built, state)
         _say_space(order, built, emit)
+        _say_what_is_left_out(order, emit)
         emit(_started(order, built, time.monotonic() - started))
         if order.trial is not None and state is None:
             require_true_gradient(order.trial, built.network, built.trainer, emit)
@@ -129,6 +131,11 @@ def _without_looking_back() -> Iterator[None]:
     finally:
         gc.callbacks.remove(leave)
         gc.unfreeze()
+
+
+def _say_what_is_left_out(order: Order, emit: Emitter) -> None:
+    if names := order.recipe.dataset.left_out:
+        emit(Message(level="info", topic="left out", text=told_left_out(names)))
 
 
 def _as_begun(order: Order, state: Path | None, emit: Emitter) -> Order:

@@ -14,7 +14,8 @@ from pack.training.data.latents import LatentCache
 from pack.training.data.pictures import FilePicture, changed, held
 from pack.training.data.specs import BucketSpec
 from pack.training.errors import DatasetError
-from pack.training.events import Message, StepDone
+from pack.training.events import Emitter, Message, StepDone
+from pack.training.run.carry_out import carry_out
 from pack.training.specs import RunSpec
 
 SIDE = 64
@@ -109,3 +110,12 @@ def test_a_latent_that_is_gone_is_not_made_of_another_picture(samples, tmp_path)
 
     with pytest.raises(DatasetError, match="has changed since the run began. Put the old file back and resume"):
         bench(samples, tmp_path, edit, cache_folder=cache).run()
+
+
+def test_what_is_left_out_by_hand_is_told(samples, tmp_path):
+    run = Bench(tmp_path / "run", RunSpec(steps=1), samples=samples)
+    order = run.order()
+    order = replace(order, recipe=replace(order.recipe, dataset=replace(order.recipe.dataset, left_out=("bad.png",))))
+    carry_out(order, run.control, Emitter([run.recorder]), None)
+    (told,) = [event.text for event in run.recorder.of(Message) if event.topic == "left out"]
+    assert told == "1 picture left out by hand, as left_out.list in the folder says: bad.png."

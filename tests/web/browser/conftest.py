@@ -126,7 +126,7 @@ def context(browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def open_page(context, request) -> Iterator[Callable[[str], Page]]:
     """`open_page(address)`: ComfyUI's page, ready, with an empty canvas, and the renderer of the test's pair. Fails afterwards if our code
-    complained."""
+    complained of anything but what the test takes out of `open_page.troubles`."""
     troubles = Troubles()
     names = request.fixturenames
     pair = request.getfixturevalue("pair") if "pair" in names else request.getfixturevalue("frontend_server").pair \
@@ -142,6 +142,7 @@ def open_page(context, request) -> Iterator[Callable[[str], Page]]:
         page.evaluate("app.graph.clear()")
         return page
 
+    open_.troubles = troubles
     yield open_
     assert troubles == []
 

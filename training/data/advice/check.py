@@ -18,9 +18,9 @@ def caption_problems(dataset: Dataset) -> tuple[str, ...]:
         spec = sample.captions
         if sample.condition is not None or spec.allow_empty:
             continue
-        if not _has_text(sample):
+        if not has_text(sample):
             missing.append(sample.name)
-        if TRIGGER in sample.caption + spec.prefix + spec.suffix and not spec.trigger.strip() and sample.role != REGULARISATION:
+        if is_unfilled(sample):
             unfilled.append(sample.name)
     problems = []
     if missing:
@@ -40,13 +40,14 @@ def unfit_captions(samples: Iterable[Sample]) -> Iterator[str]:
     """Captions that are too long, hold half a character, or wildcards that are too deep; the same fault is said once."""
     found: dict[str, list[str]] = {}
     for sample in samples:
-        if sample.condition is None and (problem := _unfit(sample)):
+        if sample.condition is None and (problem := unfit(sample)):
             found.setdefault(problem, []).append(sample.name)
     for problem, names in found.items():
         yield f"{some(names)}: {problem}"
 
 
-def _unfit(sample: Sample) -> str | None:
+def unfit(sample: Sample) -> str | None:
+    """Why no text encoder can be given the sample's caption."""
     text = sample.caption or sample.class_words
     if problem := half_character(text):
         return f"the caption {problem}"
@@ -57,7 +58,14 @@ def _unfit(sample: Sample) -> str | None:
     return f"{problem}. Write them flatter, or switch wildcards off on Caption Config." if problem else None
 
 
-def _has_text(sample: Sample) -> bool:
+def is_unfilled(sample: Sample) -> bool:
+    """Whether [trigger] stands there and there is no trigger word."""
+    spec = sample.captions
+    return TRIGGER in sample.caption + spec.prefix + spec.suffix and not spec.trigger.strip() and sample.role != REGULARISATION
+
+
+def has_text(sample: Sample) -> bool:
+    """Whether it is trained with any text at all."""
     if sample.caption.strip() or sample.class_words:
         return True
     spec = sample.captions

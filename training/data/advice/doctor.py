@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ...errors import DatasetError
 from ...wording import count, some
@@ -48,16 +48,20 @@ def doctor_report(findings: Sequence[str]) -> str:
 
 def _caption_findings(samples: Sequence[Sample]) -> Iterator[str]:
     samples = [s for s in samples if s.condition is None and s.role == TRAINING]
-    same: dict[str, list[str]] = defaultdict(list)
-    for sample in samples:
-        if sample.caption.strip():
-            same[" ".join(sample.caption.lower().split())].append(sample.name)
-    for caption, names in same.items():
-        if len(names) > 1:
-            yield (f"{len(names)} pictures share the caption '{_short(caption)}': {some(names)}. Say what differs, "
-                   "or the LoRA learns the differences as noise.")
+    for caption, members in sharing(samples).items():
+        yield (f"{len(members)} pictures share the caption '{_short(caption)}': {some(sample.name for sample in members)}. Say what "
+               "differs, or the LoRA learns the differences as noise.")
     yield from several_lines(samples)
     yield from _usual_word_findings(samples)
+
+
+def sharing(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    """The captions that several of the samples have, but for case and spaces."""
+    same: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.caption.strip():
+            same[" ".join(sample.caption.lower().split())].append(sample)
+    return {caption: members for caption, members in same.items() if len(members) > 1}
 
 
 def _usual_word_findings(samples: Sequence[Sample]) -> Iterator[str]:
@@ -109,8 +113,7 @@ def _mask_findings(samples: Sequence[Sample]) -> Iterator[str]:
     for sample in samples:
         if sample.mask is None:
             continue
-        (width, height), (mask_width, mask_height) = sample.picture.size(), sample.mask.size()
-        if abs(width / height / (mask_width / mask_height) - 1) > MASK_SHAPE_TOLERANCE:
+        if is_mask_of_another_shape(sample):
             shape.append(sample.name)
         try:
             mask = full_mask(sample)
@@ -123,6 +126,13 @@ def _mask_findings(samples: Sequence[Sample]) -> Iterator[str]:
         yield f"{count(len(empty), 'mask')} all black: {some(empty)}. Nothing of these pictures is trained: white is trained."
     if shape:
         yield f"{count(len(shape), 'mask')} of another shape than the picture: {some(shape)}. It is stretched: make it the same size."
+
+
+def is_mask_of_another_shape(sample: Sample) -> bool:
+    if sample.mask is None:
+        return False
+    (width, height), (mask_width, mask_height) = sample.picture.size(), sample.mask.size()
+    return abs(width / height / (mask_width / mask_height) - 1) > MASK_SHAPE_TOLERANCE
 
 
 def _reference_findings(samples: Sequence[Sample]) -> Iterator[str]:

@@ -10,6 +10,9 @@ from ...wording import MANY, count, some
 from ..dataset import TRAINING, Dataset, Sample
 from ..items import Item
 
+MUCH = 0.1
+"""The part of a picture that may be cropped before it is told."""
+
 
 def dataset_report(dataset: Dataset) -> str:
     """Folder by folder: pictures, repeats, captions, masks; then what is wrong."""
@@ -50,12 +53,14 @@ def _missing_captions(samples: Iterable[Sample]) -> list[str]:
     return [f"{count(len(missing), 'picture')} without a caption: {some(missing)}. Add captions, or set a trigger word."]
 
 
+def has_lines(sample: Sample) -> bool:
+    """Whether its caption has several lines, one of which is drawn."""
+    return sample.condition is None and sample.captions.lines == "random" and len(sample.caption.strip().splitlines()) > 1
+
+
 def several_lines(samples: Iterable[Sample]) -> list[str]:
     """What becomes of captions that hold several lines, where only one of them is trained at a time."""
-    names = [
-        sample.name for sample in samples
-        if sample.condition is None and sample.captions.lines == "random" and len(sample.caption.strip().splitlines()) > 1
-    ]
+    names = [sample.name for sample in samples if has_lines(sample)]
     if not names:
         return []
     return [f"{count(len(names), 'caption')} with several lines: {some(names)}. Each line is a caption of its own, drawn at random; "
@@ -87,7 +92,7 @@ def bucket_report(items: Sequence[Item], batch_size: int) -> str:
             f"  {bucket[0]} x {bucket[1]}{f' x {bucket[2]} frames' if len(bucket) > 2 else ''}: {count(pictures[bucket], 'picture')}, "
             f"{count(draws[bucket], 'draw')}, {count(full, 'batch')}{short}"
         )
-    lines += _section("Cropped by more than a tenth", _worst(items, cropped_share, 0.1, "{:.0%} of its area"), MANY)
+    lines += _section("Cropped by more than a tenth", _worst(items, cropped_share, MUCH, "{:.0%} of its area"), MANY)
     lines += _section("Enlarged", _worst(items, enlargement, 1.0, "{:.2f} times"), MANY)
     short_batches = sum(1 for n in draws.values() if n % batch_size)
     if short_batches and batch_size > 1:

@@ -33,13 +33,20 @@ def read_text(file: File, problems: list[str], warnings: list[str], limit: int =
     except OSError as error:
         problems.append(f"{name}: cannot be read ({error.strerror or error}). Check its rights.")
         return ""
+    text, is_utf = text_in(data)
+    if not is_utf:
+        warnings.append(f"{name}: is not UTF-8; it was read as Windows-1252. Save it as UTF-8.")
+    return text
+
+
+def text_in(data: bytes) -> tuple[str, bool]:
+    """The text that a file's bytes hold, and whether they are UTF-8 or UTF-16."""
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        text = data.decode(encoding)
+        text, is_utf = data.decode(encoding), True
     except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-        warnings.append(f"{name}: is not UTF-8; it was read as Windows-1252. Save it as UTF-8.")
-    return text.replace("\0", "").strip()
+        text, is_utf = data.decode("cp1252", "replace"), False
+    return text.replace("\0", "").strip(), is_utf
 
 
 class Metadata:

@@ -30,10 +30,11 @@ from .caption_files import Metadata, read_text
 from .clips import clip_notes, picture_of, without_reader
 from .headers import read_headers
 from .index import FileIndex
+from .left_out import left_out_of, told_left_out
 from .leftovers import leftovers, unread_tables, without_plugin
 from .references import with_references
 from .splits import balance_regularisation, hold_out
-from .walk import File, Folder, printable, walk
+from .walk import File, Folder, fold, printable, walk
 
 CAPTIONS_FROM = ("auto", "files", "metadata", "class words")
 MASKS = ("none", "alpha", "files", "alpha and files")
@@ -52,7 +53,8 @@ class ScanSpec:
     `balance_regularisation` they are seen as often as all training pictures together, as in kohya.
     `validation_fraction` (0..1) of the pictures, or all of `validation_folder`, are held out. `captions`: see Sample.
     `reference_folder` holds what an edit model is shown beside each of them, by name; regularisation pictures have none.
-    `clips`: what is taken of videos and animated pictures.
+    `clips`: what is taken of videos and animated pictures. `with_left_out`: pictures that are left out by hand are there too, to be
+    looked at.
     """
 
     repeats: int = 1
@@ -71,6 +73,7 @@ class ScanSpec:
     captions: CaptionSpec = CaptionSpec()
     reference_folder: Path | None = None
     clips: ClipSpec = ClipSpec()
+    with_left_out: bool = False
 
     def __post_init__(self) -> None:
         problems = []
@@ -90,11 +93,13 @@ class ScanSpec:
 
 @dataclass
 class Findings:
-    """What a scan has to say, collected on the way. `endings` counts the files that lie there."""
+    """What a scan has to say, collected on the way. `endings` counts the files that lie there; `left_out` are the pictures that a
+    list leaves out."""
 
     problems: list[str]
     warnings: list[str]
     endings: Counter[str] = field(default_factory=Counter)
+    left_out: list[str] = field(default_factory=list)
 
 
 def scan_folder(
@@ -121,6 +126,8 @@ def scan_folder(
     if spec.regularisation_folder:
         classes = _samples(spec.regularisation_folder, replace(spec, masks="none", repeats=1), findings, skip=[])
         samples += [replace(sample, role=REGULARISATION, weight=spec.prior_loss_weight) for sample in classes]
+    if findings.left_out:
+        findings.warnings.append(told_left_out(findings.left_out))
     samples = without_plugin(without_reader(samples, findings.problems), findings.warnings)
     samples = read_headers(samples, findings.problems, index, on_progress)
     if not samples:
@@ -131,7 +138,7 @@ def scan_folder(
         samples = balance_regularisation(samples)
     return Dataset(
         samples=tuple(samples), problems=tuple(findings.problems), warnings=tuple(findings.warnings),
-        facts={"folder": printable(folder.name)},
+        left_out=tuple(findings.left_out), facts={"folder": printable(folder.name)},
     )
 
 
@@ -183,7 +190,7 @@ def _samples(root: Path, spec: ScanSpec, findings: Findings, skip: list[Path]) -
     samples = [
         _sample(file, folder, root, spec, metadata, masks, findings)
         for folder in folders
-        for file in _pictures(folder)
+        for file in _trained(folder, spec, findings)
     ]
     findings.endings.update(printable(Path(name).suffix.lower()) for folder in folders for name in folder.files)
     findings.warnings += _not_used(folders, spec, metadata, samples)
@@ -218,6 +225,13 @@ def _pictures(folder: Folder) -> list[File]:
     pictures = _picture_files(folder)
     stems = {Path(name).stem for name in pictures}
     return [file for name, file in pictures.items() if not _is_mask(Path(name).stem, stems)]
+
+
+def _trained(folder: Folder, spec: ScanSpec, findings: Findings) -> list[File]:
+    """The pictures, without those that are left out by hand."""
+    pictures, out = _pictures(folder), left_out_of(folder, findings.problems, findings.warnings)
+    findings.left_out += [printable(file.name) for file in pictures if fold(file.path.name) in out]
+    return pictures if spec.with_left_out else [file for file in pictures if fold(file.path.name) not in out]
 
 
 def _picture_files(folder: Folder) -> dict[str, File]:
