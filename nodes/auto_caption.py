@@ -19,7 +19,7 @@ from ..training.captioning.tag_rules import RATINGS, TagRules, parse_replacement
 from ..training.errors import SettingsError
 from .early import refusal, typed
 from .sockets import Dataset
-from .widgets import CATEGORY, advanced, extra
+from .widgets import CATEGORY, advanced, extra, lines
 
 _WIRED = Wired(model_stamp)
 
@@ -94,6 +94,9 @@ class AutoCaption(io.ComfyNode):
                     "The ending of files that are written: the same as on Load Dataset."))),
                 advanced(io.Combo.Input("device", options=list(DEVICES), default="auto", tooltip=(
                     "auto: the graphics card, as ComfyUI uses it. cpu: slower, but leaves the card alone."))),
+                advanced(io.String.Input("only_pictures", default="", multiline=True, tooltip=(
+                    "The names of the pictures that are captioned, one a line, as reports name them: 10_dog/a.png. Empty: all. The "
+                    "grid of Load Dataset fills it with those that are chosen there."))),
             ],
             outputs=[
                 Dataset.Output(display_name="dataset", tooltip="To Caption Config, Bucket Config or Train LoRA."),
@@ -118,10 +121,11 @@ class AutoCaption(io.ComfyNode):
     @classmethod
     def execute(cls, dataset, captioner, existing_captions="keep", write_files="no", download_model=False, trigger_word="",
                 hub_model="", caption_extension=".txt", device="auto", prompt="", max_new_tokens=128, beams=1,
-                **tag_widgets) -> io.NodeOutput:
+                only_pictures="", **tag_widgets) -> io.NodeOutput:
         if device not in DEVICES:
             raise SettingsError(WHERE, [f"device is '{device}' but must be one of {', '.join(DEVICES)}."])
-        spec = CaptioningSpec(existing=existing_captions, write_files=write_files, extension=caption_extension, trigger=trigger_word)
+        spec = CaptioningSpec(existing=existing_captions, write_files=write_files, extension=caption_extension, trigger=trigger_word,
+                              only=lines(only_pictures))
         rules = _tag_rules(**tag_widgets)
         generation = GenerationSpec(prompt=prompt, max_new_tokens=max_new_tokens, beams=beams)
         progress = captioning_progress()
@@ -130,7 +134,9 @@ class AutoCaption(io.ComfyNode):
         writer = captioner_for(model, rules, generation, device)
         captioned, outcome = caption_dataset(dataset, writer, spec, answers=AnswerStore(captions_file()), on_progress=progress)
         report = captioning_report(writer, outcome)
-        return io.NodeOutput(captioned, report, ui=ui.PreviewText(report))
+        told = ui.PreviewText(report).as_dict()
+        # The grid of Load Dataset asks for some pictures, and shows what is suggested for each.
+        return io.NodeOutput(captioned, report, ui={**told, "captions": [outcome.captions]} if spec.only else told)
 
 
 def _tag_rules(general_threshold=0.35, character_threshold=0.85, undesired_tags="", rating_tag="off", character_tags_first=True,

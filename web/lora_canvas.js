@@ -41,7 +41,7 @@ const presets = (/** @type {any} */ node, /** @type {() => void} */ done) =>
   openPresets(node, { graph: node.graph, server, own, nameOf, done, tell: actions.tell }).catch((error) => actions.tell("error", error.message));
 const datasets = makeDatasetRoutes(api);
 const dataset = (/** @type {any} */ node) =>
-  openDataset(node, { app, routes: datasets, isNode }).catch((error) => actions.tell("error", translated(error.message)));
+  openDataset(node, { app, api, routes: datasets, isTraining: () => session.live.size > 0, isNode }).catch((error) => actions.tell("error", translated(error.message)));
 const context = { session, server, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */

@@ -65,6 +65,13 @@ def test_captions_are_passed_on(comfy, pictures):
     assert bars[0] == (0, 2) and bars[-1] == (2, 2) and bars == sorted(bars)
 
 
+def test_what_is_suggested_for_some_pictures_is_told_and_not_written(comfy, pictures):
+    result = comfy.run(graph(existing_captions="replace", only_pictures="a.png\nc.png\n"))
+    assert captions(result)[1] == "" and result.outputs["caption"]["captions"] == [
+        {"a.png": captions(result)[0], "c.png": captions(result)[2]}]
+    assert (pictures / "a.txt").read_text() == "by hand" and "captions" not in comfy.run(graph()).outputs["caption"]
+
+
 def test_every_widget_arrives(comfy, pictures):
     widgets = dict(
         existing_captions="prepend", write_files="new and changed files", trigger_word="ohwx", general_threshold=0.3,

@@ -6,6 +6,7 @@ import { Album } from "../../web/dataset/album.mjs";
 import { maskSize } from "../../web/dataset/brush.mjs";
 import { fitted } from "../../web/dataset/crop.mjs";
 import { TILE, visible } from "../../web/dataset/grid.mjs";
+import { captionersOf, promptFor, suggested } from "../../web/dataset/suggest.mjs";
 import { countTags, filtered, tagsOf } from "../../web/dataset/tags.mjs";
 
 const row = (name, caption, more = {}) => ({ name, caption, warnings: [], left_out: false, ...more });
@@ -117,4 +118,36 @@ test("anything else waits for what was typed", async () => {
   album.type(0, "typed");
   await album.do("undo");
   assert.deepEqual(server.asked.map(([what]) => what), ["caption", "undo"]);
+});
+
+const SCHEMA = { required: { dataset: ["LORACANVAS_DATASET", {}], captioner: [["wd", "blip"], {}] },
+  optional: { write_files: [["no", "new files"], { default: "no" }], max_tags: ["INT", { default: 0 }], only_pictures: ["STRING", { default: "" }] } };
+
+test("a captioner is asked for the chosen pictures alone, with the settings of the node behind, and writes nothing", () => {
+  const prompt = { 1: { class_type: "LoRACanvasLoadDataset", inputs: {} }, 3: { class_type: "Other", inputs: {} },
+    2: { class_type: "LoRACanvasAutoCaption", inputs: { dataset: ["1", 0], captioner: "wd", write_files: "new files", max_tags: 9 } } };
+  const made = promptFor(prompt, "1", { captioner: "blip", download: true, names: ["a.png", "b.png"] }, SCHEMA);
+  assert.deepEqual(Object.keys(made), ["1", "suggest"]);
+  assert.deepEqual(made.suggest.inputs, { dataset: ["1", 0], captioner: "blip", write_files: "no", max_tags: 9, only_pictures: "a.png\nb.png",
+    download_model: true, existing_captions: "replace" });
+  assert.deepEqual([captionersOf(SCHEMA), captionersOf({ required: { captioner: ["COMBO", { options: ["x"] }] } })], [["wd", "blip"], ["x"]]);
+});
+
+test("an answer is that of one's own prompt, and an error is told", async () => {
+  const api = Object.assign(new EventTarget(), { clientId: "me", fetchApi: async () => ({ ok: true, json: async () => ({ prompt_id: "p" }) }) });
+  const tell = (name, detail) => setTimeout(() => api.dispatchEvent(new CustomEvent(name, { detail })), 1);
+  tell("executed", { prompt_id: "other", node: "suggest", output: { captions: [{ a: "no" }] } });
+  tell("executed", { prompt_id: "p", node: "suggest", output: { captions: [{ a: "x" }] } });
+  assert.deepEqual(await suggested(api, {}), { a: "x" });
+  tell("execution_error", { prompt_id: "p", exception_message: "no model" });
+  await assert.rejects(suggested(api, {}), /no model/);
+});
+
+test("a suggestion is taken or thrown away, and nothing is written before", async () => {
+  const { server, album } = await opened();
+  assert.equal(album.suggest({ "0.png": "better", "1.png": "worse", "2.png": "" }), 2);
+  assert.deepEqual(server.asked, []);
+  await album.decide(0, true);
+  await album.decide(1, false);
+  assert.deepEqual([server.texts.slice(0, 2), album.suggestions.size], [["better", "Dog,  beach"], 0]);
 });

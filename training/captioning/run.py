@@ -11,6 +11,7 @@ from ..data.dataset import REGULARISATION, Dataset, Sample
 from ..errors import DatasetError, SettingsError, raise_problems
 from ..inputs import SHORT, text_problems
 from ..registry import near_names
+from ..wording import some
 from .answers import AnswerStore
 from .captioner import WHERE, Ask, Captioner
 from .existing import EXISTING, combined
@@ -20,12 +21,14 @@ from .files import EXTENSIONS, WRITE, CaptionFiles
 @dataclass(frozen=True, kw_only=True)
 class CaptioningSpec:
     """What becomes of captions. `existing`: one of EXISTING; 'keep' leaves captioned pictures alone.
-    `write_files`: one of WRITE, for pictures that lie on disk. `trigger` leads every caption that is made."""
+    `write_files`: one of WRITE, for pictures that lie on disk. `trigger` leads every caption that is made. `only` are the names of the
+    pictures that are captioned; () for all."""
 
     existing: str = "keep"
     write_files: str = "no"
     extension: str = ".txt"
     trigger: str = ""
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = [
@@ -71,6 +74,8 @@ def caption_dataset(
     be read keeps its caption and becomes one of the dataset's problems. `on_progress(done, total)` is called before
     each picture and at the end; what it raises (Cancel) passes through, and what was written until then stays.
     """
+    if strange := set(spec.only) - {sample.name for sample in dataset.samples}:
+        raise SettingsError(WHERE, [f"only_pictures names {some(sorted(strange))}, but no picture of the dataset is called so."])
     outcome = Outcome(files=CaptionFiles(spec.write_files, spec.extension))
     wanted = {index for index, sample in enumerate(dataset.samples) if _is_wanted(sample, spec, outcome)}
     samples = list(dataset.samples)
@@ -88,6 +93,8 @@ def caption_dataset(
 
 
 def _is_wanted(sample: Sample, spec: CaptioningSpec, outcome: Outcome) -> bool:
+    if spec.only and sample.name not in spec.only:
+        return False
     if sample.condition is not None:
         outcome.encoded.append(sample.name)
     elif sample.caption.strip() and spec.existing == "keep":

@@ -20,6 +20,8 @@ export class Album extends EventTarget {
   chosen = new Set();
   /** @type {Map<number, Conflict>} captions that were changed elsewhere while they were edited here */
   conflicts = new Map();
+  /** @type {Map<number, string>} captions that a captioner suggests, until each is taken or thrown away */
+  suggestions = new Map();
   /** @type {string} why something could not be saved; it is tried again */
   trouble = "";
   /** @type {Map<number, {text: string, timer: any, burst: string}>} */
@@ -137,6 +139,26 @@ export class Album extends EventTarget {
       this.trouble = "";
       this.#say();
     }
+  }
+
+  /** Captions by the pictures' names. @param {Record<string, string>} found @returns {number} how many are others than those that are there */
+  suggest(found) {
+    const before = this.suggestions.size;
+    this.rows.forEach((row, index) => row.name in found && found[row.name] !== this.textOf(index) && this.suggestions.set(index, found[row.name]));
+    this.#say();
+    return this.suggestions.size - before;
+  }
+
+  /** @param {number} index @param {boolean} take else it is thrown away */
+  async decide(index, take) {
+    const text = this.suggestions.get(index);
+    this.suggestions.delete(index);
+    if (take && text !== undefined) {
+      this.rested(index);
+      this.type(index, text);
+      await this.save(index);
+    }
+    this.#say();
   }
 
   /** @param {string} what @param {any} body */

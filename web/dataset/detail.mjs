@@ -25,7 +25,11 @@ export function makeDetail({ album, routes, trying, paint }) {
     h("button.button", { type: "button", "data-ds": whose, onclick: () => trying(() => album.settle(index, whose)) }, t(label));
   const conflict = h("div.ds-conflict", { hidden: true, role: "alert" }, h("div", {}, t("dsConflict")), h("b", {}, t("dsTheirs")), theirs,
     h("b", {}, t("dsMine")), mine, h("div.ds-buttons", {}, settle("theirs", "dsKeepTheirs"), settle("mine", "dsKeepMine")));
-  const element = h("aside.ds-detail", {}, h("div.ds-stage", {}, frame), name, facts, warnings, text, conflict, h("div.ds-buttons", {}, leave, mask));
+  const suggestion = h("div.ds-text");
+  const decide = (/** @type {boolean} */ take) => h("button.button", {
+    type: "button", "data-ds": take ? "accept" : "discard", onclick: () => trying(() => album.decide(index, take)) }, t(take ? "dsAccept" : "dsDiscard"));
+  const suggested = h("div.ds-suggested", { hidden: true }, h("b", {}, t("dsSuggestion")), suggestion, h("div.ds-buttons", {}, decide(true), decide(false)));
+  const element = h("aside.ds-detail", {}, h("div.ds-stage", {}, frame), name, facts, warnings, text, suggested, conflict, h("div.ds-buttons", {}, leave, mask));
 
   text.oninput = () => album.type(index, text.value);
   text.onblur = () => void album.save(index).then(() => album.rested());
@@ -51,6 +55,8 @@ export function makeDetail({ album, routes, trying, paint }) {
     setText(leave.lastElementChild, t(row.left_out ? "dsTakeBack" : "dsLeaveOut"));
     setText(mask.lastElementChild, t(row.painted ? "dsPainted" : "dsMask"));
     setShown(mask, row.frames === 1);
+    setShown(suggested, album.suggestions.has(index));
+    setText(suggestion, album.suggestions.get(index) ?? "");
     const clash = album.conflicts.get(index);
     setShown(conflict, Boolean(clash));
     if (clash) {

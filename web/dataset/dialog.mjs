@@ -9,6 +9,8 @@ import { makeBulk } from "./bulk.mjs";
 import { makeDetail } from "./detail.mjs";
 import { makeGrid } from "./grid.mjs";
 import { openMask } from "./mask.mjs";
+import { captionersOf, promptFor, suggested } from "./suggest.mjs";
+import { makeSuggestBar } from "./suggest_bar.mjs";
 import { makeTagList } from "./tag_list.mjs";
 import { filtered } from "./tags.mjs";
 import { CODES } from "./warnings.mjs";
@@ -20,9 +22,9 @@ const TOLD = 8000;
 /** The node's id as the prompt has it. @param {any} prompt @param {any} node @param {(node: any, id: string) => boolean} isNode */
 const idOf = (prompt, node, isNode) => Object.keys(prompt).find((id) => prompt[id].class_type === node.comfyClass && isNode(node, id));
 
-/** @param {any} node a Load Dataset node @param {{app: any, routes: import("./routes.mjs").Routes,
- *   isNode: (node: any, id: string) => boolean}} around */
-export async function openDataset(node, { app, routes, isNode }) {
+/** @param {any} node a Load Dataset node @param {{app: any, api: any, routes: import("./routes.mjs").Routes,
+ *   isTraining: () => boolean, isNode: (node: any, id: string) => boolean}} around */
+export async function openDataset(node, { app, api, routes, isTraining, isNode }) {
   const album = new Album({
     open: async () => {
       const { output: prompt } = await app.graphToPrompt();
@@ -69,6 +71,11 @@ export async function openDataset(node, { app, routes, isNode }) {
   const grid = makeGrid({ album, routes, show });
   const detail = makeDetail({ album, routes, trying, paint });
   const bulk = makeBulk({ album, trying, tell: (text) => tell("info", text), shown: () => shown });
+  const suggest = makeSuggestBar({ album, captioners: captionersOf(), trying, tell: (text) => tell("info", text), ask: async (wanted) => {
+    if (isTraining()) throw new Error(t("dsSuggestLater"));
+    const { output: prompt } = await app.graphToPrompt();
+    return suggested(api, promptFor(prompt, idOf(prompt, node, isNode) ?? "", wanted));
+  } });
   const tags = makeTagList((tag) => {
     filter.tag = filter.tag === tag ? null : tag;
     sift();
@@ -77,7 +84,7 @@ export async function openDataset(node, { app, routes, isNode }) {
     h("header.lightbox-head", {}, title, state, undo, reload, close), told,
     h("div.ds-bar", {}, search, states, count, h("span.ds-gap"), button("dsChooseShown", "check-square", () => album.choose(shown, true)),
       button("dsChooseNone", "stop", () => album.choose([...album.chosen], false))),
-    h("div.ds-body", {}, tags.element, h("div.ds-middle", {}, wait, grid.element), detail.element), bulk.element);
+    h("div.ds-body", {}, tags.element, h("div.ds-middle", {}, wait, grid.element), detail.element), bulk.element, suggest.element);
 
   function show(/** @type {number} */ index) {
     grid.mark(index);
@@ -97,6 +104,7 @@ export async function openDataset(node, { app, routes, isNode }) {
     undo.title = album.undoes === null ? t("dsUndo") : t("dsUndoHint", { what: album.undoes });
     tags.draw(album.rows, filter.tag);
     bulk.draw();
+    suggest.draw();
     detail.draw();
     grid.redraw();
   });

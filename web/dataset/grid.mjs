@@ -59,7 +59,7 @@ export function makeGrid({ album, routes, show }) {
       const row = album.rows[index];
       const typed = album.textOf(index);
       if (text.value !== typed) text.value = typed;
-      const version = JSON.stringify([album.key, row, album.chosen.has(index), index === current, album.conflicts.has(index), wide]);
+      const version = JSON.stringify([album.key, row, album.chosen.has(index), index === current, album.conflicts.has(index), wide, album.suggestions.has(index)]);
       if (version === drawn) return;
       drawn = version;
       tile.style.width = `${wide}px`;
@@ -75,6 +75,7 @@ export function makeGrid({ album, routes, show }) {
       frame.title = [row.name, `${row.size.join(" × ")} → ${row.bucket.join(" × ")}`, row.left_out ? t("dsIsLeftOut") : ""].filter(Boolean).join("\n");
       tile.dataset.left = String(row.left_out);
       tile.dataset.current = String(index === current);
+      tile.dataset.suggested = String(album.suggestions.has(index));
       tile.dataset.conflict = String(album.conflicts.has(index));
       text.placeholder = row.words ? t("dsClassWords", { words: row.words }) : t("dsNoCaption");
     }

@@ -241,3 +241,10 @@ def wd14_identity(answers) -> str:
     (identity,) = {row[0] for row in answers._run(lambda db: db.execute("SELECT identity FROM answers").fetchall())}
     assert json.loads(answers._run(lambda db: db.execute("SELECT answer FROM answers").fetchone())[0])
     return identity
+
+
+def test_only_the_pictures_that_are_named(answers, folder):
+    result, outcome = run(colour_dataset(folder, COLOURS, {"a.png": "my dog"}), answers, existing="replace", only=("a.png", "c.png"))
+    assert captions(result) == ["colour 255-0-0, seen", "", "colour 0-0-255, seen"] and list(outcome.captions) == ["a.png", "c.png"]
+    with pytest.raises(SettingsError, match="only_pictures names d.png"):
+        run(colour_dataset(folder, COLOURS, {}), answers, only=("a.png", "d.png"))
