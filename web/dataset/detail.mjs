@@ -40,8 +40,6 @@ export function makeDetail({ album, routes, trying, paint }) {
     const row = album.rows[index];
     setShown(element, Boolean(row));
     if (!row) return;
-    const box = element.firstElementChild;
-    Object.assign(frame.style, fitted(row.size, { width: box.clientWidth, height: box.clientHeight }));
     Object.assign(crop.style, cropBox(row.crop));
     const wanted = routes.pictureUrl(album.key, index, row.version, "large");
     if (source !== wanted) image.src = source = wanted;
@@ -63,6 +61,9 @@ export function makeDetail({ album, routes, trying, paint }) {
       setText(theirs, clash.theirs);
       setText(mine, clash.mine);
     }
+    // Last: what is shown below takes its room first.
+    const box = element.firstElementChild;
+    Object.assign(frame.style, fitted(row.size, { width: box.clientWidth, height: box.clientHeight }));
   }
 
   const watch = new ResizeObserver(() => draw());
