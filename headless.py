@@ -5,7 +5,7 @@
 WORKFLOW.json is what the canvas saves or exports (API format). --set changes a widget: the node's title, class or number, and the
 widget's name. Ctrl-C (SIGINT, SIGTERM) ends the training after its step with everything saved; a second one cancels at once.
 The exit code is 0 when the whole workflow was run, 1 when a node failed, 2 when it cannot be run as it is (the last line says why),
-130 when it was stopped.
+130 when it was stopped; of several processes under a launcher 0, since launchers take all else for a failure.
 """
 
 import os

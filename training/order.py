@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from .parts import Trainable
 from .processes.processes import ALONE, Processes
 from .protocols import Denoiser, ImageEncoder, ReferenceEncoder, Sampler, TextEncoder
 from .recipe import Recipe
+from .specs import Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class Order:
     kind of model that was never proven. `reference_encoder` is there where the dataset has references. `extra_settings` are for the
     run's settings, 'precision' among them: the dtype that is computed in. `made_with` is program -> version. `memory` is the choice
     that the run keeps to; None: what its `gradient_checkpointing` means. `processes` train it together, and the main one alone writes.
+    `begun` is what an update of the run was made of when it began, where it goes on.
     """
 
     recipe: Recipe
@@ -84,10 +87,26 @@ class Order:
     made_with: Mapping[str, str] = field(default_factory=dict)
     memory: MemoryChoice | None = None
     processes: Processes = ALONE
+    begun: Update | None = None
 
     @property
     def family(self) -> Family:
         return FAMILIES[self.denoiser.family]
+
+    @property
+    def asked(self) -> Update:
+        """What the recipe says that all processes together see in an update: as much as in `update`, maybe in other pieces."""
+        return self.recipe.run.update(self.processes.size)
+
+    @property
+    def update(self) -> Update:
+        """What the run's draws follow from."""
+        return self.begun or self.asked
+
+    @property
+    def most_pieces(self) -> int:
+        """The most micro-batches that an update is computed in (`BatchPlan.cut`)."""
+        return self.update.accumulation * math.ceil(self.update.batch_size / self.asked.batch_size)
 
     @property
     def choice(self) -> MemoryChoice:

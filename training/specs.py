@@ -42,12 +42,26 @@ class Assistant:
             raise SettingsError("Train LoRA", ["assistant_strength is 0, which is no assistant. Set it to 1, or assistant_name to none."])
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update sees: so many batches, of one bucket each, of so many pictures at most. The run's draws follow from it, however
+    many are computed at once, and in however many processes."""
+
+    batch_size: int
+    accumulation: int
+
+    @property
+    def pictures(self) -> int:
+        return self.batch_size * self.accumulation
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSpec:
     """What the Train LoRA node itself sets.
 
     `steps` are optimizer updates; `epochs` > 0 replaces them by whole passes over the repeated pictures.
-    One update sees batch_size x gradient_accumulation pictures. `precision` is the compute dtype
+    One update sees batch_size x gradient_accumulation pictures, in each process: their number is the run's, their shape is free.
+    `precision` is the compute dtype
     (None: what the model is loaded in); adapters stay fp32. `resume` is AUTO (or ''), NEW, 'latest', or a run's folder.
     `assistant` lies under the LoRA while training. `quantized_backward` multiplies gradients in fp8 where the base is quantised.
     `memory`, one of MEMORY, is how the run lives with the memory that there is: `gradient_checkpointing` is read with BY_HAND alone.
@@ -58,8 +72,8 @@ class RunSpec:
     run_name: str = free("lora", quiet=True)
     steps: int = free(1000)
     epochs: int = free(0)
-    batch_size: int = 1
-    gradient_accumulation: int = 1
+    batch_size: int = free(1)
+    gradient_accumulation: int = free(1)
     seed: int = 0
     precision: str | None = None
     gradient_checkpointing: bool = free(True)
@@ -102,6 +116,9 @@ class RunSpec:
             problems.append("run_name is empty. Give the run a name on the Train LoRA node; it names the folder and files.")
         raise_problems(SettingsError, "Train LoRA", problems)
 
+    def update(self, processes: int = 1) -> Update:
+        """Of so many processes together."""
+        return Update(self.batch_size * processes, self.gradient_accumulation)
 
     @property
     def resumes(self) -> str:

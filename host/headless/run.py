@@ -38,7 +38,7 @@ def run(file: Path, changes: list[str]) -> int:
     try:
         ending, runs = (_shown if processes.is_main else _helped)(file, *prepared(file, changes))
         word = f"has ended: {ending.failure}" if ending.failure else word
-        return _told(ending, runs)
+        return _told(ending, runs, is_alone=processes.size == 1)
     except WorkflowError as problem:
         word = f"has ended: {file.name} cannot be run: {problem}"
         print(f"{file.name} cannot be run: {problem}", file=sys.stderr, flush=True)
@@ -107,11 +107,12 @@ def _as_api(content: dict, info: dict) -> dict[str, dict]:
     return content
 
 
-def _told(ending: Ending, runs: list[str]) -> int:
+def _told(ending: Ending, runs: list[str], is_alone: bool) -> int:
+    """Launchers take any code but 0 for a failure: they say so at length, exit with 1 whatever it was, and may start all anew."""
     for name in runs:
         print(f"Run folder: {runs_root() / name}", flush=True)
     if ending.failure is not None:
         print(ending.failure, file=sys.stderr, flush=True)
     if ending.was_stopped:
-        return STOPPED
+        return STOPPED if is_alone else DONE
     return DONE if ending.failure is None else FAILED

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pack.demo.tiny import checkpoints
+from pack.training.processes.processes import Processes
 
 from .graphs import DEMO, train_graph
 from .object_info import object_info
@@ -55,9 +56,10 @@ def test_what_cannot_be_run_is_told_and_has_an_exit_code(headless, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("failure", "was_stopped", "code"), [(None, False, 0), ("Train LoRA: broken", False, 1), (None, True, 130), ("stopped in x", True, 130)]
+    ("failure", "was_stopped", "code", "of_several"),
+    [(None, False, 0, 0), ("Train LoRA: broken", False, 1, 1), (None, True, 130, 0), ("stopped in x", True, 130, 0)],
 )
-def test_how_it_ended_is_an_exit_code(headless, monkeypatch, capsys, failure, was_stopped, code):
+def test_how_it_ended_is_an_exit_code(headless, monkeypatch, capsys, failure, was_stopped, code, of_several):
     ending = headless.Ending(failure, was_stopped)
 
     def carried_out(prompt, workflow, on_event, tell):
@@ -69,6 +71,12 @@ def test_how_it_ended_is_an_exit_code(headless, monkeypatch, capsys, failure, wa
     assert headless.run(Path("w.json"), []) == code
     said = capsys.readouterr()
     assert said.err.strip() == (failure or "") and "my_lora" in said.out
+
+    class Two(Processes):
+        size = 2
+
+    monkeypatch.setattr(headless, "joined", Two)
+    assert headless.run(Path("w.json"), []) == of_several
 
 
 def test_its_own_folder_is_off_the_path_in_every_process(monkeypatch):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 
 import torch
 
@@ -34,7 +35,7 @@ def draw_seed(seed: int, epoch: int, item: int, repeat: int) -> int:
 
 class BatchPlan:
     """`buckets[i]`, (width, height) or (width, height, frames), and `repeats[i]` describe item i; items of equal bucket may
-    share a batch."""
+    share a batch. `at_once` is how many are computed together at most (None: a batch)."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class BatchPlan:
         batch_size: int,
         accumulation: int,
         seed: int,
+        at_once: int | None = None,
     ):
         if not buckets:
             raise ValueError("a plan needs at least one item")
@@ -52,6 +54,7 @@ class BatchPlan:
         self.batch_size = batch_size
         self.accumulation = accumulation
         self.seed = seed
+        self._at_once = at_once or batch_size
         self.batches_per_epoch = sum(math.ceil(n / batch_size) for n in self.bucket_counts().values())
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / accumulation)
         self._epoch = lru_cache(maxsize=2)(self._make_epoch)
@@ -71,6 +74,17 @@ class BatchPlan:
             [Draw(item, repeat, epoch, draw_seed(self.seed, epoch, item, repeat)) for item, repeat in batch]
             for batch in self._epoch(epoch)[start : start + self.accumulation]
         ]
+
+    def cut(self, group: Sequence[Sequence[Draw]]) -> list[list[tuple[int, Draw]]]:
+        """The micro-batches in which a group is computed; each draw with its place in the group, wherever it has come to."""
+        places = count()
+        batches = [[(next(places), draw) for draw in batch] for batch in group]
+        if self._at_once == self.batch_size:
+            return batches
+        by_bucket: dict[tuple[int, ...], list[tuple[int, Draw]]] = {}
+        for batch in batches:
+            by_bucket.setdefault(self._buckets[batch[0][1].item], []).extend(batch)
+        return [placed[start : start + self._at_once] for placed in by_bucket.values() for start in range(0, len(placed), self._at_once)]
 
     def _make_epoch(self, epoch: int) -> list[list[tuple[int, int]]]:
         """Batches of (item, repeat)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count
 from typing import Any, TypeVar
 
 import torch
@@ -71,10 +70,9 @@ class Processes:
 ALONE = Processes()
 
 
-def shares(processes: Processes, group: Iterable[Sequence[Thing]]) -> list[Sequence[tuple[int, Thing]]]:
-    """Of each micro-batch what this process looks at, with its place in the whole update; none that is empty."""
-    places = count()
-    parts = [processes.part([(next(places), thing) for thing in batch]) for batch in group]
+def shares(processes: Processes, batches: Iterable[Sequence[Thing]]) -> list[Sequence[Thing]]:
+    """Of each micro-batch what this process looks at; none that is empty."""
+    parts = [processes.part(batch) for batch in batches]
     return [part for part in parts if part]
 
 

@@ -42,7 +42,7 @@ from ..parts import Trainable
 from ..processes.processes import require_one_mind
 from ..processes.sharing import Sharing, shared
 from ..settings import describe
-from ..specs import RunSpec
+from ..specs import RunSpec, Update
 from .checkpoints import Checkpoints
 from .control import Control
 from .feed import Feed
@@ -103,7 +103,7 @@ def build(order: Order, control: Control, emit: Emitter, state: Path | None = No
     training_items = [item for item in items if item.sample.is_trained]
     if not training_items:
         raise DatasetError("Train LoRA", ["no picture is left to train on. Check the folder on the Load Dataset node."])
-    plan = make_plan(run, training_items, order.processes.size)
+    plan = make_plan(run, training_items, order.processes.size, order.begun)
     total_steps = run.epochs * plan.steps_per_epoch if run.epochs else run.steps
     network.place(order.parts)
     texts = _texts(order, network, _prompts(order, items, references), control, emit, overflow, among)
@@ -156,9 +156,12 @@ def _assistant(order: Order) -> Network | None:
     return build_assistant(spec, starts, order.parts)
 
 
-def make_plan(run: RunSpec, items: Sequence[Item], processes: int = 1) -> BatchPlan:
-    return BatchPlan([item.shape for item in items], [item.sample.repeats for item in items],
-                     batch_size=run.batch_size * processes, accumulation=run.gradient_accumulation, seed=run.seed)
+def make_plan(run: RunSpec, items: Sequence[Item], processes: int = 1, begun: Update | None = None) -> BatchPlan:
+    """Draws as it began, computed in pieces as it is asked for now."""
+    asked = run.update(processes)
+    update = begun or asked
+    return BatchPlan([item.shape for item in items], [item.sample.repeats for item in items], batch_size=update.batch_size,
+                     accumulation=update.accumulation, seed=run.seed, at_once=asked.batch_size)
 
 
 def run_settings(order: Order, plan: BatchPlan, total_steps: int, network: Network) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _accumulated(trainer: Trainer, group: list[list[Draw]]) -> Seen | None:
 def _accumulate(trainer: Trainer, group: list[list[Draw]]) -> Seen:
     """Forward and backward of this process' part of every micro-batch; each item weighs the same however the group is cut."""
     total = sum(len(batch) for batch in group)
-    parts = shares(trainer.processes, group)
+    parts = shares(trainer.processes, trainer.plan.cut(group))
     rows: list[torch.Tensor] = [torch.zeros(3, 0, device=trainer.memory.device)]
     for part, following in zip(parts, _following(trainer, parts), strict=True):
         trainer.control.check()
@@ -85,7 +85,8 @@ def _following(trainer: Trainer, parts: list[Part]) -> list[Part | None]:
     """Of each micro-batch the one that comes after it; None after the last of the run, or where that is other processes'."""
     if not parts or trainer.step + 1 >= trainer.total_steps:
         return [*parts[1:], None][: len(parts)]
-    return [*parts[1:], next(iter(shares(trainer.processes, trainer.plan.group(trainer.step + 1))), None)]
+    ahead = trainer.plan.cut(trainer.plan.group(trainer.step + 1))
+    return [*parts[1:], next(iter(shares(trainer.processes, ahead)), None)]
 
 
 def _require_finite(trainer: Trainer, group: list[list[Draw]], losses: list[float]) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 from safetensors.torch import load
 
 from pack.tests.training.run import together
-from pack.tests.training.run.together import CASES, ground, steps_of
+from pack.tests.training.run.together import CASES, Ground, ground, require_same_weights, steps_of
 from pack.training.data.batches import BatchPlan
 from pack.training.errors import ProcessesError
 from pack.training.processes.agreement import Agreed, Agreement
@@ -22,6 +23,7 @@ from pack.training.run.control import Control
 from pack.training.run.state import saved_identity, state_file
 
 ALL = bool(os.environ.get("PROCESSES"))
+BEGUN = 5
 QUICK = ["AdamW", "accumulated", "masks and regularisation", "rates", "overflow", "unloaded", "memory"]
 #: What of the other process is said by the main one.
 TOLD = {"unloaded": "process 1: another node or a manager had the models unloaded", "memory": "process 1: Memory ran out at step 4"}
@@ -32,7 +34,22 @@ only_long = pytest.mark.skipif(not ALL, reason="make test-processes")
 def two(tmp_path_factory) -> tuple[Path, list[str]]:
     """What two processes have left, one case after the other until the second one dies, and what each has said."""
     folder = tmp_path_factory.mktemp("together") / "many"
-    return folder, launch(2, folder, [*(CASES if ALL else QUICK), "ended", "died"], [1, 9])
+    begun_alone(folder, BEGUN).run()
+    return folder, launch(2, folder, [*([*CASES, "8 bits"] if ALL else QUICK), "goes on", "ended", "died"], [1, 9])
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory) -> tuple[Path, list[str]]:
+    """Two once more, until the second one lacks the memory for what it cannot do again."""
+    folder = tmp_path_factory.mktemp("again")
+    return folder, launch(2, folder, ["accumulated", "Prodigy", "no memory"], [1, 1])
+
+
+def begun_alone(folder: Path, steps: int) -> Ground:
+    """The run that goes on, as the one process that begins it."""
+    bench = ground(folder, "goes on", steps=steps)
+    bench.run_spec = replace(bench.run_spec, batch_size=4, gradient_accumulation=1)
+    return bench
 
 
 def launch(processes: int, folder: Path, names: list[str], codes: list[int] | None = None) -> list[str]:
@@ -71,33 +88,29 @@ def require_as_one(tmp_path: Path, folder: Path, name: str, processes: int) -> N
     many = json.loads((folder / "steps.json").read_text())
     assert many[0] == pytest.approx(list(steps_of(alone)[0]), rel=1e-6)
     assert [items for _, _, items in many] == [items for _, _, items in steps_of(alone)]
-    ours, theirs = (load(file) for file in ((folder / f"{name}.safetensors").read_bytes(), alone.file()))
-    learned = max(float(tensor.abs().max()) for key, tensor in theirs.items() if "lora_up" in key)  # began at 0
-    for key in theirs:
-        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=1e-4 * learned, msg=lambda text, key=key: f"{key}: {text}")
+    require_same_weights(folder / f"{name}.safetensors", alone)
     if CASES[name].encoded:  # nothing is encoded twice, and nobody is idle
         encoded = [int((folder / f"encoded-{rank}").read_text()) for rank in range(processes)]
         assert sum(encoded) == 8 and min(encoded) >= 8 // processes
 
 
 @only_long
-def test_the_same_number_of_processes_gives_the_same_file(tmp_path, two):
-    launch(2, tmp_path, names := ["accumulated", "Prodigy"])
-    for name in names:
-        assert (tmp_path / name / f"{name}.safetensors").read_bytes() == (two[0] / name / f"{name}.safetensors").read_bytes()
+@pytest.mark.parametrize("name", ["accumulated", "Prodigy"])
+def test_the_same_number_of_processes_gives_the_same_file(two, again, name):
+    first, second = ((folder / name / f"{name}.safetensors").read_bytes() for folder in (two[0], again[0]))
+    assert first == second
 
 
 @only_long
-def test_an_8_bit_optimizer_stays_within_what_the_order_of_a_batch_does(tmp_path):
+def test_an_8_bit_optimizer_stays_within_what_the_order_of_a_batch_does(tmp_path, two):
     """Where a sum in another order falls to another of its 256 values, the weights part."""
-    launch(2, tmp_path / "many", ["8 bits"])
     plain, turned = ground(tmp_path / "one", "8 bits", 2), ground(tmp_path / "turned", "8 bits", 2)
     plain.run()
     with pytest.MonkeyPatch.context() as patch:
         group = BatchPlan.group
         patch.setattr(BatchPlan, "group", lambda plan, step: [batch[::-1] for batch in group(plan, step)])
         turned.run()
-    made = tmp_path / "many" / "8 bits" / "8 bits.safetensors"
+    made = two[0] / "8 bits" / "8 bits.safetensors"
     many, one, other = (load(file) for file in (made.read_bytes(), plain.file(), turned.file()))
     apart, spread = (max(float((each[key] - one[key]).abs().max()) for key in one) for each in (many, other))
     learned = max(float(tensor.abs().max()) for key, tensor in one.items() if "lora_up" in key)
@@ -115,30 +128,23 @@ def test_one_that_dies_ends_all_and_what_was_learned_is_kept(two):
 
 
 @only_long
-@pytest.mark.parametrize(("name", "rank", "code", "told"), [
-    ("no memory", 0, 1, "process 1 of this run has ended: Memory ran out at step 4"),
-    ("died first", 1, 9, "process 0 of this run has died"),
-])  # fmt: skip
-def test_whoever_ends_what_was_learned_is_kept(tmp_path, name, rank, code, told):
-    """Of what killed the main one, the other saves."""
-    codes = [1, 1]
-    codes[1 - rank] = code
-    said = launch(2, tmp_path, [name], codes)[rank]
-    assert f"ProcessesError: {told}" in said
-    assert (tmp_path / name / f"{name}.safetensors").is_file() and saved_identity(state_file(tmp_path / name))
+def test_one_that_lacks_memory_for_an_update_ends_all(again):
+    assert "ProcessesError: process 1 of this run has ended: Memory ran out at step 4" in again[1][0]
+    assert (again[0] / "no memory" / "no memory.safetensors").is_file() and saved_identity(state_file(again[0] / "no memory"))
 
 
-def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
-    """One process x 4 pictures took three steps; two x 2 know its state for theirs."""
-    bench = ground(tmp_path, "accumulated", processes=2, steps=3)
-    bench.run()
+@only_long
+def test_of_what_killed_the_main_one_the_other_saves(tmp_path):
+    assert "ProcessesError: process 0 of this run has died" in launch(2, tmp_path, ["died first"], [9, 1])[1]
+    assert (tmp_path / "died first" / "died first.safetensors").is_file() and saved_identity(state_file(tmp_path / "died first"))
 
-    class Second(Processes):
-        size = 2
 
-    spec = ground(tmp_path, "accumulated").run_spec
-    bench.run_spec, bench.processes = spec, Second()
-    assert bench.run(state_file(bench.folder)).step == 20
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path, two):
+    """One process with 4 pictures began it, two with 1 and two micro-batches end it: with the pictures that the one would have seen."""
+    alone, folder = begun_alone(tmp_path, 20), two[0] / "goes on"
+    alone.run()
+    assert json.loads((folder / "steps.json").read_text())[0] == pytest.approx(list(steps_of(alone)[BEGUN]), rel=1e-5)
+    require_same_weights(folder / "goes on.safetensors", alone)
 
 
 class Rank(Processes):
@@ -149,10 +155,9 @@ class Rank(Processes):
 
 
 def test_every_item_is_somebodys_and_nobody_waits_for_a_batch_that_is_not_there():
-    group = [["a", "b", "c"], ["d"]]
-    parts = [shares(Rank(rank, 2), group) for rank in range(2)]
-    assert parts == [[[(0, "a"), (2, "c")], [(3, "d")]], [[(1, "b")]]]
-    assert shares(ALONE, group) == [[(0, "a"), (1, "b"), (2, "c")], [(3, "d")]]
+    batches = [["a", "b", "c"], ["d"]]
+    assert [shares(Rank(rank, 2), batches) for rank in range(2)] == [[["a", "c"], ["d"]], [["b"]]]
+    assert shares(ALONE, batches) == batches
 
 
 def test_rows_come_to_their_places_and_gradients_are_summed():

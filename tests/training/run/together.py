@@ -4,7 +4,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -12,6 +13,7 @@ if __name__ == "__main__":
     import conftest  # noqa: F401  registers `pack`
 
 import torch
+from safetensors.torch import load
 
 from pack.tests.training.run.fakes import Bench
 from pack.training.data.dataset import REGULARISATION, Sample
@@ -24,6 +26,7 @@ from pack.training.processes.joined import joined
 from pack.training.processes.processes import ALONE, Processes
 from pack.training.processes.voices import Voices
 from pack.training.run.carry_out import carry_out
+from pack.training.run.state import state_file
 from pack.training.specs import RunSpec
 
 CONSTANT = Schedule(Constant())
@@ -117,7 +120,7 @@ class Case:
     forgetting; `encoded`: where what is encoded lies, 'cache' or 'overflow', '': in each process' memory; `trouble` befalls the last
     one, or that one."""
 
-    optimizer: OptimizerSpec = field(default_factory=lambda: OptimizerSpec(learning_rate=1e-2, schedule=CONSTANT))
+    optimizer: Callable[[], OptimizerSpec] = partial(OptimizerSpec, learning_rate=1e-2, schedule=CONSTANT)
     batch: int = 1
     accumulation: int = 1
     train_text: bool = False
@@ -129,7 +132,8 @@ class Case:
     befalls: int = -1
 
 
-EIGHT_BIT = OptimizerSpec(optimizer="AdamW8bit", learning_rate=1e-2, schedule=CONSTANT, extra_arguments={"min_8bit_size": 16})
+#: A spec imports what its optimizer is from, and bitsandbytes takes as long as all the rest.
+EIGHT_BIT = partial(OptimizerSpec, optimizer="AdamW8bit", learning_rate=1e-2, schedule=CONSTANT, extra_arguments={"min_8bit_size": 16})
 CASES = {
     "AdamW": Case(),
     "accumulated": Case(batch=2, accumulation=2, encoded="overflow"),
@@ -138,12 +142,13 @@ CASES = {
     "overflow": Case(scaled=True, trouble=_overflows),
     "unloaded": Case(trouble=_is_unloaded),
     "memory": Case(trouble=_lacks_memory),
-    "Prodigy": Case(OptimizerSpec(optimizer="Prodigy", learning_rate=1.0, schedule=CONSTANT)),
-    "schedule-free": Case(OptimizerSpec(optimizer="ScheduleFreeAdamW", learning_rate=1e-2, schedule=CONSTANT)),
-    "text encoder": Case(OptimizerSpec(learning_rate=1e-2, text_encoder_lr=1e-3, schedule=CONSTANT), train_text=True),
+    "Prodigy": Case(partial(OptimizerSpec, optimizer="Prodigy", learning_rate=1.0, schedule=CONSTANT)),
+    "schedule-free": Case(partial(OptimizerSpec, optimizer="ScheduleFreeAdamW", learning_rate=1e-2, schedule=CONSTANT)),
+    "text encoder": Case(partial(OptimizerSpec, learning_rate=1e-2, text_encoder_lr=1e-3, schedule=CONSTANT), train_text=True),
 }
 ODD = {
     "8 bits": Case(EIGHT_BIT, batch=2),
+    "goes on": Case(accumulation=2),
     "ended": Case(trouble=_wishes_to_end),
     "died": Case(trouble=_dies),
     "died first": Case(trouble=_dies, befalls=0),
@@ -170,7 +175,7 @@ def ground(folder: Path, name: str, processes: int = 1, steps: int = 20, among: 
     """A case's run, as one process that does the work of so many, or as one `among` them."""
     case = {**CASES, **ODD}[name]
     spec = RunSpec(steps=steps, batch_size=case.batch * processes, gradient_accumulation=case.accumulation, gradient_checkpointing=False)
-    bench = Ground(folder=folder / name, run_spec=spec, samples=album(case.parts), optimizer=case.optimizer, train_text=case.train_text,
+    bench = Ground(folder=folder / name, run_spec=spec, samples=album(case.parts), optimizer=case.optimizer(), train_text=case.train_text,
                    scale_gradients=case.scaled, processes=among)
     if case.encoded:
         setattr(bench, f"{case.encoded}_folder", folder / case.encoded)
@@ -186,12 +191,20 @@ def steps_of(bench: Bench) -> list[tuple[float, float, int]]:
     return [(event.loss, event.grad_norm, event.items) for event in bench.recorder.of(StepDone)]
 
 
+def require_same_weights(file: Path, alone: Ground) -> None:
+    """To 1e-4 of what was learned most."""
+    ours, theirs = load(file.read_bytes()), load(alone.file())
+    learned = max(float(tensor.abs().max()) for key, tensor in theirs.items() if "lora_up" in key)  # began at 0
+    for key in theirs:
+        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=1e-4 * learned, msg=lambda text, key=key: f"{key}: {text}")
+
+
 def main(folder: Path, names: list[str]) -> None:
     torch.set_num_threads(1)
     processes = joined()
     for name in names:
         bench = ground(folder, name, among=processes)
-        bench.carried_out()
+        bench.carried_out(begun if (begun := state_file(bench.folder)).is_file() else None)
         (bench.folder / f"encoded-{processes.rank}").write_text(str(bench.image_encoder.encoded))
         if processes.is_main:
             (bench.folder / "steps.json").write_text(json.dumps(steps_of(bench)))

@@ -46,6 +46,6 @@ def _key(order: Order, items: Sequence[Item]) -> str:
     longest = max((len(text) for item in items for text in texts_needed([item.sample])), default=0)
     seen = sorted({(item.shape, len(item.sample.references), item.sample.mask is None, item.sample.alpha == "mask") for item in items})
     learned = [describe(spec) for spec in (recipe.network, recipe.optimizer, recipe.objective)]
-    run = (recipe.run.batch_size, recipe.run.gradient_accumulation > 1, describe(recipe.run)["assistant"], order.trains_text_encoders,
+    run = (recipe.run.batch_size, order.most_pieces > 1, describe(recipe.run)["assistant"], order.trains_text_encoders,
            recipe.run.memory, order.choice.recompute == CHEAP)
     return content_key("step", order.model_identity, str(order.denoiser.device), dict(order.extra_settings), learned, run, seen, longest)

@@ -102,7 +102,7 @@ def _traced(
     blocks = {unit_name(part.name, path): unit for part in order.parts for path, unit in units(part.module)}
     watch = Watch(ledger, Alike(ledger, blocks, _changes_in(order, network, blocks)) if is_counted else None)
     with watch.around(blocks), attached(network, list(order.parts), checkpointing=checkpointing), ledger:
-        if order.recipe.run.gradient_accumulation > 1:  # those of the micro-batches before
+        if order.most_pieces > 1:  # those of the micro-batches before
             for parameter in parameters:
                 parameter.grad = torch.zeros_like(parameter)
         resident = ledger.now

@@ -10,9 +10,24 @@ from ...objective import timesteps
 from ...objective.timesteps import AutoTimesteps, FluxShift, Timesteps, Uniform
 from ...order import Order
 from ...settings import describe
+from ...specs import Update
 
 AUTO = "what timesteps 'auto' means"
 """In a state's identity: the distribution that was chosen when the run began. States of before November 2026 have none."""
+UPDATE = "an update of"
+"""In a state's identity: [batch_size of all processes, gradient_accumulation] with which the run began."""
+_BEFORE = "Train LoRA: batch_size", "Train LoRA: gradient_accumulation"
+"""The same in states that do not say it so."""
+
+
+def update_of(saved: Mapping[str, Any]) -> Update | None:
+    """What an update of the run is made of; None in states of version 1, which keep it in words."""
+    made_of = saved.get(UPDATE, [saved[name] for name in _BEFORE if name in saved])
+    if made_of == []:
+        return None
+    if not all(type(each) is int and each > 0 for each in made_of):
+        raise ValueError(f"an update is made of {made_of}")
+    return Update(*made_of)
 
 
 def auto_timesteps(order: Order) -> Timesteps | None:
@@ -24,7 +39,9 @@ def auto_timesteps(order: Order) -> Timesteps | None:
 
 
 def as_begun(order: Order, saved: Mapping[str, Any]) -> tuple[Order, str | None]:
-    """The order with 'auto' as in the state whose identity is `saved`, and a sentence where it would be something else today."""
+    """The order with updates and 'auto' as in the state whose identity is `saved`, and a sentence where 'auto' would be something else
+    today."""
+    order = replace(order, begun=update_of(saved))
     today = auto_timesteps(order)
     if today is None:
         return order, None

@@ -13,9 +13,9 @@ from typing import Any
 from ...data.items import Item
 from ...order import Order
 from ...settings import allowed, allowed_differences, compared, describe, differences
-from ...specs import DTYPES
+from ...specs import DTYPES, Update
 from ...version import VERSION
-from .begun import AUTO, auto_timesteps
+from .begun import AUTO, UPDATE, auto_timesteps, update_of
 from .pictures import of_pictures, picture_changes
 
 #: The specs that are compared field by field: the node that sets each -> the spec.
@@ -55,7 +55,8 @@ def settings_identity(order: Order) -> dict[str, Any]:
     meant = auto_timesteps(order)
     return {
         **found, **({AUTO: describe(meant)} if meant else {}), **compared(order.recipe.dataset.buckets, _BUCKETS),
-        _COMPUTED_IN: _computed_in(order), _ALLOWED: _allowed(order), _MADE_WITH: _made_with(order),
+        UPDATE: [order.update.batch_size, order.update.accumulation], _COMPUTED_IN: _computed_in(order),
+        _ALLOWED: _allowed(order), _MADE_WITH: _made_with(order),
     }
 
 
@@ -66,6 +67,7 @@ def changes(saved: Mapping[str, Any], order: Order, items: Sequence[Item] | None
     for node, spec in _specs(order).items():
         found += [change for change in differences(saved, spec, f"{node}: ")
                   if not (change.startswith(_PRECISION) and saved.get(_COMPUTED_IN))]
+    found += _another_update(update_of(saved), order)
     computed_in = _computed_in(order)
     if saved.get(_COMPUTED_IN, computed_in) != computed_in:
         chosen = "" if order.recipe.run.precision else f" ('auto' chose it; set {saved[_COMPUTED_IN]})"
@@ -83,7 +85,7 @@ def allowed_changes(saved: Mapping[str, Any], order: Order) -> list[str]:
     """One phrase for every setting that is another one, as it may be. None is known of a state of before November 2026."""
     if _ALLOWED not in saved:
         return []
-    before, preview = saved[_ALLOWED], order.recipe.preview
+    before, preview = {**saved, **saved[_ALLOWED]}, order.recipe.preview
     found = [change for node, spec in _specs(order).items() for change in allowed_differences(before, spec, f"{node}: ")]
     if (preview is not None) != before[_PREVIEW]:
         found.append(f"{_PREVIEW} is {'' if preview else 'no longer '}connected")
@@ -133,6 +135,16 @@ def _computed_in(order: Order) -> str | None:
     names = {str(dtype).removeprefix("torch."): name for name, dtype in DTYPES.items()}
     computed_in: str | None = order.extra_settings.get("precision")
     return names.get(computed_in, computed_in) if computed_in else None
+
+
+def _another_update(then: Update | None, order: Order) -> list[str]:
+    """In which pieces it is computed, and by how many processes, is free."""
+    now = order.asked
+    if then is None or then.pictures == now.pictures:
+        return []
+    whose = f" (batch_size of all {order.processes.size} processes)" if order.processes.size > 1 else ""
+    return [f"Train LoRA: batch_size x gradient_accumulation was {then.batch_size} x {then.accumulation}, is now {now.batch_size} x "
+            f"{now.accumulation}{whose}: an update would see {now.pictures} pictures in place of {then.pictures}"]
 
 
 def _rates_from_or_to_nothing(saved: Mapping[str, Any], order: Order) -> list[str]:

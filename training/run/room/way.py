@@ -77,7 +77,7 @@ def _seconds(order: Order, cost: StepCost, costs: Costs) -> Callable[[Way], floa
     def of(way: Way) -> float | None:
         effort = cost.effort(way.choice)
         speed = effort and product()
-        return order.recipe.run.gradient_accumulation * expected_seconds(effort, moved(costs, way), speed) if effort and speed else None
+        return order.most_pieces * expected_seconds(effort, moved(costs, way), speed) if effort and speed else None
 
     return of
 
