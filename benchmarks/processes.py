@@ -85,7 +85,7 @@ def measured(processes: int, steps: int) -> dict[str, dict]:
     return found
 
 
-def main(rounds: int = 3, steps: int = 30) -> None:
+def main(rounds: int = 3, steps: int = 20) -> None:
     own_network = os.environ.get("OWN_NETWORK") or _moved_into_one()
     rows: dict[int, list[dict]] = {1: [], 2: []}
     for number in range(rounds):

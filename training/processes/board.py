@@ -91,7 +91,7 @@ class Board:
     def wait_until_left(self, rank: int, patience: float) -> None:
         """Until that process has left or died, for so many seconds at most."""
         peer, ends = self._peers[rank], time.monotonic() + patience
-        while time.monotonic() < ends and not (peer.sheet and (peer.sheet["left"] or _is_dead(peer))) and self._lost is None:
+        while time.monotonic() < ends and not (self._is_cut_off or self._lost or peer.sheet and (peer.sheet["left"] or _is_dead(peer))):
             time.sleep(_LOOK)
 
     def has_died(self, rank: int) -> bool:
@@ -120,13 +120,15 @@ class Board:
         return before + len(said), said[max(0, known - before):]
 
     def _waited_for(self, number: int, check: Callable[[], None], patience: float | None) -> list[list[Any]]:
-        started, turns, stuck = time.monotonic(), self._turns, 0.0
+        started = looked = time.monotonic()
+        turns, stuck = self._turns, 0.0
         while True:
             with self._turn:
                 if self._turn.wait_for(lambda: self._all_have(number), timeout=_LOOK):
                     return [note for peer in self._peers if (note := peer.note(number)) is not None]
-                stuck = 0.0 if self._turns != turns else stuck + _LOOK
-                turns = self._turns
+                now = time.monotonic()
+                stuck = 0.0 if self._turns != turns else stuck + min(now - looked, 2 * BEAT)
+                turns, looked = self._turns, now
                 missing = [rank for rank, peer in enumerate(self._peers) if peer.note(number) is None]
             check()
             for rank in missing:
@@ -136,7 +138,7 @@ class Board:
                 why, self._is_cut_off = self._lost or "it does not answer", True
                 raise ProcessesError(f"the machine of this run's main process cannot be reached ({why}): it is off, or what was started "
                                      f"there has ended. {_WAY_ON}")
-            if patience is not None and time.monotonic() - started > patience:
+            if patience is not None and now - started > patience:
                 raise _ended(missing[0], f"has not come within {patience / 60:.0f} minutes")
 
     def _all_have(self, number: int) -> bool:

@@ -124,6 +124,9 @@ def test_a_store_that_does_not_answer_is_not_waited_for(quick, monkeypatch):
     alone = Board(lambda: threading.Event().wait(20), 1, 2)
     with pytest.raises(ProcessesError, match="main process cannot be reached .it does not answer"):
         alone.gathered("a", 1)
+    started = time.monotonic()
+    alone.wait_until_left(0, 20)  # who cannot hear of its end waits for none
+    assert time.monotonic() - started < 10
 
 
 def test_two_jobs_do_not_meet(both):
