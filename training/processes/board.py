@@ -54,7 +54,8 @@ class Board:
             "who": asdict(here()), "boot": _boot(), "beat": 0, "left": None, "notes": [], "said": [], "said before": 0,
         }
         self._peers = [Peer() for _ in range(size)]
-        self._number = self._turns = 0
+        self._number = 0
+        self._turned_at = self._looked_at = time.monotonic()
         self._is_written = True
         self._waits_since: float | None = None
         self._lost: str | None = None
@@ -120,26 +121,32 @@ class Board:
         return before + len(said), said[max(0, known - before):]
 
     def _waited_for(self, number: int, check: Callable[[], None], patience: float | None) -> list[list[Any]]:
-        started = looked = time.monotonic()
-        turns, stuck = self._turns, 0.0
+        started = time.monotonic()
         while True:
             with self._turn:
                 if self._turn.wait_for(lambda: self._all_have(number), timeout=_LOOK):
                     return [note for peer in self._peers if (note := peer.note(number)) is not None]
-                now = time.monotonic()
-                stuck = 0.0 if self._turns != turns else stuck + min(now - looked, 2 * BEAT)
-                turns, looked = self._turns, now
                 missing = [rank for rank, peer in enumerate(self._peers) if peer.note(number) is None]
             check()
             for rank in missing:
                 if why := self._why_not(rank):
                     raise _ended(rank, why)
-            if self._lost or stuck > SILENCE:
+            if self._lost or self._stuck() > SILENCE:
                 why, self._is_cut_off = self._lost or "it does not answer", True
                 raise ProcessesError(f"the machine of this run's main process cannot be reached ({why}): it is off, or what was started "
                                      f"there has ended. {_WAY_ON}")
-            if patience is not None and now - started > patience:
+            if patience is not None and time.monotonic() - started > patience:
                 raise _ended(missing[0], f"has not come within {patience / 60:.0f} minutes")
+
+    def _stuck(self) -> float:
+        """Seconds since the store answered. Where nobody has looked for a while (long work, or a machine that stood still) it has two
+        beats left to do so."""
+        now = time.monotonic()
+        with self._turn:
+            if now - self._looked_at > 2 * BEAT:
+                self._turned_at = max(self._turned_at, now - SILENCE + 2 * BEAT)
+            self._looked_at = now
+            return now - self._turned_at
 
     def _all_have(self, number: int) -> bool:
         return all(peer.note(number) is not None for peer in self._peers)
@@ -180,7 +187,7 @@ class Board:
             self._read(store, min(now - before, 2 * BEAT))
             before = now
             with self._turn:
-                self._turns += 1
+                self._turned_at = time.monotonic()
                 self._turn.notify_all()
                 self._turn.wait_for(lambda: not self._is_written or self._is_closed, timeout=self._rest())
 
