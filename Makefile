@@ -11,7 +11,7 @@
 #   make world         trains the small base anew and packs it (about two hours); world-score: how well the packed one follows prompts
 #   make gpu           checks and figures on this machine's card, by its own COMFYUI_PATH and PYTHON
 #   make gpu-carry     what a machine needs for that which has a card, Python and torch, but no network: into CARRY
-#   make plan-check    the memory plan of some 35 runs against what torch's allocator hands out; MODELS="sd15 flux sdxl": of full width
+#   make plan-check    the memory plan of some 35 runs against what torch's allocator hands out; MODELS="sd15 flux sdxl": of full width, "depth": FLUX by its blocks
 #   make bench         the figures of benchmarks/results.md, on an idle machine
 #   make cards         which models fit on which card, by the plan of memory, into docs/cards.md
 #   make bench-processes  what a second process costs, in benchmarks/processes.md
@@ -167,7 +167,8 @@ gpu: setup-test
 gpu-carry: setup-test
 	$(RUN) tests/gpu/carry.py "$(COMFYUI)" "$(or $(NEWER),$(COMFYUI))" "$(or $(CARRY),.cache/carry)" $(if $(KOHYA),--kohya "$(KOHYA)")
 
-# The memory plan against torch's allocator: 35 narrow runs, or with MODELS="sd15 flux sdxl" those of full width.
+# The memory plan against torch's allocator: 35 narrow runs, or with MODELS="sd15 flux sdxl" those of full width; with MODELS=depth FLUX' plan
+# of few blocks against that of all.
 plan-check: setup-test
 	$(RUN) tests/exactness/run.py $(MODELS)
 

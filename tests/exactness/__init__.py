@@ -2,5 +2,6 @@
 
     cases    the settings, every pair of which some case has
     measure  one run: what was planned, and what the profiler saw
+    depth    plans of FLUX with few blocks and with all
     run      all cases, or full-size models, as a table
 """

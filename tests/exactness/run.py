@@ -1,10 +1,11 @@
 """Plan and allocator, side by side: `python tests/exactness/run.py` for every case, `... 9 13` for those of these numbers, `... sd15 sdxl
-flux` for models of full width (SDXL: some 14 GB of memory)."""
+flux` for models of full width (SDXL: some 14 GB of memory), `... depth` for plans of FLUX with few blocks and with all (no weights)."""
 
 from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 BOUND = 0.05
+DEPTH = "depth"
 
 
 def main(chosen: list[str]) -> int:
@@ -22,12 +24,13 @@ def main(chosen: list[str]) -> int:
     from pack.tests.exactness.cases import FULL, cases
 
     narrow = dict(enumerate(cases()))
-    if unknown := [name for name in chosen if name not in FULL and name not in map(str, narrow)]:
-        sys.exit(f"no case {', '.join(unknown)}: there are 0 to {len(narrow) - 1}, and {', '.join(FULL)}")
-    runs = [run for name in chosen for run in (FULL[name] if name in FULL else [narrow[int(name)]])] or list(narrow.values())
-    worst = max(_line(run) for run in runs)
-    print(f"{len(runs)} runs, at most {worst:.1%} beside what was held")
-    return int(worst > BOUND)
+    if unknown := [name for name in chosen if name not in (*FULL, DEPTH) and name not in map(str, narrow)]:
+        sys.exit(f"no case {', '.join(unknown)}: there are 0 to {len(narrow) - 1}, and {', '.join((*FULL, DEPTH))}")
+    named = [FULL[name] if name in FULL else [narrow[int(name)]] for name in chosen if name != DEPTH]
+    runs = [run for several in named for run in several] if chosen else list(narrow.values())
+    errors = [*map(_line, runs), *(_depths() if DEPTH in chosen else ())]
+    print(f"{len(errors)} lines, at most {max(errors):.1%} apart")
+    return int(max(errors) > BOUND)
 
 
 def _line(run) -> float:
@@ -40,6 +43,21 @@ def _line(run) -> float:
           f"{run.precision}, recompute {run.recompute:5}: plan {found.planned / 2**20:8.1f} MiB, held {found.held / 2**20:8.1f}, "
           f"{found.error:+.1%}", flush=True)
     return abs(found.error)
+
+
+def _depths() -> Iterator[float]:
+    """Prints what few blocks of FLUX foretell of more, and of all, beside their plan, and gives the errors."""
+    from pack.tests.exactness.depth import FEW, WAYS, WHOLE, foretold, plan
+
+    few = {depth: plan(depth) for depth in FEW}
+    for depth in ((1, 1), WHOLE):
+        planned = plan(depth)
+        for way in WAYS:
+            told = foretold(few, depth, way)
+            error = told / planned[way] - 1
+            print(f"flux  {depth[0]:2} + {depth[1]:2} blocks, recompute {way:5}: foretold {told / 2**20:8.1f} MiB, "
+                  f"plan {planned[way] / 2**20:8.1f}, {error:+.2%}", flush=True)
+            yield abs(error)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from ..network.in_place import hooks_so_far, storage_of
 from ..ops import PLAIN
@@ -39,7 +39,15 @@ def cheaply(least: int | None = None) -> Iterator[None]:
     """Open it around a forward, inside whatever else decides what autograd keeps."""
     recipes = _Recipes(LEAST if least is None else least)
     with saved_tensors_hooks(recipes.pack, recipes.unpack), recipes:
-        yield
+        try:
+            yield
+        finally:
+            recipes.forget()
+
+
+def is_made_again(tensor: Tensor) -> bool:
+    """Whether autograd would keep a recipe in place of it: a `cheaply` is open, and knows one."""
+    return any(isinstance(mode, _Recipes) and mode.has(tensor) for mode in _get_current_function_mode_stack())
 
 
 class _Recipe:
@@ -69,7 +77,7 @@ class _View:
 
     def __init__(self, tensor: Tensor, of: _Recipe):
         self.of, self.dtype = of, tensor.dtype
-        self.geometry = (tensor.storage_offset(), tensor.size(), tensor.stride())
+        self.geometry = (tensor.size(), tensor.stride(), tensor.storage_offset())
 
 
 class _Recipes(TorchFunctionMode):
@@ -87,6 +95,13 @@ class _Recipes(TorchFunctionMode):
             self._note(func, args, kwargs or {}, result)
         return result
 
+    def has(self, tensor: Tensor) -> bool:
+        return self._recipe_of(tensor) is not None
+
+    def forget(self) -> None:
+        """Nothing more will be kept. What autograd has kept holds its recipes itself, and what those make, only for as long as it needs."""
+        self._known.clear()
+
     def pack(self, tensor: Tensor) -> Any:
         recipe = self._recipe_of(tensor)
         return self._pack(tensor) if recipe is None else _View(tensor, recipe)
@@ -100,7 +115,8 @@ class _Recipes(TorchFunctionMode):
         if made is None:
             again = {name: self._given(value) for name, value in recipe.options.items()}
             made = recipe.made = recipe.function(*map(self._given, recipe.arguments), **again)
-        return torch.empty(0, dtype=kept.dtype, device=made.device).set_(made.untyped_storage(), *kept.geometry)
+        same = made if made.dtype is kept.dtype else made.view(kept.dtype)
+        return same.as_strided(*kept.geometry)
 
     def _note(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Tensor) -> None:
         given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]

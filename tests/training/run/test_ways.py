@@ -140,3 +140,13 @@ def test_pages_are_bitsandbytes_alone(tmp_path):
 def test_without_a_choice_the_switch_of_before_decides(tmp_path):
     chosen = [bench(tmp_path / str(on), None, gradient_checkpointing=on).run().built.room.way.choice for on in (True, False)]
     assert chosen == [MemoryChoice(recompute="all"), MemoryChoice(recompute="none")]
+
+
+def test_a_step_that_must_be_measured_is_measured_in_the_runs_own_way(tmp_path):
+    """The host lends no fakes."""
+    held = {}
+    for choice in (NONE, MemoryChoice(recompute="cheap"), ALL):
+        ground = bench(tmp_path / str(choice.recompute), choice, steps=1)
+        ground.cost = None
+        held[choice.recompute] = ground.run().built.room.costs.beside(choice)
+    assert held["all"] < held["cheap"] < held["none"]

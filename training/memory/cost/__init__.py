@@ -1,6 +1,7 @@
 """What a step takes, computed before it is made.
 
     ledger     the bytes that are alive, operation by operation
+    fakes      what an operation on fake tensors gives
     kernels    what an operation takes for itself
     trace      what a step holds, block by block
     alike      blocks that are counted, since two like them were gone through

@@ -2,8 +2,8 @@
 SDXL's 70 transformer blocks are of two kinds, and so are FLUX' 57; on fake tensors every operation costs time, whatever its size.
 
 A block that is counted instead gives tensors of the same shapes, keeps as many bytes until its backward, holds on to the same inputs, and
-gives gradients of the same inputs and parameters. It cannot be done where norms and activation functions are computed twice: there a
-block may keep what lies in another.
+gives gradients of the same inputs and parameters. Where norms and activation functions are computed twice, that is not so of a block
+which is given, or gives, what such a function made: what is kept of that lies in another block.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ...network.in_place import lazy_clone
 from ...network.kinds.adapter import Adapter, Change
+from ..cheaply import is_made_again
 from .ledger import Ledger, Stretch
 
 _PLAIN = (bool, int, float, str, torch.dtype, torch.device, type(None))
@@ -58,7 +59,7 @@ class Alike:
         """What the block's `forward` gives, or what stands for it. `leave` is called in its backward when its own is over."""
         inputs: list[Tensor] = []
         said = _said((args, tuple(sorted(kwargs.items()))), inputs)
-        if self._looks[name] is None or said is None:
+        if self._looks[name] is None or said is None or any(map(is_made_again, inputs)):
             return forward(*args, **kwargs)
         kind = (self._looks[name], said)
         sure = self._sure.get(kind)
@@ -95,7 +96,7 @@ class Alike:
         found = forward(*args, **kwargs)
         given = _given(found, inputs, [version for version, *_ in before])
         reached = _reached(found, edges, begun)
-        if given is None or reached is None:
+        if given is None or reached is None or any(map(is_made_again, _tensors(found))):
             return found, None
         held = [place for place, (tensor, (_, memory, holders)) in enumerate(zip(inputs, before, strict=True))
                 if memory is not None and memory.holders > holders - (ledger.memory(tensor) is not memory)]

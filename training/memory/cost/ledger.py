@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from .fakes import at_once
 from .kernels import flops, scratch
 
 _ATEN, _DEVICE = torch.ops.aten, torch.ops.prim.device.default
@@ -52,6 +53,11 @@ class Ledger(TorchDispatchMode):
         self._memory: dict[int, Memory] = {}
         self._watched: dict[int, weakref.ref] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """torch asks this of its modes: to be skipped, its compiler is imported, and asked at every operation."""
+        return False
+
     def mark(self, name: str) -> None:
         self.stretches.append(Stretch(name, self.now, self.now))
 
@@ -65,7 +71,9 @@ class Ledger(TorchDispatchMode):
         if func._schema.is_mutable:
             for tensor in _written(func, args, kwargs):
                 self._own(tensor)
-        found = func(*args, **kwargs)
+        found = at_once(func, args, kwargs)
+        if found is None:
+            found = func(*args, **kwargs)
         source = self._source(args[0]) if func is _ATEN._lazy_clone.default else None
         new = [tensor for tensor in ((found,) if isinstance(found, Tensor) else tree_leaves(found))
                if isinstance(tensor, Tensor) and self.memory(tensor) is None and _device(tensor).type == self._device]

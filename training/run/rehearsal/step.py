@@ -4,8 +4,8 @@ bucket and batch. Every tensor has its shape, dtype and device, and no numbers. 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...data.batches import Draw
 from ...data.items import Item
 from ...memory.cheaply import cheaply
-from ...memory.choice import CHEAP
+from ...memory.choice import CHEAP, NONE, MemoryChoice
 from ...memory.cost.alike import Alike
 from ...memory.cost.ledger import Ledger, Stretch
 from ...memory.cost.optimizer import optimizer_cost
@@ -46,7 +46,7 @@ def rehearsed(order: Order, items: Sequence[Item], step: Step) -> StepCost:
         batch = largest_batch(order, network, items)
         draws = [Draw(item=0, repeat=0, epoch=0, seed=place) for place in range(batch.shape[0])]
         look = step(objective, network, Fakes(batch, order.denoiser.device))
-        trace = _traced(order, network, lambda: look(draws), is_counted=True)
+        trace = _traced(order, network, lambda: look(draws), MemoryChoice(recompute=NONE), is_counted=True)
         cheap = _traced_cheaply(order, network, lambda: look(draws))
         return _aside(order, batch, replace(_cost(order, network, trace), picture=batch.picture, cheap=cheap))
 
@@ -73,7 +73,7 @@ def _no_collections() -> Iterator[None]:
 def measured(order: Order, network: Network, losses: Callable[[], Tensor]) -> StepCost:
     """The same by one real step of the run's adapters, which stay as they are: of the run's choice, whatever is asked for."""
     with order.training():
-        trace = _traced(order, network, losses, checkpointing=order.choice.checkpointing)
+        trace = _traced(order, network, losses, order.choice)
     for parameter in _trained(network):
         parameter.grad = None
     most = max(stretch.peak for stretch in trace.stretches)
@@ -86,28 +86,22 @@ def _traced_cheaply(order: Order, network: Network, losses: Callable[[], Tensor]
         return None
     for parameter in _trained(network):
         parameter.grad = None
-
-    def cheap_losses() -> Tensor:
-        with cheaply():
-            return losses()
-
-    return _traced(order, network, cheap_losses)
+    return _traced(order, network, losses, MemoryChoice(recompute=CHEAP), is_counted=True)
 
 
-def _traced(
-    order: Order, network: Network, losses: Callable[[], Tensor], *, checkpointing: bool | Collection[str] = False, is_counted: bool = False
-) -> Trace:
-    """`is_counted`: only where tensors are fakes, and nothing is computed twice; blocks that are like others are counted then."""
+def _traced(order: Order, network: Network, losses: Callable[[], Tensor], choice: MemoryChoice, *, is_counted: bool = False) -> Trace:
+    """`is_counted`: only where tensors are fakes, and no block is computed twice; those that are like others are counted then."""
     ledger, parameters = Ledger(order.denoiser.device), _trained(network)
     blocks = {unit_name(part.name, path): unit for part in order.parts for path, unit in units(part.module)}
     watch = Watch(ledger, Alike(ledger, blocks, _changes_in(order, network, blocks)) if is_counted else None)
-    with watch.around(blocks), attached(network, list(order.parts), checkpointing=checkpointing), ledger:
+    with watch.around(blocks), attached(network, list(order.parts), checkpointing=choice.checkpointing), ledger:
         if order.most_pieces > 1:  # those of the micro-batches before
             for parameter in parameters:
                 parameter.grad = torch.zeros_like(parameter)
         resident = ledger.now
         ledger.mark("forward")
-        found = losses()
+        with cheaply() if choice.recompute == CHEAP else nullcontext():
+            found = losses()
         watch.after_forward()
         ledger.mark("backward")
         (found.sum() / len(found)).backward()

@@ -16,7 +16,7 @@ from ...memory.cost.plan import StepCost
 from ...memory.savings import savings
 from ...memory.told import in_words, larger, told
 from ...order import Order
-from ...specs import BY_HAND, RunSpec
+from ...specs import BY_HAND, GRAPH, RunSpec
 
 FILLED = 0.95
 """Of what is free, what is planned with: allocators lose some between what they hold."""
@@ -46,6 +46,8 @@ def room_for(order: Order, cost: StepCost, side: int, free: int, *, main_memory:
         more = larger(way, now.activations, side, run.batch_size)
         said = (f"Memory '{run.memory}': {told(way, costs, free, more)}", now.elsewhere(), "gradient_checkpointing is not read.")
         text = " ".join(filter(None, said))
+    if run.compile == GRAPH:
+        text += " What the recordings of compile 'graph' hold is not counted."
     room = Room(
         costs=costs, way=way, record=record_of(way, side, run.batch_size, free), seconds=_seconds(order, cost, costs),
         saves=lambda: savings(run, order.recipe.optimizer, cost.parameters, now=now.activations,

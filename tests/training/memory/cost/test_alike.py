@@ -1,5 +1,7 @@
 """A step of which some blocks are only counted takes what it takes when every one is gone through."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
@@ -7,6 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from pack.tests.training.network.models import part_of
+from pack.training.memory.cheaply import cheaply
 from pack.training.memory.choice import DEVICE, MAIN_MEMORY, MemoryChoice
 from pack.training.memory.cost.alike import Alike
 from pack.training.memory.cost.ledger import Ledger
@@ -44,13 +47,13 @@ class Stack(nn.Module):
         self.blocks = nn.ModuleList([Block(size, writes=writes) for size in inner])
 
     def forward(self, x, options):
-        x, other = self.first(x) * 2, self.first(x) * 2
+        x, other = self.first(x) + 2, self.first(x) + 2
         for place, block in enumerate(self.blocks):
             x, other = block(x, other, options={"place": place, **options})
         return x.float().square().mean() + other.mean()
 
 
-def traced(inner: list[int], *, counted: bool, writes=False, options=None, **network) -> tuple[Trace, int]:
+def traced(inner: list[int], *, counted: bool, writes=False, options=None, cheap=False, **network) -> tuple[Trace, int]:
     """And how many blocks were gone through."""
     ledger = Ledger(torch.device("cpu"))
     with FakeTensorMode():
@@ -64,7 +67,8 @@ def traced(inner: list[int], *, counted: bool, writes=False, options=None, **net
         watch = Watch(ledger, Alike(ledger, blocks, changes) if counted else None)
         x = torch.zeros(TOKENS, WIDTH)
         with harmless(), watch.around(blocks), attached(made, [part], checkpointing=False), ledger:
-            loss = model(x, options or {})
+            with cheaply(least=1) if cheap else nullcontext():
+                loss = model(x, options or {})
             watch.after_forward()
             ledger.mark("backward")
             loss.backward()
@@ -103,3 +107,16 @@ def test_blocks_that_differ_in_what_they_compute_are_gone_through():
 def test_a_function_for_all_blocks_is_no_difference_and_functions_by_block_are():
     assert traced([32] * 6, counted=True, options={"attention": F.gelu})[1] < 6
     assert traced([32] * 6, counted=True, options={"patches": {("double", 1): F.gelu}})[1] == 6
+
+
+def test_blocks_that_compute_norms_twice_are_counted():
+    (whole, through), (some, fewer) = (traced([32] * 8, counted=counted, writes=True, cheap=True) for counted in (False, True))
+    assert [stretch.peak for stretch in some.stretches if "backward" in stretch.name] == [
+        stretch.peak for stretch in whole.stretches if "backward" in stretch.name]
+    assert peaks(some) == peaks(whole) and peaks(some) != peaks(traced([32] * 8, counted=True, writes=True)[0])
+    assert through == 8 and fewer <= 4
+
+
+def test_those_that_hand_on_what_is_computed_again_are_gone_through():
+    """What the next one keeps lies in this one."""
+    assert traced([32] * 6, counted=True, cheap=True)[1] == 6

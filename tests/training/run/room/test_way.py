@@ -43,6 +43,14 @@ def test_the_sentence_names_the_next_larger_settings(tmp_path):
     )
 
 
+@pytest.mark.parametrize("memory", ["auto", "by hand"])
+def test_what_recordings_hold_is_said_not_to_be_counted(tmp_path, memory):
+    told = {way: bench(tmp_path / way, memory, compile=way) for way in ("off", "graph")}
+    for ground in told.values():
+        ground.run()
+    assert said(told["graph"]).text == f"{said(told['off']).text} What the recordings of compile 'graph' hold is not counted."
+
+
 def test_the_file_does_not_depend_on_what_was_free(tmp_path):
     grounds = [bench(tmp_path / str(free), free=free) for free in (PLENTY, TIGHT)]
     assert len({ground.run().built.room.way.choice for ground in grounds}) == 2
