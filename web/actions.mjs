@@ -1,5 +1,6 @@
 // @ts-check
 /** What the panel's buttons do: commands to the run, its workflow on the canvas, training that goes on. */
+import { makeRunActions } from "./after/run_actions.mjs";
 import { t } from "./strings.mjs";
 
 /**
@@ -26,9 +27,13 @@ export function makeActions(app, session, server) {
     }
   }
 
+  /** @param {"info"|"error"} severity @param {string} text */
+  const tell = (severity, text) => toast(severity, severity === "error" ? t("failed") : t("title"), text);
+
   return {
-    /** @param {"info"|"error"} severity @param {string} text */
-    tell: (severity, text) => toast(severity, severity === "error" ? t("failed") : t("title"), text),
+    tell,
+
+    after: makeRunActions(app, session, server, { trying, tell }),
 
     /** A run whose graph was queued again unchanged. @param {import("./again.mjs").Made} made */
     tellAgain: ({ run, step }) => toast("info", t("againTitle"), t("again", { run, step }), 15000),

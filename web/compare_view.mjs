@@ -1,5 +1,6 @@
 // @ts-check
 /** Several runs at once: their smoothed curves over one another, and what differs between their settings. */
+import { makeCompareSamples } from "./after/compare_samples.mjs";
 import { Chart, PALETTE } from "./chart.mjs";
 import { align, smooth } from "./curve.mjs";
 import { h, setShown } from "./dom.mjs";
@@ -43,6 +44,8 @@ export function makeCompareView({ server }) {
   const table = h("div.diff");
   const settings = h("section.section", { hidden: true }, h("h3.title", {}, t("differs")), table);
 
+  const samples = makeCompareSamples({ server });
+
   function draw(/** @type {Compared[]} */ items) {
     chart?.destroy();
     const entries = items.flatMap(({ name }, index) => {
@@ -79,7 +82,7 @@ export function makeCompareView({ server }) {
   }
 
   return {
-    element: h("div.stack.compare", {}, hint, curves, settings),
+    element: h("div.stack.compare", {}, hint, curves, samples.element, settings),
     /** @param {string[]} names */
     async show(names) {
       wanted = names.join("\n");
@@ -87,11 +90,13 @@ export function makeCompareView({ server }) {
       setShown(hint, !names.length);
       setShown(curves, names.length > 0);
       setShown(settings, names.length > 0);
+      if (!names.length) samples.show([]);
       if (!names.length) return;
       const items = await Promise.all(names.map((name) => known.get(name) ?? read(server, name)));
       for (const item of items) if (item.run.status !== "running") known.set(item.name, item);
       if (asked !== wanted) return;
       draw(items);
+      samples.show(items.map((item) => item.run));
       drawSettings(items);
     },
     destroy: () => chart?.destroy(),

@@ -44,6 +44,9 @@ export function memory(bytes) {
   return gib >= 1 ? `${gib.toFixed(1)} GB` : `${Math.round(bytes / 2 ** 20)} MB`;
 }
 
+/** What files take: KB below a MB. @param {number} bytes */
+export const size = (bytes) => (bytes < 2 ** 20 ? `${Math.ceil(bytes / 2 ** 10)} KB` : memory(bytes));
+
 /** Images a second; below one, seconds an image. @param {number|null|undefined} perSecond */
 export function imagesPerSecond(perSecond) {
   if (!perSecond || !Number.isFinite(perSecond)) return DASH;

@@ -5,7 +5,10 @@ import { app } from "../../scripts/app.js";
 // @ts-ignore served by ComfyUI
 import { api } from "../../scripts/api.js";
 import { makeActions } from "./actions.mjs";
+import { attachRuns, TEST } from "./after/choose_run.mjs";
+import { makeNotifier } from "./after/notify.mjs";
 import { watchAgain } from "./again.mjs";
+import { attachBring, DATASET } from "./bring/node.mjs";
 import { openDataset } from "./dataset/dialog.mjs";
 import { attachDatasetButton, DATASET_NODE } from "./dataset/node_button.mjs";
 import { makeDatasetRoutes } from "./dataset/routes.mjs";
@@ -27,7 +30,7 @@ import { loadTexts, translated, translateWorkflow } from "./translate.mjs";
 const OURS = "LoRACanvas";
 const TRAIN_NODE = `${OURS}TrainLoRA`;
 const EVENT = "lora_canvas.run";
-const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "dataset", "tiles", "wide"].map((name) => `styles/${name}`)];
+const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "after", "bring", "dataset", "tiles", "wide"].map((name) => `styles/${name}`)];
 
 const server = makeServer(api);
 const session = new Session(server);
@@ -35,6 +38,7 @@ const lastTexts = makeLastTexts(api);
 const nextRun = new NextRun(app, server);
 const refusals = new Refusals();
 const actions = makeActions(app, session, server);
+const notifier = makeNotifier(window);
 const own = makeOwnPresets(api);
 const nameOf = (/** @type {string} */ type) => /** @type {any} */ (globalThis).LiteGraph?.registered_node_types?.[type]?.title ?? type;
 const presets = (/** @type {any} */ node, /** @type {() => void} */ done) =>
@@ -42,7 +46,7 @@ const presets = (/** @type {any} */ node, /** @type {() => void} */ done) =>
 const datasets = makeDatasetRoutes(api);
 const dataset = (/** @type {any} */ node) =>
   openDataset(node, { app, api, routes: datasets, isTraining: () => session.live.size > 0, isNode }).catch((error) => actions.tell("error", translated(error.message)));
-const context = { session, server, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
+const context = { session, server, notifier, nextRun, refusals, showNode: (/** @type {string} */ id) => showNode(app, id), presets, ...actions };
 
 /** Style sheets stand beside this file, wherever the pack's folder is served. */
 function loadStyles() {
@@ -80,7 +84,10 @@ const refresh = () => session.refresh().catch((error) => console.warn("[LoRA Can
 function listen() {
   api.addEventListener(EVENT, (/** @type {CustomEvent} */ event) => {
     session.receive(event.detail);
-    if (event.detail.records.some((/** @type {any} */ record) => record.event === "ended")) nextRun.ask();
+    const ended = event.detail.records.find((/** @type {any} */ record) => record.event === "ended");
+    if (!ended) return;
+    nextRun.ask();
+    notifier.ended({ ...ended, run: event.detail.run });
   });
   api.addEventListener("reconnected", refresh);
   for (const end of ["execution_error", "execution_interrupted"]) {
@@ -112,6 +119,8 @@ app.registerExtension({
   beforeConfigureGraph: translateWorkflow,
   nodeCreated(/** @type {any} */ node) {
     if (!node.comfyClass?.startsWith(OURS)) return;
+    if (node.comfyClass === DATASET) attachBring(node, context);
+    if (node.comfyClass === TEST) attachRuns(node, session);
     foldAdvanced(node);
     hideFoldedBadge(node);
     for (const { element } of node.widgets ?? []) if (element?.tagName === "TEXTAREA") element.classList.add("lora-canvas-text");

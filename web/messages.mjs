@@ -6,6 +6,7 @@ import { has, t } from "./strings.mjs";
 import { translated } from "./translate.mjs";
 
 /** @typedef {import("./store.mjs").Run} Run */
+/** @typedef {ReturnType<typeof import("./after/run_actions.mjs").makeRunActions>} After */
 
 const ICONS = /** @type {Record<string, string>} */ ({ error: "times-circle", warning: "exclamation-triangle", info: "info-circle" });
 /** Files listed; the folder has them all. */
@@ -22,12 +23,15 @@ export function listedAs(run, { kind, file }) {
   return kind === "lora" ? `${run}/${file}` : `${run}/checkpoints/${file}`;
 }
 
-/** @param {{run: string, saved: Run["saved"][number]}} file */
-function fileLine({ run, saved }) {
+/** @param {{run: string, saved: Run["saved"][number]}} file @param {After} after */
+function fileLine({ run, saved }, after) {
   const { step, kind } = saved;
   const file = listedAs(run, saved);
+  const button = (/** @type {string} */ key, /** @type {string} */ name, /** @type {() => void} */ onclick) =>
+    h("button.tool", { type: "button", title: t(`${key}Hint`), "aria-label": `${t(key)}: ${file}`, onclick }, icon(name));
   return h("li.file", { title: file }, icon("file"), h("span.file-name", {}, file),
-    h("span.muted", {}, `${has(`kind.${kind}`) ? t(`kind.${kind}`) : kind}  ·  ${t("atStep", { step: format.count(step) })}`));
+    h("span.muted", {}, `${has(`kind.${kind}`) ? t(`kind.${kind}`) : kind}  ·  ${t("atStep", { step: format.count(step) })}`),
+    button("use", "plus-circle", () => after.use(file)), button("download", "download", () => after.download(run, file.slice(run.length + 1))));
 }
 
 /** Fill a list again only when what it shows changed. @param {HTMLElement} list @param {any[]} items @param {(item: any) => Node} make */
@@ -68,8 +72,8 @@ export function makeAlerts() {
   };
 }
 
-/** Plain remarks and files. */
-export function makeNotes() {
+/** Plain remarks and files. @param {After} after */
+export function makeNotes(after) {
   const messages = h("ul.list");
   const files = h("ul.list");
   const messageSection = h("section.section", {}, h("h3.title", {}, t("messages")), messages);
@@ -80,7 +84,7 @@ export function makeNotes() {
     update(run) {
       fill(messages, run.messages.filter((item) => item.level === "info"), line);
       const written = run.saved.filter((item) => item.kind !== "state").slice(-FILES).reverse();
-      fill(files, written.map((saved) => ({ run: run.name, saved })), fileLine);
+      fill(files, written.map((saved) => ({ run: run.name, saved })), (file) => fileLine(file, after));
       setShown(messageSection, messages.children.length > 0);
       setShown(fileSection, files.children.length > 0);
     },

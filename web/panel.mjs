@@ -1,7 +1,7 @@
 // @ts-check
 /** The panel: the shown run, and the list of all runs. The same in the sidebar and, wider, in the bottom panel. */
 import { makeCompareView } from "./compare_view.mjs";
-import { h, oncePerFrame, setShown, setText } from "./dom.mjs";
+import { h, icon, oncePerFrame, setShown, setText } from "./dom.mjs";
 import { makeGallery } from "./gallery.mjs";
 import { makeLossChart } from "./loss_chart.mjs";
 import { makeAlerts, makeNotes, makeRefusals } from "./messages.mjs";
@@ -22,6 +22,9 @@ import { t } from "./strings.mjs";
  * @property {(name: string, action: string, value?: number) => void} command
  * @property {(name: string) => void} resume
  * @property {(name: string) => void} openWorkflow
+ * @property {import("./messages.mjs").After} after
+ * @property {(severity: "info"|"error", text: string) => void} tell
+ * @property {ReturnType<typeof import("./after/notify.mjs").makeNotifier>} notifier
  */
 
 let panels = 0;
@@ -37,7 +40,7 @@ function makeRunPage(context) {
   const rates = makeRatesChart({ syncKey, onScale: (factor) => session.shown && context.command(session.shown, "learning_rate", factor) });
   const gallery = makeGallery(context);
   const alerts = makeAlerts();
-  const notes = makeNotes();
+  const notes = makeNotes(context.after);
   const empty = h("div.empty", {}, h("p.empty-title", {}, t("empty")), h("p.muted", {}, t("emptyHint")));
   const loading = h("p.muted.empty", {}, t("loading"));
   const content = h("div.run-page", {},
@@ -55,7 +58,7 @@ function makeRunPage(context) {
       if (!run) return;
       const live = session.live.has(run.name);
       const elsewhere = session.live.get(run.name)?.elsewhere ?? null;
-      header.update(run, live, elsewhere);
+      header.update(run, live, elsewhere, { note: session.about(run.name)?.note, opens: session.opens });
       stats.update(run, !elsewhere && (live || run.last) ? session.device?.total_memory ?? 0 : 0);
       setShown(loss.element, run.columns.step.length > 0);
       setShown(rates.element, run.columns.step.length > 0);
@@ -70,6 +73,17 @@ function makeRunPage(context) {
       rates.destroy();
     },
   };
+}
+
+/** Whether to be told when a run ends. @param {Context} context */
+function makeBell({ notifier, tell }) {
+  const bell = h("button.toggle.bell", { type: "button", title: t("notifyHint"), "aria-pressed": String(notifier.on) }, icon("bell"), h("span", {}, t("notify")));
+  bell.onclick = async () => {
+    const now = await notifier.set(!notifier.on);
+    bell.setAttribute("aria-pressed", String(now !== "off"));
+    if (now !== "off") tell("info", t(now === "on" ? "notifyOn" : "notifyTitle"));
+  };
+  return bell;
 }
 
 /** @param {Context} context @param {(name: string) => void} open */
@@ -105,7 +119,7 @@ export function mountPanel(host, context) {
   const next = h("p.muted.next", { hidden: true });
   const errors = makeRefusals(context.showNode);
   const root = h("div.panel", { onpointerenter: () => nextRun.ask() },
-    h("nav.tabs", { role: "tablist" }, ...tabs), next, errors.element, pages.run.element, pages.runs.element);
+    h("nav.tabs", { role: "tablist" }, ...tabs, makeBell(context)), next, errors.element, pages.run.element, pages.runs.element);
   const draw = oncePerFrame(() => {
     pages[/** @type {"run"|"runs"} */ (page)].update();
     // While one trains, what it leaves behind decides what comes next.

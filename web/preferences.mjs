@@ -1,8 +1,9 @@
 // @ts-check
-/** What the user likes the charts to look like, kept by the browser. A browser that keeps nothing costs only that. */
+/** What the user likes the charts to look like, and whether to be told when a run ends, kept by the browser. A browser that keeps nothing
+ * costs only that. */
 
 const KEY = "LoRACanvas.Panel";
-const DEFAULTS = { smoothing: 0.97, log: false };
+const DEFAULTS = { smoothing: 0.97, log: false, notify: false };
 
 /** @returns {typeof DEFAULTS} */
 export function preferences() {

@@ -1,9 +1,10 @@
 // @ts-check
 /** One choice that fills the nodes wired to a Train LoRA node: a preset that ships, one of one's own, or a file's. */
+import { FORMAT as RUN_FORMAT } from "./after/settings_file.mjs";
 import { h, icon, setShown } from "./dom.mjs";
 import { loaderOf } from "./memory_hint.mjs";
 import { presetTable } from "./preset_table.mjs";
-import { apply, compare, fileName, fileOf } from "./presets.mjs";
+import { apply, compare, fileName, fileOf, FORMAT } from "./presets.mjs";
 import { inLanguage, t } from "./strings.mjs";
 import { wiredNodes } from "./wired.mjs";
 
@@ -98,7 +99,7 @@ export async function openPresets(node, { graph, server, own, tell, nameOf, done
   async function share() {
     const nodes = /** @type {Record<string, Record<string, any>>} */ ({});
     for (const { node: type, widget, value } of preset.settings) (nodes[type] ??= {})[widget] = value;
-    const text = JSON.stringify({ format: "lora_canvas preset", version: 1, name: preset.name, nodes }, null, 1);
+    const text = JSON.stringify({ format: preset.kind === "run" ? RUN_FORMAT : FORMAT, version: 1, name: preset.name, nodes }, null, 1);
     const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: `${fileName(preset.name)}.json` });
     link.click();
     URL.revokeObjectURL(link.href);

@@ -72,8 +72,20 @@ function unansweredText({ unanswered }) {
   return t("unanswered", { what, seconds: unanswered.seconds });
 }
 
+/** Small buttons for what is done with a run that has ended. @param {import("./messages.mjs").After} after @param {() => Run|null} shown
+ * @param {() => string} note */
+function makeTools(after, shown, note) {
+  const tool = (/** @type {string} */ key, /** @type {string} */ name, /** @type {(name: string) => void} */ work) =>
+    h("button.tool", { type: "button", title: `${t(key)}: ${t(`${key}Hint`)}`, "aria-label": t(key), "data-action": key,
+      onclick: () => work(/** @type {Run} */ (shown()).name) }, icon(name));
+  const open = tool("openFolder", "external-link", after.openFolder);
+  return { open, element: h("div.tools", {}, open, tool("exportSettings", "file-export", after.exportSettings),
+    tool("note", "comment", (name) => after.note(name, note())), tool("rename", "pencil", after.rename), tool("delete", "trash", after.remove)) };
+}
+
 /**
- * @param {{command: (name: string, action: string) => void, resume: (name: string) => void, openWorkflow: (name: string) => void}} actions
+ * @param {{command: (name: string, action: string) => void, resume: (name: string) => void, openWorkflow: (name: string) => void,
+ *   after: import("./messages.mjs").After}} actions
  */
 export function makeRunHeader(actions) {
   /** @type {Run|null} */
@@ -92,15 +104,28 @@ export function makeRunHeader(actions) {
     h("button.button", { type: "button", title: t(`${key}Hint`), onclick, "data-action": key }, icon(iconName), h("span", {}, t(key)));
   const commands = h("div.commands", {}, ...COMMANDS.map(({ action, icon: name }) => button(action, name, () => run && actions.command(run.name, action))));
   const resume = button("resume", "play", () => run && actions.resume(run.name));
-  const later = h("div.commands", {}, resume, button("openWorkflow", "folder-open", () => run && actions.openWorkflow(run.name)));
+  const withLora = (/** @type {(run: Run, file: string) => void} */ work) => () => run?.lora && work(run, run.lora);
+  const lora = [button("use", "plus-circle", withLora(({ name }, file) => actions.after.use(`${name}/${file}`))),
+    button("download", "download", withLora(({ name }, file) => actions.after.download(name, file)))];
+  let note = "";
+  const noted = h("p.note", { hidden: true });
+  const tools = makeTools(actions.after, () => run, () => note);
+  const later = h("div.later", {},
+    h("div.commands", {}, resume, ...lora, button("openWorkflow", "folder-open", () => run && actions.openWorkflow(run.name))), tools.element);
   const element = h("section.section.run-header", {},
-    h("div.run-title", {}, name, status), track, h("div.run-progress", {}, steps, time), by, unanswered, error, where, commands, later);
+    h("div.run-title", {}, name, status), track, h("div.run-progress", {}, steps, time), by, unanswered, error, noted, where, commands, later);
 
   return {
     element,
-    /** @param {Run} shown @param {boolean} live @param {string|null} elsewhere the process that trains it, where that is not this ComfyUI */
-    update(shown, live, elsewhere = null) {
+    /** @param {Run} shown @param {boolean} live @param {string|null} elsewhere the process that trains it, where that is not this ComfyUI
+     * @param {{note?: string, opens?: boolean}} about what was written about it, and whether its folder can be opened */
+    update(shown, live, elsewhere = null, about = {}) {
       run = shown;
+      note = about.note ?? "";
+      setText(noted, note);
+      setShown(noted, Boolean(note));
+      setShown(tools.open, Boolean(about.opens));
+      for (const button of lora) setShown(button, Boolean(run.lora));
       const state = statusOf(run);
       const progress = progressOf(run);
       setText(name, run.name);

@@ -36,7 +36,7 @@ export function makeRunsList(actions) {
     ].filter(Boolean);
     const open = h("button.run-open", { type: "button", title: run.name, onclick: () => actions.open(run.name) },
       h("span.run-line", {}, h("span.run-row-name", {}, run.name), h("span.status", { "data-status": statusTone(run.status) }, statusText(run.status))),
-      h("span.muted", {}, facts.join("  ·  ")));
+      run.note && h("span.clamp", { title: run.note }, run.note), h("span.muted", {}, facts.join("  ·  ")));
     return h("li.run-row", {}, box, open);
   }
 
@@ -50,7 +50,7 @@ export function makeRunsList(actions) {
     update(index) {
       const known = ticked.filter((name) => index.some((run) => run.name === name));
       if (known.length !== ticked.length) actions.tick((ticked = known));
-      const version = JSON.stringify([ticked, index.map((run) => [run.name, run.status, run.step, run.updated, run.elsewhere])]);
+      const version = JSON.stringify([ticked, index.map((run) => [run.name, run.status, run.step, run.updated, run.elsewhere, run.note])]);
       if (version === drawn) return;
       drawn = version;
       shown = index;

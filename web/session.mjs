@@ -36,12 +36,15 @@ export class Session extends EventTarget {
     /** Has the user picked a run since the last one began? Then it stays when the connection comes back. */
     this.picked = false;
     this.ready = false;
+    /** Does the browser run on ComfyUI's machine, so that a folder can be opened? */
+    this.opens = false;
   }
 
   /** Read what the server knows: after the page opens and whenever the connection came back. */
   async refresh() {
-    const [{ runs, device }, index] = await Promise.all([this.server.live(), this.server.runs()]);
+    const [{ runs, device, opens = false }, index] = await Promise.all([this.server.live(), this.server.runs()]);
     this.device = device;
+    this.opens = opens;
     this.index = index;
     this.live = new Map(runs.map(({ run, node, latest, elsewhere = null }) =>
       [run, { node, elsewhere, said: [latest.progress, latest.asked, latest.unanswered].filter(Boolean) }]));
@@ -101,6 +104,20 @@ export class Session extends EventTarget {
     this.#changed();
     await this.load(name);
     this.#changed();
+  }
+
+  /** A run was renamed, or deleted. @param {string} name @param {string|null} to */
+  async moved(name, to) {
+    this.#loaded.delete(name);
+    await this.refreshIndex();
+    if (this.shown === name) this.shown = to ?? this.index[0]?.name ?? null;
+    if (this.shown) await this.load(this.shown).catch(() => {});
+    this.#changed();
+  }
+
+  /** What run.json says of a run. @param {string} name */
+  about(name) {
+    return this.index.find((item) => item.name === name);
   }
 
   /** Read the steps that were missed. @param {string} name */

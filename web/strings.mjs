@@ -1,5 +1,6 @@
 // @ts-check
 /** The panel's words, English and Chinese. A test keeps both complete. */
+import { AFTER_STRINGS } from "./after_strings.mjs";
 import { DATASET_STRINGS } from "./dataset/words.mjs";
 import { NODE_STRINGS } from "./node_strings.mjs";
 
@@ -239,7 +240,7 @@ export const STRINGS = {
   },
 };
 
-for (const more of [NODE_STRINGS, DATASET_STRINGS]) for (const [name, words] of Object.entries(more)) Object.assign(STRINGS[name], words);
+for (const more of [NODE_STRINGS, AFTER_STRINGS, DATASET_STRINGS]) for (const [name, words] of Object.entries(more)) Object.assign(STRINGS[name], words);
 
 let language = "en";
 

@@ -1,6 +1,10 @@
 """The live panel's side of the server.
 
     routes         runs on disk, their logs and pictures, and the commands for a live one
+    keep_runs      a run after it: downloaded, opened, noted, renamed, deleted
+    bring_in       pictures into ComfyUI's input folder, and the folders there
+    answers        the run that a request names
+    same_machine   the file manager, for a browser on ComfyUI's own machine
     next_run       which run goes on when Run is pressed
     estimate       how long a run will be: steps, epochs, pictures, and a step's time where one was measured
     presets        presets that ship, and those of files

@@ -1,6 +1,6 @@
 """The panel's door into the server: runs on disk, their logs and pictures, and the commands for a live one.
 
-    GET  /lora_canvas/live                       what trains now, and the device's memory
+    GET  /lora_canvas/live                       what trains now, the device's memory, and whether this browser's machine is ComfyUI's
     GET  /lora_canvas/memory                     {"last": what the last run of ?model=its file took, or null}
     POST /lora_canvas/next                       {"prompt", "node"}: what Run would do with the node (next_run.py)
     POST /lora_canvas/estimate                   {"prompt", "node"}: how long a run of the node will be (estimate.py)
@@ -15,7 +15,9 @@
     POST /lora_canvas/runs/{name}/control        {"action": "stop"} or pause, save, preview; learning_rate with "value":
                                                  {"done"}, or {"asked"} of a run that another process trains (host/runs/elsewhere.py)
 
-Those of a data set: dataset_routes.py. Files are read in worker threads; the server's loop only passes answers on.
+and those of keep_runs.py, bring_in.py and, of a data set, dataset_routes.py.
+
+Files are read in worker threads; the server's loop only passes answers on.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from ...training.errors import TrainingError
 from ...training.files.lock import holder_of
 from ...training.files.strangers import without_paths
 from ...training.record.history import read_log
+from ...training.record.keeping import read_note
 from ...training.record.run_json import read_graph, read_run
 from ...training.record.taken import LOCK_NAME
 from ...training.run.control import ENDING, perform
@@ -41,28 +44,22 @@ from ..header.before_run import plan_before_run
 from ..header.wanted import Wanted
 from ..runs.elsewhere import ELSEWHERE, holder_elsewhere
 from ..runs.registry import RUNS
-from ..runs.run_folders import find_picture, find_run, list_runs
+from ..runs.run_folders import find_picture, list_runs
+from .answers import run_asked
+from .bring_in import ROUTES as BRING_IN
 from .dataset_routes import DATASET_ROUTES
 from .estimate import estimate
+from .keep_runs import ROUTES as KEEP_RUNS
 from .listeners import tell_asked
 from .lookout import LOOKOUT
 from .memory import last_memory
 from .next_run import next_run
 from .presets import PRESET_LIMIT, own_folder, preset_asked, preset_menu
 from .request_guard import PROMPT_LIMIT, Handler, Refused, guarded, json_answer, read_json
+from .same_machine import can_open
 
 PREFIX = "/lora_canvas"
 _EMPTY_RUN = {"status": "running", "step": 0, "total_steps": 0, "settings": {}, "summary": {}}
-
-
-def _folder(request: web.Request) -> Path:
-    name = request.match_info["name"]
-    live = RUNS.find(name)
-    # A run that still prepares its dataset is live before it has a folder.
-    folder = live.folder if live else find_run(name)
-    if folder is None:
-        raise Refused(404, f"there is no run named {name!r}")
-    return folder
 
 
 def _number(request: web.Request, name: str) -> int:
@@ -80,6 +77,7 @@ def _describe(folder: Path) -> dict[str, Any] | None:
         return None
     is_begun = run is not None and run.get("status") == "running"  # its record is touched only by steps
     run = {**_EMPTY_RUN, **(run or {}), "name": folder.name}
+    run["note"] = read_note(folder)
     run["live"], run["elsewhere"] = live is not None, elsewhere and str(elsewhere)
     run["lora_path"] = PureWindowsPath(run.get("lora_path") or "").name or None  # knows both sorts of separators
     run["error"] = without_paths(run["error"]) if run.get("error") else None
@@ -106,7 +104,8 @@ def _device() -> dict[str, Any]:
 
 async def get_live(request: web.Request) -> web.Response:
     await asyncio.to_thread(LOOKOUT.wake)
-    return json_answer({"runs": [*RUNS.snapshot(), *ELSEWHERE.snapshot()], "device": _device()})
+    return json_answer({"runs": [*RUNS.snapshot(), *ELSEWHERE.snapshot()], "device": _device(),
+                    "opens": can_open(request)})
 
 
 async def get_memory(request: web.Request) -> web.Response:
@@ -155,26 +154,26 @@ async def get_runs(request: web.Request) -> web.Response:
 
 
 async def get_run(request: web.Request) -> web.Response:
-    run = await asyncio.to_thread(_describe, _folder(request))
+    run = await asyncio.to_thread(_describe, run_asked(request))
     if run is None:
         raise Refused(404, f"the run {request.match_info['name']!r} has no readable run.json")
     return json_answer(run)
 
 
 async def get_log(request: web.Request) -> web.Response:
-    folder, after, points = _folder(request), _number(request, "after"), _number(request, "points")
+    folder, after, points = run_asked(request), _number(request, "after"), _number(request, "points")
     return json_answer(await asyncio.to_thread(lambda: json.dumps({"records": read_log(folder, after, points)})))
 
 
 async def get_graph(request: web.Request) -> web.Response:
-    graph = await asyncio.to_thread(read_graph, _folder(request))
+    graph = await asyncio.to_thread(read_graph, run_asked(request))
     if graph is None:
         raise Refused(404, "what was queued for this run was not kept, or cannot be read")
     return json_answer(graph)
 
 
 async def get_file(request: web.Request) -> web.StreamResponse:
-    path = find_picture(_folder(request), request.match_info["path"])
+    path = find_picture(run_asked(request), request.match_info["path"])
     if path is None:
         raise Refused(404, "the run has no such picture")
     # A picture sampled again keeps its name, so the browser asks each time whether it changed.
@@ -186,7 +185,7 @@ async def post_control(request: web.Request) -> web.Response:
     live = RUNS.find(request.match_info["name"])
     try:
         if live is None:
-            return json_answer({"asked": await asyncio.to_thread(_ask_elsewhere, _folder(request), body)})
+            return json_answer({"asked": await asyncio.to_thread(_ask_elsewhere, run_asked(request), body)})
         action = perform(live.control, body)
     except ValueError as error:
         raise Refused(400, str(error)) from None
@@ -221,6 +220,8 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/runs/{name}/graph", get_graph),
     ("GET", "/runs/{name}/files/{path:.+}", get_file),
     ("POST", "/runs/{name}/control", post_control),
+    *KEEP_RUNS,
+    *BRING_IN,
     *DATASET_ROUTES,
 )
 

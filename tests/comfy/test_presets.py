@@ -88,6 +88,7 @@ def test_every_sampler_of_kohyas_is_comfyuis(comfy):
 
 
 def test_the_browsers_lists_are_these():
+    assert f'"{record.RUN_FORMAT}"' in (WEB / "after" / "settings_file.mjs").read_text()
     source = (WEB / "presets.mjs").read_text(encoding="utf-8")
     lists = {name: re.findall(r'"(\w+)"', body) for name, body in re.findall(r"export const (\w+) = \[(.*?)\]", source, re.DOTALL)}
     assert lists["SETTING_NODES"] == list(NODES) and set(lists["PERSONAL"]) == PERSONAL

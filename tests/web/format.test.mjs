@@ -33,6 +33,7 @@ test("times", () => {
 test("memory and speed", () => {
   assert.equal(format.memory(10.4 * 2 ** 30), "10.4 GB");
   assert.equal(format.memory(300 * 2 ** 20), "300 MB");
+  assert.deepEqual([0, 1, 5000, 2 ** 20, 3 * 2 ** 30].map(format.size), ["0 KB", "1 KB", "5 KB", "1 MB", "3.0 GB"]);
   assert.equal(format.imagesPerSecond(0.256), "0.26");
   assert.equal(format.imagesPerSecond(2.56), "2.6");
   assert.equal(format.imagesPerSecond(0), "–");
@@ -63,7 +64,7 @@ test("every language has every text, with the same places to fill", () => {
 
 test("every text that the panel asks for exists", () => {
   const folder = new URL("../../web/", import.meta.url);
-  for (const name of readdirSync(folder).filter((file) => /\.m?js$/.test(file))) {
+  for (const name of readdirSync(folder, { recursive: true }).filter((file) => /\.m?js$/.test(file))) {
     const source = readFileSync(new URL(name, folder), "utf8");
     for (const [, key] of source.matchAll(/[^\w.]t\("([\w.]+)"/g)) assert.ok(has(key), `${name} asks for "${key}"`);
   }

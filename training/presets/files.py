@@ -1,4 +1,4 @@
-"""What the file of a preset holds: our own, the JSON of kohya's GUI, or the TOML of sd-scripts."""
+"""What the file of a preset holds: our own, that of a run's settings, the JSON of kohya's GUI, or the TOML of sd-scripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import MissingLibraryError, SettingsError
 from ..inputs import shown
 from .kohya import read_kohya
-from .record import FORMAT, WHERE, Preset, settings_of
+from .record import FORMAT, RUN_FORMAT, WHERE, Preset, settings_of
 
 MOST = 1 << 20
 """Characters of a file."""
@@ -23,9 +23,10 @@ def read_preset(name: str, text: str) -> Preset:
     plain = PurePosixPath(PureWindowsPath(name).name)
     is_toml = plain.suffix.lower() == ".toml"
     content = _toml(text) if is_toml else _json(text)
-    if content.get("format") == FORMAT:
+    if content.get("format") in (FORMAT, RUN_FORMAT):
         title = content.get("name")
-        return Preset(name=shown(title, 80) if isinstance(title, str) else plain.stem, kind="ours", settings=settings_of(content))
+        kind = "ours" if content["format"] == FORMAT else "run"
+        return Preset(name=shown(title, 80) if isinstance(title, str) else plain.stem, kind=kind, settings=settings_of(content))
     found = read_kohya(content, shown(plain.stem, 80), "sd-scripts (TOML)" if is_toml else "kohya_ss (JSON)")
     if not found.settings:
         raise SettingsError(WHERE, [f"'{shown(plain.name)}' has no setting that is known here. It may be a preset saved here, a kohya_ss "

@@ -12,9 +12,11 @@ from ..inputs import shown
 
 WHERE = "Preset"
 FORMAT = "lora_canvas preset"
+RUN_FORMAT = "lora_canvas run settings"
 Value = str | int | float | bool
 _NAME = re.compile(r"\w{1,60}")
 MOST_SETTINGS, LONGEST_TEXT = 200, 2000
+_MOST_OF_RUN, _LONGEST_OF_RUN = 1000, 50_000
 
 TRAIN, NETWORK, OPTIMIZER, OBJECTIVE = "LoRACanvasTrainLoRA", "LoRACanvasLoRANetwork", "LoRACanvasOptimizer", "LoRACanvasTrainingObjective"
 BUCKETS, CAPTIONS, DATASET = "LoRACanvasBucketConfig", "LoRACanvasCaptionConfig", "LoRACanvasLoadDataset"
@@ -26,6 +28,10 @@ PERSONAL = frozenset(
     "folder mask_folder regularisation_folder validation_folder reference_folder trigger_word trigger_words run_name filename resume "
     "prompts preservation_trigger preservation_class assistant_name unet_name ckpt_name".split()
 )
+
+
+#: What the file of a run's settings may set: its own names, folders and words too, on any node of ours, and the models that were loaded.
+_OF_RUN = re.compile(r"LoRACanvas\w{1,60}|UNETLoader|CheckpointLoaderSimple|(Dual|Triple)?CLIPLoader|VAELoader")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +69,16 @@ class Preset:
 
 
 def settings_of(content: Mapping[str, Any]) -> tuple[Setting, ...]:
-    """Those of a preset's file of ours: {"format", "version", "name", "nodes": {node: {widget: value}}}. Raises SettingsError that names
-    all that a preset cannot hold."""
+    """Those of a preset's file of ours, or of a run's: {"format", "version", "name", "nodes": {node: {widget: value}}}. Raises
+    SettingsError that names all that such a file cannot hold."""
     nodes = content.get("nodes")
     if content.get("version") != 1 or not isinstance(nodes, dict) or not all(isinstance(each, dict) for each in nodes.values()):
         raise SettingsError(WHERE, ["this is no preset of version 1: it must have 'nodes', each with its widgets. Save it anew."])
     pairs = [(str(node), str(widget), value) for node, widgets in nodes.items() for widget, value in widgets.items()]
-    problems = [f"it has {len(pairs):,} settings but may have {MOST_SETTINGS}."] if len(pairs) > MOST_SETTINGS else []
-    problems += [problem for node, widget, value in pairs[:MOST_SETTINGS] if (problem := _problem(node, widget, value))]
+    of_run = content.get("format") == RUN_FORMAT
+    most, problem_of = (_MOST_OF_RUN, _problem_of_run) if of_run else (MOST_SETTINGS, _problem)
+    problems = [f"it has {len(pairs):,} settings but may have {most}."] if len(pairs) > most else []
+    problems += [problem for node, widget, value in pairs[:most] if (problem := problem_of(node, widget, value))]
     raise_problems(SettingsError, WHERE, problems[:20])
     return tuple(Setting(node=node, widget=widget, value=value) for node, widget, value in pairs)
 
@@ -81,6 +89,17 @@ def _problem(node: str, widget: str, value: Any) -> str | None:
         return f"{name} is no widget that a preset sets."
     if widget in PERSONAL:
         return f"{name} is no setting that a preset may carry: it names something of one machine."
-    if not isinstance(value, (str, int, float)) or (isinstance(value, str) and len(value) > LONGEST_TEXT):
-        return f"{name} is {shown(str(value))} but must be a number, a switch, or a text of at most {LONGEST_TEXT:,} letters."
-    return None
+    return _problem_of_value(name, value, LONGEST_TEXT)
+
+
+def _problem_of_run(node: str, widget: str, value: Any) -> str | None:
+    name = f"{shown(node)}.{shown(widget)}"
+    if not _OF_RUN.fullmatch(node) or not _NAME.fullmatch(widget) or widget == "resume":
+        return f"{name} is no setting of a run."
+    return _problem_of_value(name, value, _LONGEST_OF_RUN)
+
+
+def _problem_of_value(name: str, value: Any, longest: int) -> str | None:
+    if isinstance(value, (str, int, float)) and not (isinstance(value, str) and len(value) > longest):
+        return None
+    return f"{name} is {shown(str(value))} but must be a number, a switch, or a text of at most {longest:,} letters."

@@ -11,5 +11,6 @@
     samples      preview pictures, with the graph in them
     tensorboard  the run for TensorBoard
     held         what is told before the first step is recorded with it
+    keeping      a run's folder noted, renamed, or deleted
     taken        the run's folder: one process at a time, and only for a run that took a step
 """

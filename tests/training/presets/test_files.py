@@ -20,6 +20,28 @@ def test_our_own():
     assert [(one.node, one.widget, one.value) for one in preset.settings] == [("LoRACanvasLoRANetwork", "rank", 8)]
 
 
+def run(**nodes) -> str:
+    return json.dumps({"format": "lora_canvas run settings", "version": 1, "name": "fox", "nodes": nodes})
+
+
+def test_the_settings_of_a_run_hold_its_own_names_too():
+    text = run(LoRACanvasLoadDataset={"folder": "dogs", "trigger_word": "ohwx"}, LoRACanvasIA3Options={"x": True},
+               CheckpointLoaderSimple={"ckpt_name": "sd15.safetensors"}, LoRACanvasSamplePreview={"prompts": "a fox\n" * 1000})
+    preset = read_preset("fox.settings.json", text)
+    assert (preset.name, preset.kind, len(preset.settings)) == ("fox", "run", 5)
+    assert preset.settings[0].value == "dogs"
+
+
+@pytest.mark.parametrize(("node", "widget", "value", "said"), [
+    ("KSampler", "seed", 1, "KSampler.seed is no setting of a run"), ("LoRACanvasTrainLoRA", "resume", "latest", "resume is no setting"),
+    ("LoRACanvasTrainLoRA", "../x", 1, "is no setting"), ("LoRACanvasSamplePreview", "prompts", "x" * 50_001, "at most 50,000"),
+    ("LoRACanvasTrainLoRA", "steps", [1], "must be a number"),
+])
+def test_what_the_settings_of_a_run_do_not_hold(node, widget, value, said):
+    with pytest.raises(SettingsError, match=said):
+        read_preset("fox.settings.json", run(**{node: {widget: value}}))
+
+
 @pytest.mark.parametrize(("changed", "said"), [
     ({"version": 2}, "version 1"), ({"nodes": []}, "must have 'nodes'"),
     ({"nodes": {"KSampler": {"seed": 1}}}, "KSampler.seed is no widget"),
