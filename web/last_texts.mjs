@@ -14,6 +14,12 @@ export function isNode(node, id) {
   return path.at(-1) === String(node.id) && path.length > 1 === inside;
 }
 
+/** Is the node that the server calls `id` this `inner` one of the subgraph's node `outer`? @param {any} outer @param {any} inner @param {string} id */
+export function isInside(outer, inner, id) {
+  const path = String(id).split(":");
+  return path.at(-1) === String(inner.id) && path.length > 1 && isNode(outer, path.slice(0, -1).join(":"));
+}
+
 /** The text among a node's results, or null. @param {any} output what its `ui` was */
 export function textOf(output) {
   const texts = output?.text;

@@ -14,7 +14,7 @@ import { attachDatasetButton, DATASET_NODE } from "./dataset/node_button.mjs";
 import { makeDatasetRoutes } from "./dataset/routes.mjs";
 import { foldAdvanced, hideFoldedBadge, refoldAll } from "./folding.mjs";
 import { isNode, makeLastTexts } from "./last_texts.mjs";
-import { attachNodeDisplay } from "./node_display.mjs";
+import { attachNodeDisplay, attachToHolder } from "./node_display.mjs";
 import { NextRun } from "./next_run.mjs";
 import { attachNodeText, TEXT_NODES } from "./node_text.mjs";
 import { makeOwnPresets } from "./own_presets.mjs";
@@ -118,6 +118,7 @@ app.registerExtension({
   },
   beforeConfigureGraph: translateWorkflow,
   nodeCreated(/** @type {any} */ node) {
+    if (node.subgraph) attachToHolder(node, context);
     if (!node.comfyClass?.startsWith(OURS)) return;
     if (node.comfyClass === DATASET) attachBring(node, context);
     if (node.comfyClass === TEST) attachRuns(node, session);

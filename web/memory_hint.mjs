@@ -45,12 +45,12 @@ export function loaderOf(node) {
   return loader && folder && typeof loader.widget.value === "string" ? { folder, model: loader.widget.value } : null;
 }
 
-/** What the server is to plan for; null where no loader of core is found, a wire brings what decides, or text encoders are trained: then it
- * is known once they are loaded. @param {any} node @returns {Record<string, any>|null} */
+/** What the server is to plan for; null where no loader of core is found, a wire brings what decides (as into a subgraph), or text encoders
+ * are trained: then it is known once they are loaded. @param {any} node @returns {Record<string, any>|null} */
 export function wantedOf(node) {
   const loader = nearest(node, "model", WIDGETS);
   const folder = FOLDERS[loader?.at.type ?? ""];
-  if (!loader || !folder || typeof loader.widget.value !== "string") return null;
+  if (!loader || !folder || typeof loader.widget.value !== "string" || node.isSubgraphNode?.()) return null;
   /** @type {Record<string, any>} */
   const found = { folder, model: loader.widget.value };
   const dtype = loader.at.widgets.find((/** @type {any} */ one) => one.name === "weight_dtype");

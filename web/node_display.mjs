@@ -1,9 +1,9 @@
 // @ts-check
-/** The run on the Train LoRA node itself: progress, time left, a small curve, the newest sample. */
+/** The run on the Train LoRA node itself, and on a subgraph's node that holds one: progress, time left, a small curve, the newest sample. */
 import { COLOURS } from "./chart.mjs";
 import { h, oncePerFrame, setShown, setText } from "./dom.mjs";
 import * as format from "./format.mjs";
-import { isNode } from "./last_texts.mjs";
+import { isInside, isNode } from "./last_texts.mjs";
 import { openLightbox } from "./lightbox.mjs";
 import { makeMemoryHint } from "./memory_hint.mjs";
 import { lengthText, nextText } from "./next_run.mjs";
@@ -17,14 +17,16 @@ import { statusText, statusTone, t } from "./strings.mjs";
 
 /** The same with and without a run: a node that grows when it starts would cover its neighbours. */
 const HEIGHT = 136;
+const NAME = "lora_canvas_display";
+const TRAIN_NODE = "LoRACanvasTrainLoRA";
 
-/** @param {import("./panel.mjs").Context} context @param {() => void} choose */
+/** @param {import("./panel.mjs").Context} context @param {(() => void)|null} choose a preset, where that is possible */
 function makeView({ server }, choose) {
   /** @type {Run|null} */
   let run = null;
   const hint = h("div.node-hint");
   const next = h("div.node-hint");
-  const preset = h("button.node-preset", { type: "button", title: t("presetButtonHint"), onclick: choose }, t("presetButton"));
+  const preset = h("button.node-preset", { type: "button", title: t("presetButtonHint"), hidden: !choose, onclick: choose }, t("presetButton"));
   const foot = h("div.node-foot", {}, next, preset);
   const length = h("div.node-length");
   const idle = h("div.node-idle", {}, h("div", {}, t("idle")), length, hint);
@@ -80,14 +82,17 @@ function makeView({ server }, choose) {
   };
 }
 
-/** @param {any} node a Train LoRA node that was just made @param {import("./panel.mjs").Context} context */
-export function attachNodeDisplay(node, context) {
+/** @param {any} node a Train LoRA node that was just made, or a subgraph's @param {import("./panel.mjs").Context} context
+ * @param {any} train the Train LoRA node that it shows the run of: itself, or one inside */
+export function attachNodeDisplay(node, context, train = node) {
   const { session, nextRun } = context;
-  const view = makeView(context, () => context.presets(node, draw));
+  const isOurs = (/** @type {string} */ id) => (train === node ? isNode(node, id) : isInside(node, train, id));
+  // A preset fills widgets; of a subgraph some are on the one node and some inside.
+  const view = makeView(context, train === node ? () => context.presets(node, draw) : null);
   /** @type {string|null} the run that this node made since the page opened */
   let name = null;
 
-  const widget = node.addDOMWidget("lora_canvas_display", "lora-canvas-display", view.element, {
+  const widget = node.addDOMWidget(NAME, "lora-canvas-display", view.element, {
     serialize: false,
     hideOnZoom: false,
     getMinHeight: () => HEIGHT,
@@ -100,11 +105,11 @@ export function attachNodeDisplay(node, context) {
   node.setSize?.([Math.max(node.size[0], width), Math.max(node.size[1], needed)]);
 
   const draw = oncePerFrame(() => {
-    for (const [run, { node: id }] of session.live) if (isNode(node, id)) name = run;
+    for (const [run, { node: id }] of session.live) if (isOurs(id)) name = run;
     const run = session.get(name) ?? null;
     const live = name !== null && session.live.has(name);
     view.update(run, live);
-    const of = (/** @type {Map<string, any>} */ known) => [...known].find(([id]) => isNode(node, id))?.[1];
+    const of = (/** @type {Map<string, any>} */ known) => [...known].find(([id]) => isOurs(id))?.[1];
     const answer = of(nextRun.nodes);
     view.length(lengthText(of(nextRun.lengths), answer));
     view.foot(nextText(answer), node.properties?.[CHOSEN], live);
@@ -133,4 +138,25 @@ export function attachNodeDisplay(node, context) {
     return removed?.apply(this, args);
   };
   draw();
+  return widget;
+}
+
+/** The same on a subgraph's node, where one Train LoRA node is inside. @param {any} node that was just made
+ * @param {import("./panel.mjs").Context} context */
+export function attachToHolder(node, context) {
+  /** @type {any} */
+  let widget;
+  // What is inside is known only later; each time it is configured it begins with no widgets but those of its inputs.
+  const put = () => setTimeout(() => {
+    const inside = node.subgraph.nodes.filter((/** @type {any} */ one) => one.comfyClass === TRAIN_NODE);
+    if (inside.length !== 1 || !node.graph || node.widgets?.some((/** @type {any} */ one) => one.name === NAME)) return;
+    if (widget) node.addCustomWidget(widget);
+    else widget = attachNodeDisplay(node, context, inside[0]);
+  }, 0);
+  const configured = node.onConfigure;
+  node.onConfigure = function (/** @type {any[]} */ ...args) {
+    put();
+    return configured?.apply(this, args);
+  };
+  put();
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { isNode, lastText, makeLastTexts, textOf } from "../../web/last_texts.mjs";
+import { isInside, isNode, lastText, makeLastTexts, textOf } from "../../web/last_texts.mjs";
 
 const DOCTOR = "LoRACanvasDatasetDoctor";
 const ran = (id, text, { workflow = "w", type = DOCTOR } = {}) => ({
@@ -47,4 +47,15 @@ test("nodes of one workflow ask together; a server that is away has no texts", a
   await last(onCanvas(7));
   assert.equal(asked, 2);
   assert.equal(await makeLastTexts({ fetchApi: async () => { throw new Error("gone"); } })(onCanvas(7)), null);
+});
+
+test("a node inside a subgraph, by the node that holds it", () => {
+  const root = { id: "w" };
+  const [outer, deeper, train] = [onCanvas(3, root), onCanvas(3, { id: "s", rootGraph: root }), { id: 6 }];
+  assert.equal(isInside(outer, train, "3:6"), true);
+  assert.equal(isInside(outer, train, "4:6"), false);
+  assert.equal(isInside(outer, train, "3:7"), false);
+  assert.equal(isInside(outer, train, "6"), false);
+  assert.equal(isInside(outer, train, "9:3:6"), false);
+  assert.equal(isInside(deeper, train, "9:3:6"), true);
 });

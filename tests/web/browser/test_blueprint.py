@@ -20,6 +20,9 @@ JOIN = """checkpoint => {
     const decode = LiteGraph.createNode("PreviewImage");
     app.graph.add(decode);
     one.connect(one.outputs.findIndex((output) => output.name === "loss_plot"), decode, 0);
+    [[loader, [450, 100]], [one, [850, 60]], [decode, [450, 300]]].forEach(([node, place]) => (node.pos = place));
+    app.canvas.ds.scale = 0.8;
+    app.canvas.ds.offset = [120, 40];
 }"""
 
 
@@ -51,7 +54,7 @@ def test_the_one_node_trains(pair, start_server, open_page, repo_root, screensho
         page = open_page(server.address)
         add_by_search(page, NAME)
         names = page.evaluate("app.graph._nodes[0].widgets.map(widget => widget.name)")
-        assert names == ["folder", "name", "steps", "learning_rate", "resolution", "prompts", "resume", "cfg"]
+        assert names == ["folder", "name", "steps", "learning_rate", "resolution", "prompts", "resume", "cfg", "lora_canvas_display"]
         values = {"folder": folder, "name": "one", "steps": 4, "resolution": 128, "prompts": PROMPTS[0]}
         page.evaluate(
             "values => { for (const widget of app.graph._nodes[0].widgets) "
@@ -64,6 +67,8 @@ def test_the_one_node_trains(pair, start_server, open_page, repo_root, screensho
         expect(panel.name).to_have_text("one", timeout=120_000)
         panel.expect_status("finished", timeout=300_000)
         assert panel.step() == 4
+        expect(page.locator(".lora-canvas-node-active").filter(has_text="4", visible=True).first).to_be_visible()
+        page.screenshot(path=screenshots / f"one-node-run-{name_of(pair)}.png")
         saved = server.base / "models" / "loras" / "one.safetensors"
         for _ in range(300):
             if saved.is_file():
