@@ -29,13 +29,26 @@ function formOf(english) {
   return new RegExp(`^${parts.join("([^]*?)")}$`);
 }
 
-/** A message of the server; what stands in its places is translated too. @param {string} english @returns {string} */
+/** A message of the server; what stands in its places is translated too. One that is not known as a whole may be several, one after the
+ * other. @param {string} english @returns {string} */
 export function translated(english) {
+  const whole = known(english);
+  if (whole !== null) return whole;
+  for (const { index, 0: end } of [...english.matchAll(/(?<=[.!?]) +/g)].reverse()) {
+    const first = known(english.slice(0, index));
+    if (first !== null) return `${first} ${translated(english.slice(index + end.length))}`;
+  }
+  const next = /(?<=[.!?]) +/.exec(english);
+  return next ? english.slice(0, next.index + next[0].length) + translated(english.slice(next.index + next[0].length)) : english;
+}
+
+/** @param {string} english @returns {string|null} */
+function known(english) {
   for (const { form, text } of messages) {
     const found = form.exec(english);
     if (found) return text.replace(/\{(\d+)\}/g, (_, place) => translated(found[Number(place) + 1]));
   }
-  return english;
+  return null;
 }
 
 /** Titles and notes of a workflow that is about to be opened; what somebody wrote over stays. @param {any} graph as it is saved */

@@ -14,6 +14,13 @@ test("a message is found by its form, and so is what stands in its places", () =
   assert.equal(translated("something else"), "something else");
 });
 
+test("several messages that stand behind one another are translated one by one", () => {
+  setTexts({ messages: { "{} is empty. Type it.": "{0} 是空的。", "It ends.": "结束。" } });
+  assert.equal(translated("folder is empty. Type it. It ends."), "folder 是空的。 结束。");
+  assert.equal(translated("Nobody knows this. It ends. Nor this."), "Nobody knows this. 结束。 Nor this.");
+  assert.equal(translated("v1.5 is empty. Type it."), "v1.5 是空的。");
+});
+
 test("titles and paragraphs of notes are translated, what somebody wrote stays", () => {
   setTexts(TEXTS);
   const graph = {
