@@ -48,17 +48,21 @@ export function foldAdvanced(node) {
     const words = t("moreSettings", { count: folded.length });
     return changed ? `${words}  ·  ${t("settingsChanged", { count: changed })}` : words;
   };
+  // What is wired stays: hidden, its socket would go too, and the row of the subgraph's node that it is joined to.
+  const isWired = (/** @type {string} */ name) => node.inputs?.some((/** @type {any} */ one) => one.widget?.name === name && one.link != null);
   function refold() {
     const hide = !drawnByVue() && !node.showAdvanced;
-    for (const widget of folded) setHidden(widget, hide);
+    for (const widget of folded) setHidden(widget, hide && !isWired(widget.name));
     button.label = label();
   }
-  const configured = node.onConfigure;
-  node.onConfigure = function (/** @type {any[]} */ ...args) {
-    const result = configured?.apply(this, args);
-    refold();
-    return result;
-  };
+  for (const name of ["onConfigure", "onConnectionsChange"]) {
+    const before = node[name];
+    node[name] = function (/** @type {any[]} */ ...args) {
+      const result = before?.apply(this, args);
+      refold();
+      return result;
+    };
+  }
   node.loraCanvasRefold = refold;
   refold();
   node.setSize?.([node.size[0], node.computeSize()[1]]);

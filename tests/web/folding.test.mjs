@@ -56,6 +56,16 @@ test("a file says whether it is open, and what was changed is counted", () => {
   assert.match(button(closed).label, /1 set/);
 });
 
+test("what is wired stays, with its socket", () => {
+  const made = node();
+  made.inputs = [{ name: "repeats", widget: { name: "repeats" }, link: 3 }, { name: "masks", widget: { name: "masks" }, link: null }];
+  made.onConnectionsChange();
+  assert.deepEqual(hidden(made), ["masks"]);
+  made.inputs[0].link = null;
+  made.onConnectionsChange();
+  assert.deepEqual(hidden(made), ["repeats", "masks"]);
+});
+
 test("Vue nodes have a switch of their own", () => {
   globalThis.LiteGraph = { vueNodesMode: true };
   const made = node();

@@ -53,7 +53,7 @@ def test_the_one_node_trains(pair, start_server, open_page, repo_root, screensho
         checkpoint, folder = place_checkpoint(server.base, None), place_pictures(server.base)
         page = open_page(server.address)
         add_by_search(page, NAME)
-        names = page.evaluate("app.graph._nodes[0].widgets.map(widget => widget.name)")
+        names = page.evaluate("app.graph._nodes[0].widgets.filter(widget => !widget.hidden).map(widget => widget.name)")
         assert names == ["folder", "name", "steps", "learning_rate", "resolution", "prompts", "resume", "cfg", "lora_canvas_display"]
         values = {"folder": folder, "name": "one", "steps": 4, "resolution": 128, "prompts": PROMPTS[0]}
         page.evaluate(
