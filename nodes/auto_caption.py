@@ -13,6 +13,7 @@ from ..training.captioning.captioner import WHERE
 from ..training.captioning.existing import EXISTING
 from ..training.captioning.files import EXTENSIONS, WRITE
 from ..training.captioning.generator import GenerationSpec
+from ..training.captioning.prompts import TEMPLATES
 from ..training.captioning.report import captioning_report
 from ..training.captioning.run import CaptioningSpec, caption_dataset
 from ..training.captioning.tag_rules import RATINGS, TagRules, parse_replacements, parse_tags
@@ -33,15 +34,16 @@ class AutoCaption(io.ComfyNode):
             category=CATEGORY,
             description=(
                 "Writes captions for the pictures of a dataset: tags (the wd- models, for anime models such as Illustrious or "
-                "Pony) or sentences (Florence-2, BLIP and others, for FLUX and photographs). Captions appear as they are made; "
-                "Cancel keeps them, and running again goes on from there."
+                "Pony) or sentences (Qwen3-VL, JoyCaption, Florence-2, BLIP and others, for FLUX and photographs). Captions appear as "
+                "they are made; Cancel keeps them, and running again goes on from there."
             ),
             is_output_node=True,
             inputs=[
                 Dataset.Input("dataset", tooltip="From Load Dataset, Images To Dataset or Merge Datasets."),
                 io.Combo.Input("captioner", options=captioner_names(), default="wd-eva02-large-tagger-v3", tooltip=(
                     "Who writes. wd-…: tags; wd-eva02-large-tagger-v3 is the best and largest (1.26 GB), wd-swinv2-tagger-v3 nearly "
-                    "as good (467 MB). Florence-2 and blip: sentences. Models lie in ComfyUI's models/lora_canvas_captioners "
+                    "as good (467 MB). Florence-2 and blip: sentences, small and quick; Qwen3-VL and JoyCaption: sentences or tags as "
+                    "you ask, 4 to 17 GB. Models lie in ComfyUI's models/lora_canvas_captioners "
                     "folder; your own appear in this list.")),
                 advanced(io.Combo.Input("existing_captions", options=list(EXISTING), default="keep", tooltip=(
                     "What happens to pictures that have a caption. keep: they are left alone. append, prepend: the new words go "
@@ -97,6 +99,13 @@ class AutoCaption(io.ComfyNode):
                 advanced(io.String.Input("only_pictures", default="", multiline=True, tooltip=(
                     "The names of the pictures that are captioned, one a line, as reports name them: 10_dog/a.png. Empty: all. The "
                     "grid of Load Dataset fills it with those that are chosen there."))),
+                advanced(io.Combo.Input("prompt_template", options=list(TEMPLATES), default=TEMPLATES[0], tooltip=(
+                    "Models that write sentences: a question that fits the model. one sentence, detailed description: for FLUX, Qwen-Image "
+                    "and photographs. tags: for anime models, by Qwen3-VL and JoyCaption; a wd- tagger is quicker and surer. as prompt "
+                    "says: what stands in prompt, or the model's usual question."))),
+                advanced(io.Boolean.Input("character_tag_expand", default=False, tooltip=(
+                    "Taggers: the series in a character's tag becomes a tag of its own: 'name (series)' is written as 'name, series', as "
+                    "kohya's tagger does. On when you train several characters of one series; off is usual."))),
             ],
             outputs=[
                 Dataset.Output(display_name="dataset", tooltip="To Caption Config, Bucket Config or Train LoRA."),
@@ -109,9 +118,13 @@ class AutoCaption(io.ComfyNode):
         return _WIRED.fingerprint() if captioner is None or hub_model is None else model_stamp(captioner, hub_model)
 
     @classmethod
-    def validate_inputs(cls, undesired_tags=None, always_first_tags=None, replace_tags=None) -> bool | str:
-        return refusal(lambda: _tag_rules(**typed(
-            undesired_tags=undesired_tags, always_first_tags=always_first_tags, replace_tags=replace_tags)))
+    def validate_inputs(cls, undesired_tags=None, always_first_tags=None, replace_tags=None, prompt=None,
+                        prompt_template=None) -> bool | str:
+        def check() -> None:
+            _tag_rules(**typed(undesired_tags=undesired_tags, always_first_tags=always_first_tags, replace_tags=replace_tags))
+            GenerationSpec(**typed(prompt=prompt, template=prompt_template))
+
+        return refusal(check)
 
     @classmethod
     def foreseen(cls, dataset, **_captions):
@@ -121,13 +134,13 @@ class AutoCaption(io.ComfyNode):
     @classmethod
     def execute(cls, dataset, captioner, existing_captions="keep", write_files="no", download_model=False, trigger_word="",
                 hub_model="", caption_extension=".txt", device="auto", prompt="", max_new_tokens=128, beams=1,
-                only_pictures="", **tag_widgets) -> io.NodeOutput:
+                only_pictures="", prompt_template=TEMPLATES[0], **tag_widgets) -> io.NodeOutput:
         if device not in DEVICES:
             raise SettingsError(WHERE, [f"device is '{device}' but must be one of {', '.join(DEVICES)}."])
         spec = CaptioningSpec(existing=existing_captions, write_files=write_files, extension=caption_extension, trigger=trigger_word,
                               only=lines(only_pictures))
         rules = _tag_rules(**tag_widgets)
-        generation = GenerationSpec(prompt=prompt, max_new_tokens=max_new_tokens, beams=beams)
+        generation = GenerationSpec(prompt=prompt, max_new_tokens=max_new_tokens, beams=beams, template=prompt_template)
         progress = captioning_progress()
         _WIRED.came(captioner, hub_model)
         model = find_model(captioner, hub_model, download_model, progress)
@@ -140,9 +153,10 @@ class AutoCaption(io.ComfyNode):
 
 
 def _tag_rules(general_threshold=0.35, character_threshold=0.85, undesired_tags="", rating_tag="off", character_tags_first=True,
-               always_first_tags="", replace_tags="", underscores_to_spaces=True, max_tags=0) -> TagRules:
+               always_first_tags="", replace_tags="", underscores_to_spaces=True, max_tags=0, character_tag_expand=False) -> TagRules:
     return TagRules(
         general_threshold=general_threshold, character_threshold=character_threshold, rating=rating_tag,
         characters_first=character_tags_first, always_first=parse_tags(always_first_tags), undesired=parse_tags(undesired_tags),
         replacements=parse_replacements(replace_tags), spaces=underscores_to_spaces, max_tags=max_tags,
+        expand_characters=character_tag_expand,
     )

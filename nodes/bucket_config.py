@@ -58,6 +58,18 @@ class BucketConfig(io.ComfyNode):
                     "batches. merge: their pictures go to the bucket of the nearest shape and are cropped more."))),
                 advanced(io.Int.Input("batch_size", default=1, min=1, max=256, tooltip=(
                     "The batch size that you will set on Train LoRA: used for the report, and by 'merge'."))),
+                advanced(io.Float.Input("colour", default=0.0, min=0.0, max=1.0, step=0.05, tooltip=(
+                    "Also trains versions with other brightness, contrast and saturation, each up to this share away: 0.1 is 90 to 110 %. "
+                    "0.05-0.1 for few pictures of one light; 0: off. Too high: the LoRA learns odd colours. Not for styles."))),
+                advanced(io.Float.Input("rotation", default=0.0, min=0.0, max=45.0, step=1.0, tooltip=(
+                    "Also trains versions turned by up to so many degrees to either side, cut so that no corner is empty. 5-10 for "
+                    "objects; 0: off. Too high: the LoRA makes pictures that lean."))),
+                advanced(io.Float.Input("crop_range", default=1.0, min=0.1, max=1.0, step=0.05, tooltip=(
+                    "Also trains versions that show less of the picture: 0.7 shows 70 to 100 % of its sides, enlarged. For details that "
+                    "stand small in the pictures. With crop 'random' the place differs too. 1: off. Too low: blur, and cut heads."))),
+                advanced(io.Int.Input("augmentations", default=4, min=1, max=64, tooltip=(
+                    "How many further versions of each picture colour, rotation and crop_range make together. Each is encoded once, as "
+                    "mirrored pictures are; each time a picture is seen one of all is taken."))),
             ],
             outputs=[
                 Dataset.Output(display_name="dataset", tooltip="To Train LoRA."),

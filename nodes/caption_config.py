@@ -58,6 +58,11 @@ class CaptionConfig(io.ComfyNode):
                     "10 is plenty; more takes longer to prepare and more memory."))),
                 advanced(io.Boolean.Input("allow_empty", default=False, tooltip=(
                     "Train pictures that have no text at all. Off: the run does not start, and names them."))),
+                advanced(io.Int.Input("token_warmup_step", default=0, min=0, max=1000000, tooltip=(
+                    "Captions begin with few tags and have all of them after so many steps, so that the leading tags are learned first. "
+                    "0: all from the start. A third of the run is usual; each length is one more text to encode. For tags with commas."))),
+                advanced(io.Int.Input("token_warmup_min", default=1, min=0, max=255, tooltip=(
+                    "With token_warmup_step: how many tags there are at first, behind those that keep_tokens keeps."))),
             ],
             outputs=[Dataset.Output(display_name="dataset", tooltip="To Caption Preview, Bucket Config or Train LoRA.")],
         )

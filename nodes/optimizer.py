@@ -57,8 +57,8 @@ class Optimizer(io.ComfyNode):
                 advanced(io.Float.Input("loraplus_ratio_text_encoder", default=0.0, min=0.0, max=1000.0, step=1.0, optional=True,
                     tooltip="LoRA+ for the text encoders alone. 0: as loraplus_ratio. 4 is usual.")),
                 advanced(io.Int.Input("scheduler_cycles", default=1, min=1, max=1000, optional=True,
-                    tooltip="For cosine_with_restarts: how often the rate jumps back up and fades again. "
-                            "1 is a plain cosine; 3 is usual.")),
+                    tooltip="For cosine_with_restarts and polynomial: in how many cycles the rate fades, each from the full rate. "
+                            "1: no jump back up; 3 is usual.")),
                 advanced(io.Float.Input("scheduler_power", default=1.0, min=0.001, max=100.0, step=0.5, optional=True,
                     tooltip="For polynomial: 1 is a straight line down; 2 falls sooner.")),
                 advanced(io.String.Input("scheduler_pieces", default="", optional=True,
@@ -81,6 +81,16 @@ class Optimizer(io.ComfyNode):
                             "Examples: 'clip_g: lr=1e-5', 'attn2: lr_scale=0.5', 'down 0-3: off' (leaves them alone). Later lines win.")),
                 advanced(io.Int.Input("preview_steps", default=1000, min=1, max=1000000, optional=True,
                     tooltip="Only for the schedule picture: the length of run to draw. Set it to the steps of your Train LoRA node.")),
+                advanced(io.String.Input("text_encoder_rates", default="", optional=True,
+                    tooltip="A rate of its own for some text encoders: 'clip_l: 5e-5, clip_g: 1e-5'. SDXL: clip_l is kohya's TE1, clip_g "
+                            "TE2. FLUX: clip_l, t5xxl; SD3: clip_l, clip_g, t5xxl. 0 leaves one as it is. "
+                            "Empty: text_encoder_lr for all.")),
+                advanced(io.Int.Input("scheduler_timescale", default=0, min=0, max=1000000, optional=True,
+                    tooltip="For inverse_sqrt: how slowly the rate falls; it is half after three times so many steps. "
+                            "0: the steps of the warm-up, or 10000 without one. Too high: it hardly falls.")),
+                advanced(io.Float.Input("scheduler_decay_percent", default=20.0, min=0.0, max=100.0, step=5.0, optional=True,
+                    tooltip="For warmup_stable_decay: the share of the run at its end in which the rate fades out. "
+                            "10-20 is usual; 0: never, as constant_with_warmup.")),
             ],
             outputs=[
                 sockets.Optimizer.Output(display_name="optimizer"),
@@ -89,12 +99,13 @@ class Optimizer(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, optimizer=None, scheduler=None, scheduler_pieces=None, extra_arguments=None, group_rules=None) -> bool | str:
+    def validate_inputs(cls, optimizer=None, scheduler=None, scheduler_pieces=None, extra_arguments=None, group_rules=None,
+                        text_encoder_rates=None) -> bool | str:
         if None in (optimizer, scheduler):  # the texts belong to them
             return True
         return refusal(lambda: optimizer_from(Knobs(**typed(
             optimizer=optimizer, scheduler=scheduler, scheduler_pieces=scheduler_pieces, extra_arguments=extra_arguments,
-            group_rules=group_rules))))
+            group_rules=group_rules, text_encoder_rates=text_encoder_rates))))
 
     @classmethod
     def execute(cls, preview_steps=1000, **settings) -> io.NodeOutput:

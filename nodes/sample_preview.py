@@ -3,10 +3,35 @@
 from comfy_api.latest import io
 
 from ..host.model.sampler import SAMPLERS, SCHEDULERS
-from ..training.specs import PreviewSpec, SamplingSpec
+from ..host.runs.paths import named_file
+from ..host.wired import Wired
+from ..training.errors import SettingsError
+from ..training.prompt_file import WHERE, read_prompts
+from ..training.specs import OwnSettings, PreviewSpec, SamplingSpec
 from . import sockets
 from .early import refusal
 from .widgets import CATEGORY, advanced, folded, lines, pictures
+
+
+def _stamp(prompt_file: str) -> str:
+    """Another one whenever the file's content may be."""
+    try:
+        found = named_file(prompt_file, WHERE, "prompt_file").stat() if prompt_file.strip() else None
+    except (SettingsError, OSError) as error:
+        return str(error)
+    return f"{found.st_mtime_ns} {found.st_size}" if found else ""
+
+
+_WIRED = Wired(_stamp)
+
+
+def _prompts(written: str, prompt_file: str) -> dict:
+    """Those of the widget, then those of the file."""
+    prompts = lines(written)
+    if not prompt_file.strip():
+        return {"prompts": prompts}
+    more = read_prompts(named_file(prompt_file, WHERE, "prompt_file"))
+    return {"prompts": (*prompts, *more.prompts), "own": (*(OwnSettings() for _ in prompts), *more.own)}
 
 
 class SamplePreview(io.ComfyNode):
@@ -53,19 +78,31 @@ class SamplePreview(io.ComfyNode):
                 io.Image.Input("reference", optional=True,
                     tooltip="For edit models: the picture that every prompt starts from; of a batch, all together. "
                             "Leave it out: each prompt takes the references of one picture of your dataset, in their order."),
+                advanced(io.String.Input("prompt_file", default="",
+                    tooltip="A text file in ComfyUI's input folder with further prompts, one a line, as kohya's trainer reads it: --n "
+                            "negative, --w width, --h height, --d seed, --l cfg, --s steps behind a prompt are for it alone. Lines with # "
+                            "are remarks; .json works too. Empty: none.")),
             ],
             outputs=[sockets.Preview.Output(display_name="preview")],
         )
 
     @classmethod
-    def validate_inputs(cls, prompts="") -> bool | str:
-        return prompts is None or refusal(lambda: PreviewSpec(sampling=SamplingSpec(prompts=lines(prompts))))
+    def fingerprint_inputs(cls, prompt_file="", **_widgets) -> str:
+        return _WIRED.fingerprint() if prompt_file is None else _stamp(prompt_file)
+
+    @classmethod
+    def validate_inputs(cls, prompts="", prompt_file="") -> bool | str:
+        if None in (prompts, prompt_file):
+            return True
+        return refusal(lambda: PreviewSpec(sampling=SamplingSpec(**_prompts(prompts, prompt_file))))
 
     @classmethod
     def execute(cls, prompts, every_n_steps, sampler_name, scheduler, sampling_steps, cfg, width, height, seed, negative="",
-                every_n_epochs=0, at_start=True, at_end=True, lora_strength=1.0, reference=None) -> io.NodeOutput:
+                every_n_epochs=0, at_start=True, at_end=True, lora_strength=1.0, reference=None,
+                prompt_file="") -> io.NodeOutput:
+        _WIRED.came(prompt_file)
         sampling = SamplingSpec(
-            prompts=lines(prompts), negative=negative, sampler_name=sampler_name, scheduler=scheduler,
+            **_prompts(prompts, prompt_file), negative=negative, sampler_name=sampler_name, scheduler=scheduler,
             sampling_steps=sampling_steps, cfg=cfg, width=width, height=height, seed=seed,
             references=pictures(reference),
         )

@@ -12,9 +12,9 @@ from ..host.wired import Wired
 from ..host.wiring import Wiring
 from ..training.objective.spec import ObjectiveSpec
 from ..training.recipe import Recipe
-from ..training.specs import AUTO, COMPILE, CONTINUE, MEMORY, NEW, OFF, PRECISIONS, RESUME_SCHEDULES, RunSpec, resumes
+from ..training.specs import AUTO, COMPILE, CONTINUE, MEMORY, NEW, OFF, PRECISIONS, RESUME_SCHEDULES, WANDB, RunSpec, resumes
 from . import sockets
-from .early import refusal
+from .early import refusal, typed
 from .widgets import CATEGORY, advanced, folded
 
 SAVER = "LoRACanvasSaveLoRA"
@@ -138,6 +138,13 @@ class TrainLoRA(io.ComfyNode):
                             "wait for Python with SD1.5 and SDXL, and of no use where they do not. The first two steps of each kind are "
                             "slower, and it takes more memory, which the plan does not count. Where a model cannot be replayed the log "
                             "says why, and the run goes on as with 'off'.")),
+                advanced(io.Combo.Input("wandb", options=list(WANDB), default=OFF,
+                    tooltip="Also writes the run for Weights & Biases, beside TensorBoard. 'online' sends it and needs 'wandb login' once; "
+                            "'offline' leaves files in the run's folder for 'wandb sync'. Needs the Python library wandb. The panel needs "
+                            "none of it, and nothing that fails there ends a run.")),
+                advanced(io.String.Input("training_comment", default="",
+                    tooltip="A note to yourself that goes into the file as ss_training_comment, where kohya's trainer puts it and other "
+                            "programs show it. Empty: it says that LoRA Canvas made the file. Save LoRA has author and description too.")),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRA applied at strength 1."),
@@ -156,8 +163,8 @@ class TrainLoRA(io.ComfyNode):
         return _WIRED.fingerprint() if None in (assistant_name, resume) else _stamp(assistant_name, resume)
 
     @classmethod
-    def validate_inputs(cls, run_name="") -> bool | str:
-        return run_name is None or refusal(lambda: RunSpec(run_name=run_name))
+    def validate_inputs(cls, run_name="", training_comment="") -> bool | str:
+        return refusal(lambda: RunSpec(**typed(run_name=run_name, training_comment=training_comment)))
 
     @classmethod
     def check_lazy_status(cls, **inputs) -> list[str]:

@@ -18,7 +18,8 @@ MOST_FILES = 18
 
 #: From the ground up: a room imports only what stands before it. A room and those inside it stand in one line.
 TRAINING = (
-    "errors version wording inputs registry seeds devices ops settings specs events protocols parts expressions patterns rules families",
+    "errors version wording inputs registry seeds devices ops settings specs prompt_file events protocols parts expressions patterns "
+    "rules families",
     "files",
     "processes",
     "data data/formats data/clips data/folder data/advice data/editing",

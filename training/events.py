@@ -98,13 +98,19 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewReady:
-    """Sampled pictures, (N, H, W, 3) floats in 0..1, one a prompt."""
+    """Sampled pictures, (N, H, W, 3) floats in 0..1, one a prompt. Where they differ in size the smaller ones lie at the top left, on
+    black, and `sizes` are (width, height) of each."""
 
     step: int
     images: "torch.Tensor"
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     seconds: float = 0.0
+    sizes: tuple[tuple[int, int], ...] = ()
+
+    def pictures(self) -> "list[torch.Tensor]":
+        """Each in its own size."""
+        return [image[:height, :width] for image, (width, height) in zip(self.images, self.sizes)] if self.sizes else list(self.images)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,9 +47,12 @@ class Recipe:
         if self.preview is None:
             return told
         sampling = self.preview.sampling
-        texts = (*sampling.prompts, sampling.negative)
-        *prompts, negative = (filled(text, self.trigger).strip() if TRIGGER in text else text for text in texts)
-        preview = replace(self.preview, sampling=replace(sampling, prompts=tuple(prompts), negative=negative))
+        texts = (*sampling.prompts, *(own.negative or "" for own in sampling.own), sampling.negative)
+        *said, negative = (filled(text, self.trigger).strip() if TRIGGER in text else text for text in texts)
+        preview = replace(self.preview, sampling=replace(
+            sampling, prompts=tuple(said[: len(sampling.prompts)]), negative=negative,
+            own=tuple(own if own.negative is None else replace(own, negative=text)
+                      for own, text in zip(sampling.own, said[len(sampling.prompts) :], strict=True))))  # fmt: skip
         return replace(told, preview=preview, unspoken=not self.trigger and any(TRIGGER in text for text in texts))
 
     def warnings(self, parametrisation: str) -> list[str]:

@@ -8,7 +8,8 @@ A spec never changes: ComfyUI caches node outputs between prompts, so use `datac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 
@@ -21,6 +22,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 AUTO, LEAST, BY_HAND = MEMORY = ("auto", "least", "by hand")
 """The fastest way that fits into what is free, the one that takes least, what `gradient_checkpointing` says."""
 OFF, GRAPH = COMPILE = ("off", "graph")
+WANDB = (OFF, "online", "offline")
 """Each step is gone through by Python; or recorded once, and replayed."""
 NEW = "new"
 """Of `resume`: always a new run. AUTO goes on with a run that waits, where nothing has changed."""
@@ -67,6 +69,7 @@ class RunSpec:
     `memory`, one of MEMORY, is how the run lives with the memory that there is: `gradient_checkpointing` is read with BY_HAND alone.
     `deterministic` has a card compute the same bits every time. `resume_schedule`, one of RESUME_SCHEDULES, is what the learning
     rate does from where a run is resumed with another length or schedule. `compile`, one of COMPILE, is how a step is launched.
+    `wandb`, one of WANDB, writes the run for Weights & Biases. `training_comment` goes into the file's metadata.
     """
 
     run_name: str = free("lora", quiet=True)
@@ -92,6 +95,8 @@ class RunSpec:
     memory: str = free(BY_HAND, quiet=True)
     deterministic: bool = free(False)
     compile: str = free(OFF, quiet=True)
+    wandb: str = free(OFF, quiet=True)
+    training_comment: str = free("", quiet=True)
 
     def __post_init__(self) -> None:
         at_least = (("batch_size", 1), ("gradient_accumulation", 1), ("steps", 1), ("epochs", 0), ("seed", 0),
@@ -112,6 +117,9 @@ class RunSpec:
             problems.append(f"memory is '{self.memory}' but must be one of {', '.join(MEMORY)}.")
         if self.compile not in COMPILE:
             problems.append(f"compile is '{self.compile}' but must be one of {', '.join(COMPILE)}.")
+        if self.wandb not in WANDB:
+            problems.append(f"wandb is '{self.wandb}' but must be one of {', '.join(WANDB)}.")
+        problems += text_problems("training_comment", self.training_comment)
         if not self.run_name.strip():
             problems.append("run_name is empty. Give the run a name on the Train LoRA node; it names the folder and files.")
         raise_problems(SettingsError, "Train LoRA", problems)
@@ -133,10 +141,31 @@ def resumes(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OwnSettings:
+    """What one prompt has of its own; None: as the others."""
+
+    negative: str | None = None
+    width: int | None = None
+    height: int | None = None
+    seed: int | None = None
+    cfg: float | None = None
+    sampling_steps: int | None = None
+
+    def given(self) -> dict[str, Any]:
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) is not None}
+
+    def problems(self) -> list[str]:
+        if self.cfg is not None and not 0 <= self.cfg <= 100:
+            return [f"cfg is {self.cfg:g} but must be from 0 to 100.", *replace(self, cfg=None).problems()]
+        return SamplingSpec(prompts=("a",), **self.given()).problems()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSpec:
     """Which pictures to sample, with the user's own sampler settings. `width` and `height` are pixels; picture i uses
-    seed + i. `references`, each (1, h, w, 3) in 0..1, are what an edit model starts every picture from. Whoever holds it
-    raises its `problems` under the name of the node that they were set on."""
+    seed + i. `own`, empty or one for each prompt, is what prompts have of their own. `references`, each (1, h, w, 3) in 0..1, are
+    what an edit model starts every picture from. Whoever holds it raises its `problems` under the name of the node that they were
+    set on."""
 
     prompts: tuple[str, ...]
     negative: str = ""
@@ -148,6 +177,19 @@ class SamplingSpec:
     height: int = 512
     seed: int = 42
     references: tuple[torch.Tensor, ...] = field(default=(), repr=False, compare=False)
+    own: tuple[OwnSettings, ...] = ()
+
+    def one(self, number: int) -> SamplingSpec:
+        """How the prompt with this number, from 0, is sampled."""
+        given = self.own[number].given() if self.own else {}
+        return replace(self, **{"seed": self.seed + number, **given})
+
+    def each(self) -> list[SamplingSpec]:
+        return [self.one(number) for number in range(len(self.prompts))]
+
+    def largest(self) -> SamplingSpec:
+        """How the largest of its pictures is sampled."""
+        return max(self.each(), key=lambda one: one.width * one.height, default=self)
 
     def problems(self) -> list[str]:
         found = [] if self.prompts else ["there is no prompt. Write one a line; use the trigger word of your captions."]

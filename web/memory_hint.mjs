@@ -15,7 +15,7 @@ const DECIDING = /** @type {[string|null, string[]][]} */ ([
   [null, ["batch_size", "gradient_accumulation", "precision", "memory", "gradient_checkpointing"]],
   ["dataset", ["resolution"]],
   ["network", ["algorithm", "rank", "conv_rank", "targets"]],
-  ["optimizer", ["optimizer", "text_encoder_lr"]],
+  ["optimizer", ["optimizer", "text_encoder_lr", "text_encoder_rates"]],
 ]);
 
 /** The nearest node with one of the widgets, from `node` on through whatever else has the input. @param {any} node @param {string} input
@@ -60,8 +60,8 @@ export function wantedOf(node) {
     if (at?.inputs?.some((/** @type {any} */ one) => names.includes(one.name) && one.link != null)) return null;
     for (const widget of at?.widgets ?? []) if (names.includes(widget.name)) found[widget.name] = widget.value;
   }
-  const { text_encoder_lr: encoders, ...wanted } = found;
-  return encoders ? null : wanted;
+  const { text_encoder_lr: encoders, text_encoder_rates: own, ...wanted } = found;
+  return encoders || own ? null : wanted;
 }
 
 /** @param {any} last what the server knows of it, or null */

@@ -25,7 +25,8 @@ _NO_TIME = frozenset(
     "run_name steps epochs seed resume resume_schedule save_every_n_steps save_every_n_epochs save_every_n_minutes keep_last cache_to_disk "
     "validate_every_n_steps tensorboard skip_bad_pictures preview vae folder repeats trigger_word caption_extension captions_from "
     "regularisation_folder validation_folder validation_fraction sub_folders prior_loss_weight learning_rate scheduler warmup_steps "
-    "warmup_percent min_lr_ratio scheduler_cycles scheduler_power weight_decay alpha preview_steps prefix suffix".split()
+    "warmup_percent min_lr_ratio scheduler_cycles scheduler_power weight_decay alpha preview_steps prefix suffix "
+    "scheduler_timescale scheduler_decay_percent wandb training_comment".split()
 )
 FEWEST = 10
 """Steps that a run must have taken for its pace to be told: the first ones are slower."""

@@ -84,7 +84,7 @@ class NodeProgress:
         elif isinstance(event, Progress) and not self._training:
             self._show(event.done, event.total, now=event.done == event.total)
         elif isinstance(event, PreviewReady) and len(event.images):
-            picture = ("JPEG", to_picture(event.images[0]), args.preview_size)
+            picture = ("JPEG", to_picture(event.pictures()[0]), args.preview_size)
             self._show(*self._position, now=True, picture=picture)
 
     def _show(self, value: float, total: float, *, now: bool, picture: tuple[str, Any, int] | None = None) -> None:

@@ -14,7 +14,9 @@ from ...training.record.reserve import Reserve
 from ...training.record.run_json import RunJson, read_run
 from ...training.record.samples import SampleFiles
 from ...training.record.tensorboard import TensorBoardLog
+from ...training.record.wandb import WandbLog
 from ...training.run.control import CANCELLED, PAUSED
+from ...training.specs import OFF
 from ..wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -22,12 +24,15 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 
 
 def file_listeners(folder: Path, wiring: Wiring) -> list[Listener]:
-    """Samples, at once; from the first step on some space for a full disk, log.jsonl and run.json, and TensorBoard when asked for.
+    """Samples, at once; from the first step on some space for a full disk, log.jsonl and run.json, and TensorBoard and W&B when asked
+    for.
     Samples carry the graph, as ComfyUI's own pictures do."""
     graph = {"workflow": wiring.workflow, "prompt": wiring.prompt}
     record: list[Listener] = [Reserve(folder), JsonlLog(folder), RunJson(folder, wiring.workflow, wiring.prompt, wiring.shown_as)]
     if wiring.recipe.run.tensorboard:
         record.append(TensorBoardLog(folder))
+    if wiring.recipe.run.wandb != OFF:
+        record.append(WandbLog(folder, wiring.recipe.run.wandb))
     is_finished = (read_run(folder) or {}).get("status") == "finished"
     return [SampleFiles(folder, {name: value for name, value in graph.items() if value}),
             *(FromFirstStep(listener, is_finished) for listener in record)]

@@ -8,6 +8,8 @@ from pathlib import Path
 import folder_paths
 from comfy.cli_args import args
 
+from ...training.errors import SettingsError
+from ...training.inputs import shown
 from .folder_rules import ROOTS_VARIABLE, is_loopback, named_roots, resolve_folder
 
 
@@ -21,6 +23,16 @@ def dataset_roots() -> list[Path]:
 def dataset_folder(text: str, node: str = "Load Dataset", widget: str = "folder") -> Path:
     """The folder that a widget names. Raises SettingsError when it is missing or not allowed."""
     return resolve_folder(text, dataset_roots(), trusted=is_loopback(args.listen), node=node, widget=widget)
+
+
+def named_file(text: str, node: str, widget: str) -> Path:
+    """The file that a widget names, below the same folders. Raises SettingsError when it is missing or not allowed."""
+    named = Path(text.strip().strip("\"'").strip())
+    folder = dataset_folder(str(named.parent), node, widget)
+    found = (folder / named.name).resolve()
+    if not found.is_file() or not (is_loopback(args.listen) or found.is_relative_to(folder)):
+        raise SettingsError(node, [f"{widget} '{shown(text)}' is not a file. Put it into ComfyUI's input folder and type its name."])
+    return found
 
 
 def private_folder() -> Path:

@@ -29,7 +29,8 @@ PLAIN = {
     "huber_c": "Huber threshold",
     "min_snr_gamma": "Min-SNR gamma", "p2_gamma": "P2 gamma", "v_pred_like_strength": "v-prediction-like strength",
     "clip_fps": "Clip frames a second",
-    "zero_terminal_snr": "Zero terminal SNR", "tensorboard": "TensorBoard", "prior_weight": "Regularisation weight", "steps": "Steps",
+    "zero_terminal_snr": "Zero terminal SNR", "tensorboard": "TensorBoard", "wandb": "W&B",
+    "prior_weight": "Regularisation weight", "steps": "Steps",
     "prior_loss_weight": "Regularisation weight", "normalise_mask": "Even out mask sizes", "most_checkpoints": "Checkpoints at most",
     "hub_model": "Model on the hub", "no_upscale": "Never enlarge", "draws": "Examples", "keep_last": "Checkpoints to keep",
 }

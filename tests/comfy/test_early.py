@@ -17,6 +17,8 @@ CASES = {
     "rules": ("optimizer", {"group_rules": "attn: fast"}, "group_rules", "group_rules, line 1: 'fast' is not a setting."),
     "pieces": ("optimizer", {"scheduler": "piecewise_constant", "scheduler_pieces": "half"}, "scheduler_pieces", "must be like '1:500"),
     "prompts": ("preview", {"prompts": "\n"}, "prompts", "there is no prompt. Write one a line"),
+    "prompt file": ("preview", {"prompt_file": "early/nowhere.txt"}, "prompt_file", "prompt_file 'early/nowhere.txt' is not a file."),
+    "encoder rates": ("optimizer", {"text_encoder_rates": "clip_l"}, "text_encoder_rates", "must be a text encoder and its rate"),
     "resolutions": ("buckets", {"more_resolutions": "big"}, "more_resolutions", "more_resolutions is 'big' but must be numbers"),
     "buckets": ("buckets", {"min_bucket": 512}, "min_bucket", "min_bucket (512) is above max_bucket (256)."),
     "start": ("network", {"init": "pissa", "algorithm": "loha"}, "init", "init 'pissa' does not go with algorithm 'loha'"),

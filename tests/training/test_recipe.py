@@ -12,7 +12,7 @@ from pack.training.network.spec import NetworkSpec
 from pack.training.objective.menu import objective_from
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.recipe import Recipe
-from pack.training.specs import PreviewSpec, RunSpec, SamplingSpec
+from pack.training.specs import OwnSettings, PreviewSpec, RunSpec, SamplingSpec
 
 
 def recipe(trigger="ohwx", prompts=("[trigger] in the snow", "a fox"), negative="not [trigger]", **objective) -> Recipe:
@@ -26,6 +26,14 @@ def test_prompts_say_the_trigger_word():
     spoken = recipe(" ohwx ").spoken()
     assert spoken.preview.sampling.prompts == ("ohwx in the snow", "a fox") and spoken.preview.sampling.negative == "not ohwx"
     assert not any("[trigger]" in text for text in spoken.warnings("epsilon"))
+
+
+def test_negatives_of_prompts_say_it_too():
+    before = recipe()
+    sampling = replace(before.preview.sampling, own=(OwnSettings(negative="no [trigger]"), OwnSettings(seed=3)))
+    spoken = replace(before, preview=replace(before.preview, sampling=sampling)).spoken()
+    assert spoken.preview.sampling.own == (OwnSettings(negative="no ohwx"), OwnSettings(seed=3))
+    assert spoken.preview.sampling.prompts == ("ohwx in the snow", "a fox") and spoken.preview.sampling.negative == "not ohwx"
 
 
 def test_without_one_it_is_left_out_and_said():

@@ -1,5 +1,5 @@
 """Captions in sentences, by any image-text-to-text model that transformers can load from a folder: BLIP, Florence-2,
-and chat models such as Qwen-VL, SmolVLM or LLaVA.
+and chat models such as Qwen3-VL, JoyCaption, SmolVLM or LLaVA.
 
 Code that comes with a model is never run: only classes of transformers itself are used.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..errors import ModelError, SettingsError, is_out_of_memory, raise_problems
 from .captioner import WHERE, Ask, Captioner, files_identity
 from .generator_model import load, weights_size
-from .prompts import cut_prompt, model_inputs, prompt_for
+from .prompts import OWN, TAGS, TEMPLATES, cut_prompt, model_inputs, prompt_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,12 +31,13 @@ DeviceFor = Callable[[int], AbstractContextManager["tuple[torch.device, torch.dt
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationSpec:
-    """How texts are made: the `prompt` ('' is the model's usual one), at most `max_new_tokens` (1..4096), searching with
+    """How texts are made: the `prompt` ('' is what `template`, one of TEMPLATES, asks), at most `max_new_tokens` (1..4096), searching with
     `beams` (1..16; 1 takes the likeliest word each time). Nothing is left to chance."""
 
     prompt: str = ""
     max_new_tokens: int = 128
     beams: int = 1
+    template: str = OWN
 
     def __post_init__(self) -> None:
         problems = [
@@ -44,6 +45,10 @@ class GenerationSpec:
             for name, most, usual in (("max_new_tokens", 4096, 128), ("beams", 16, 3))
             if not 1 <= getattr(self, name) <= most
         ]
+        if self.template not in TEMPLATES:
+            problems.append(f"prompt_template is '{self.template}' but must be one of {', '.join(TEMPLATES)}.")
+        elif self.template != OWN and self.prompt.strip():
+            problems.append(f"prompt_template is '{self.template}' and prompt is filled in too. Empty prompt, or choose '{OWN}'.")
         raise_problems(SettingsError, WHERE, problems)
 
 
@@ -52,15 +57,21 @@ def generator_captioner(
 ) -> Captioner:
     """The model in `folder`. `poll` is called at each token; what it raises (Cancel) passes through."""
     files = [path for path in folder.iterdir() if path.is_file()]
-    settings = json.dumps([spec.prompt.strip(), spec.max_new_tokens, spec.beams])
+    settings = json.dumps([spec.prompt.strip(), spec.max_new_tokens, spec.beams, *([spec.template] if spec.template != OWN else [])])
+    says_tags = spec.template == TAGS
     return Captioner(
         name=folder.name, identity=f"generator 1 {files_identity(files)} {settings}",
-        loaded=partial(_loaded, folder, spec, device_for, poll), wording=_wording, speaks_tags=False,
+        loaded=partial(_loaded, folder, spec, device_for, poll), wording=_tags if says_tags else _wording, speaks_tags=says_tags,
     )
 
 
 def _wording(answer: str) -> tuple[str, ...]:
     return (answer,) if answer else ()
+
+
+def _tags(answer: str) -> tuple[str, ...]:
+    """Those of a list with commas, each once; a model that runs on at the end leaves half a tag, which goes with the rest."""
+    return tuple(dict.fromkeys(tag for part in answer.split(",") if (tag := part.strip(" .").lower())))
 
 
 @contextmanager
@@ -80,7 +91,12 @@ def _loaded(folder: Path, spec: GenerationSpec, device_for: DeviceFor, poll: Cal
 def _ask(processor, model, spec: GenerationSpec, poll: Callable[[], None], pixels: "np.ndarray") -> str:
     from PIL import Image
 
-    prompt = prompt_for(processor, model, spec.prompt)
+    prompt = prompt_for(processor, model, spec.prompt, spec.template)
+    if prompt is None:
+        raise ModelError(WHERE, [
+            f"{_name(model)} has no answer for prompt_template '{spec.template}'. Choose '{OWN}', or a model that follows instructions "
+            "(Qwen3-VL, JoyCaption); for tags a wd- tagger is quicker and surer."
+        ])
     try:
         inputs = model_inputs(processor, model, Image.fromarray(pixels), prompt)
     except Exception as error:  # processors raise whatever their authors thought of

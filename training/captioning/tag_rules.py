@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -30,7 +31,8 @@ class TagRules:
     Tags of `general_threshold` (0.01..1) and surer are used, characters from `character_threshold` on. `rating` puts the
     likeliest rating tag 'first' or 'last'. `max_tags` keeps the surest general tags (0: all). `always_first` tags lead
     when they were seen, in the order given. `undesired` tags are left out. `replacements` maps a tag to what is written
-    instead: tags with commas, or nothing. Tags are compared without regard to case, and to '_' or ' '.
+    instead: tags with commas, or nothing. With `expand_characters` the series in a character's tag is a tag of its own:
+    'name_(series)' -> 'name, series'. Tags are compared without regard to case, and to '_' or ' '.
     """
 
     general_threshold: float = 0.35
@@ -42,6 +44,7 @@ class TagRules:
     replacements: Mapping[str, str] = field(default_factory=dict)
     spaces: bool = True
     max_tags: int = 0
+    expand_characters: bool = False
 
     def __post_init__(self) -> None:
         problems = []
@@ -75,11 +78,19 @@ def caption_tags(seen: Iterable[Seen], rules: TagRules) -> tuple[str, ...]:
     general = general[: rules.max_tags or None]
     body = characters + general if rules.characters_first else sorted(characters + general, key=lambda tag: -tag.confidence)
     ordered = {"first": ratings + body, "last": body + ratings}.get(rules.rating, body)
-    written = [text for tag in ordered for text in _written(tag.name, rules) if tag_key(text) not in undesired]
+    names = [name for tag in ordered for name in (_expanded(tag.name) if rules.expand_characters and tag.category == CHARACTER
+                                                  else [tag.name])]  # fmt: skip
+    written = [text for name in names for text in _written(name, rules) if tag_key(text) not in undesired]
     once: dict[str, str] = {}
     for text in written:
         once.setdefault(tag_key(text), text)
     return _always_first(tuple(once.values()), rules.always_first)
+
+
+def _expanded(name: str) -> list[str]:
+    """'name_(costume)_(series)' -> 'name_(costume)', 'series': what stands in the last brackets, if the name ends in them."""
+    found = re.fullmatch(r"(.+?)_?\(([^()]+)\)", name)
+    return [found[1], found[2]] if found else [name]
 
 
 def _written(name: str, rules: TagRules) -> list[str]:

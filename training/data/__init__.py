@@ -12,6 +12,7 @@
     buckets       sizes and crops
     colour        the colours and the mask of a sample at its own size
     resize        area averaging to shrink, Lanczos to enlarge
+    altered       augmentation: versions of a picture that are turned, cut closer, or of other colours
     items         Dataset -> Items: one picture at one size and crop, and its pixels
     latents       the cache of the items' latents
     references    what an edit model is shown beside a caption, and the cache of its latents

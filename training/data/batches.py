@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 
@@ -20,12 +20,14 @@ from ..seeds import mix_seed
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One appearance of an item in an epoch. Its seed does not depend on batch size or accumulation."""
+    """One appearance of an item in an epoch. Its seed does not depend on batch size or accumulation. `step` is the index of the update
+    that it is drawn for, from 0; None outside of training."""
 
     item: int
     repeat: int
     epoch: int
     seed: int
+    step: int | None = field(default=None, compare=False)
 
 
 def draw_seed(seed: int, epoch: int, item: int, repeat: int) -> int:
@@ -71,7 +73,7 @@ class BatchPlan:
         epoch, position = divmod(step, self.steps_per_epoch)
         start = position * self.accumulation
         return [
-            [Draw(item, repeat, epoch, draw_seed(self.seed, epoch, item, repeat)) for item, repeat in batch]
+            [Draw(item, repeat, epoch, draw_seed(self.seed, epoch, item, repeat), step) for item, repeat in batch]
             for batch in self._epoch(epoch)[start : start + self.accumulation]
         ]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from ..errors import DatasetError, raise_problems
@@ -29,8 +29,8 @@ DEEPEST_WILDCARD = 100
 """How deep wildcards may stand in one another."""
 
 
-def final_caption(sample: Sample, seed: int, epoch: int) -> str:
-    """The text of the draw with this seed (`Draw.seed`) in this epoch, counted from 0.
+def final_caption(sample: Sample, seed: int, epoch: int, step: int | None = None) -> str:
+    """The text of the draw with this seed (`Draw.seed`) in this epoch and update, counted from 0; None: after all tags have come.
 
     Validation samples get their plainest caption, always the same: first variant, nothing shuffled or dropped.
     """
@@ -42,7 +42,7 @@ def final_caption(sample: Sample, seed: int, epoch: int) -> str:
         return ""
     if spec.caption_dropout and random.Random(mix_seed("caption dropout", seed)).random() < spec.caption_dropout:
         return ""
-    return _text(sample, mix_seed("caption variant", seed) % spec.variants)
+    return _text(sample, mix_seed("caption variant", seed) % spec.variants, lambda count: spec.tags_at(step, count))
 
 
 def caption_variants(sample: Sample) -> tuple[str, ...]:
@@ -50,9 +50,18 @@ def caption_variants(sample: Sample) -> tuple[str, ...]:
     spec = sample.captions
     if sample.role == VALIDATION:
         return (_text(sample, variant=0),)
-    texts = [_text(sample, variant) for variant in range(spec.variants)]
+    texts = [text for variant in range(spec.variants) for text in _as_it_grows(sample, variant)]
     dropped = [""] if spec.caption_dropout or spec.caption_dropout_every_n_epochs else []
     return tuple(dict.fromkeys([*texts, *dropped]))
+
+
+def _as_it_grows(sample: Sample, variant: int) -> list[str]:
+    """The variant's text, and with token_warmup those with fewer tags."""
+    counts: list[int] = []
+    whole = _text(sample, variant, lambda count: counts.append(count) or count)
+    if not sample.captions.token_warmup_step or not counts:
+        return [whole]
+    return [*(_text(sample, variant, lambda _, few=few: few) for few in range(sample.captions.token_warmup_min, counts[0])), whole]
 
 
 def texts_needed(samples: Iterable[Sample]) -> tuple[str, ...]:
@@ -70,14 +79,15 @@ def trained_tags(sample: Sample) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for text in texts for tag in _tags(text, spec.separator)))
 
 
-def _text(sample: Sample, variant: int) -> str:
+def _text(sample: Sample, variant: int, shown: Callable[[int], int] = lambda count: count) -> str:
+    """`shown`: how many of so many loose tags are, the first ones."""
     spec, rng = sample.captions, random.Random(mix_seed("caption", sample.name, variant))
     caption = _one_caption(sample.caption.strip() or sample.class_words, spec.lines, rng)
     if spec.wildcards:
         caption = expand_wildcards(caption, rng)
     trigger = "" if sample.role == REGULARISATION else spec.trigger.strip()
     caption = filled(caption, trigger)
-    caption = _mixed(caption, spec, trigger, rng, still=sample.role == VALIDATION)
+    caption = _mixed(caption, spec, trigger, rng, shown, still=sample.role == VALIDATION)
     if sample.role != REGULARISATION:
         caption = _dressed(caption, spec, trigger)
     if spec.secondary_separator:
@@ -99,8 +109,8 @@ def _one_caption(caption: str, lines: str, rng: random.Random) -> str:
     return filled[0] if lines == "first" else rng.choice(filled)
 
 
-def _mixed(caption: str, spec: CaptionSpec, trigger: str, rng: random.Random, *, still: bool) -> str:
-    """The caption with its loose tags shuffled and dropped; fixed ones stay where they are."""
+def _mixed(caption: str, spec: CaptionSpec, trigger: str, rng: random.Random, shown: Callable[[int], int], *, still: bool) -> str:
+    """The caption with its loose tags cut short, shuffled and dropped; fixed ones stay where they are."""
     marked = bool(spec.keep_tokens_separator) and spec.keep_tokens_separator in caption
     if not marked and (still or not spec.mixes):
         return caption
@@ -111,6 +121,7 @@ def _mixed(caption: str, spec: CaptionSpec, trigger: str, rng: random.Random, *,
         tags = _tags(caption, spec.separator)
         head, loose, tail = tags[: spec.keep_tokens], tags[spec.keep_tokens :], []
     if not still:
+        loose = loose[: shown(len(loose))]
         if spec.shuffle:
             rng.shuffle(loose)
         if spec.tag_dropout:

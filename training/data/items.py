@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import DatasetError
 from ..protocols import PixelGeometry
 from ..seeds import mix_seed
+from .altered import Alteration, turned_crop, versions
 from .buckets import Placement, assign, nearest, placed, resize_to_cover
 from .colour import colour_frames, full_mask
 from .dataset import VALIDATION, Dataset, Sample
-from .resize import resized_crop
 from .specs import BucketSpec, CentreCrop, FocalCrop, Size
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Item:
     """A sample at one training size. `geometry.crop` counts in the mirrored picture where `flip` is set.
 
-    `alternatives` are the same picture mirrored or cropped elsewhere: no draws of their own, each draw takes one of
+    `alternatives` are the same picture mirrored, cropped elsewhere or altered: no draws of their own, each draw takes one of
     all (`variant`).
     """
 
@@ -33,6 +34,7 @@ class Item:
     geometry: PixelGeometry
     resized: Size
     flip: bool = False
+    altered: Alteration = Alteration()
     alternatives: tuple["Item", ...] = ()
 
     @property
@@ -107,7 +109,9 @@ def _item(sample: Sample, spec: BucketSpec | None, placement: Placement, home: S
     if spec is None or sample.role == VALIDATION:
         return _at(sample, placement)
     crops = list(_crops(sample, spec, placement))
-    items = [_at(sample, crop, flip) for crop in crops for flip in ((False, True) if spec.flip else (False,))]
+    shown = [(crop, Alteration()) for crop in crops] + (_versions(sample, spec, placement) if spec.augments else [])
+    items = [replace(_at(sample, crop, flip), altered=altered)
+             for crop, altered in shown for flip in ((False, True) if spec.flip else (False,))]  # fmt: skip
     return replace(items[0], alternatives=tuple(items[1:]))
 
 
@@ -127,6 +131,14 @@ def _crops(sample: Sample, spec: BucketSpec, placement: Placement) -> Iterator[P
         )
         for corner in corners:
             yield Placement(placement.resized, replace(geometry, crop=corner))
+
+
+def _versions(sample: Sample, spec: BucketSpec, placement: Placement) -> list[tuple[Placement, Alteration]]:
+    if sample.references:
+        raise DatasetError(spec.WHERE, [f"{sample.name} has references, which cannot be augmented with it: the pair would teach the "
+                                        "change. Set colour and rotation to 0 and crop_range to 1."])
+    focus = _focus(sample) if isinstance(spec.crop, FocalCrop) else None
+    return versions(sample.name, spec, placement, focus or (0.5, 0.5))
 
 
 def _focus(sample: Sample) -> tuple[float, float] | None:
@@ -161,7 +173,7 @@ def items_pixels(items: Sequence[Item]) -> "list[torch.Tensor]":
     import torch
 
     sample = items[0].sample
-    frames = [[_cut(frame, item) for item in items] for frame in colour_frames(sample)]
+    frames = [[item.altered.coloured(_cut(frame, item)) for item in items] for frame in colour_frames(sample)]
     whole = (np.stack(cuts) if sample.picture.frames > 1 else cuts[0] for cuts in zip(*frames, strict=True))
     return [torch.from_numpy(cut / 255) for cut in whole]
 
@@ -180,5 +192,5 @@ def cut_mask(mask: np.ndarray | None, item: Item) -> "torch.Tensor | None":
 
 def _cut(pixels: np.ndarray, item: Item) -> np.ndarray:
     """(h, w, c) float32 in 0..255: mirrored, resized and cropped as the item says."""
-    source = pixels[:, ::-1] if item.flip else pixels
-    return resized_crop(source, item.resized, item.geometry.crop, item.geometry.target)
+    source, angle = (pixels[:, ::-1], -item.altered.angle) if item.flip else (pixels, item.altered.angle)
+    return turned_crop(source, item.resized, item.geometry.crop, item.geometry.target, angle)

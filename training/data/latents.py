@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import astuple
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from ..events import Event, Message, Progress
 from ..files.overflow import Overflow
 from ..files.store import GIGABYTE, TensorStore, content_key
 from ..processes.sharing import Sharing
+from .altered import Alteration
 from .colour import full_mask
 from .encoded import plain
 from .items import Item, cut_mask, items_pixels
@@ -47,6 +49,7 @@ def latent_key(item: Item, identity: str) -> str:
     return content_key(
         "latent", FORMAT, identity, sample.picture.digest(), sample.mask.digest() if sample.mask else None,
         sample.alpha, sample.background, geometry.original, item.resized, geometry.crop, geometry.target, item.flip,
+        *([astuple(item.altered)] if item.altered != Alteration() else []),
     )
 
 

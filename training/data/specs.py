@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -63,6 +64,8 @@ class BucketSpec:
     `resolutions` holds further sides: each picture is trained at every one of them.
     `min_bucket`, `max_bucket` bound a bucket's sides (no_upscale ignores them, as kohya does) and are
     multiples of `bucket_step`. `crop` says where what does not fit is cut off. `flip` also trains mirrored pictures.
+    `colour` (0..1), `rotation` (degrees) and `crop_range` (the least share of the sides that is shown) are how far `augmentations`
+    further versions of each picture may go; where all three leave everything as it is there are none.
     `small_buckets`: 'short batches' keeps every bucket; 'merge' moves pictures out of buckets that hold
     fewer than `batch_size` draws an epoch into the bucket of the nearest shape.
     """
@@ -79,6 +82,10 @@ class BucketSpec:
     resolutions: tuple[int, ...] = field(default=(), metadata=called("more_resolutions"))
     small_buckets: str = "short batches"
     batch_size: int = 1
+    colour: float = 0.0
+    rotation: float = 0.0
+    crop_range: float = 1.0
+    augmentations: int = 4
 
     def __post_init__(self) -> None:
         raise_problems(SettingsError, self.WHERE, self._problems())
@@ -103,7 +110,15 @@ class BucketSpec:
             problems.append(f"small_buckets is '{self.small_buckets}' but must be one of {', '.join(SMALL_BUCKETS)}.")
         if self.batch_size < 1:
             problems.append(f"batch_size is {self.batch_size} but must be at least 1.")
+        for name, low, high in (("colour", 0, 1), ("rotation", 0, 45), ("crop_range", 0.1, 1), ("augmentations", 1, 64)):
+            if not low <= getattr(self, name) <= high:
+                problems.append(f"{name} is {getattr(self, name):g} but must be from {low:g} to {high:g}.")
         return problems
+
+    @property
+    def augments(self) -> bool:
+        """Whether pictures are trained in further versions beside mirrored ones and random crops."""
+        return self.colour > 0 or self.rotation > 0 or self.crop_range < 1
 
     def _sides(self) -> Size:
         return self.resolution if isinstance(self.resolution, tuple) else (self.resolution, self.resolution)
@@ -123,7 +138,8 @@ class CaptionSpec:
     `shuffle` mixes the tags behind the first `keep_tokens`, or between `keep_tokens_separator`s
     ("fixed ||| mixed ||| fixed"). `secondary_separator` glues tags that must stay together.
     `caption_dropout` and `tag_dropout` are probabilities 0..1; `caption_dropout_every_n_epochs` empties the captions
-    of every n-th epoch (0: never). `allow_empty` lets pictures train without any text.
+    of every n-th epoch (0: never). Over the first `token_warmup_step` updates the loose tags grow from `token_warmup_min`
+    to all. `allow_empty` lets pictures train without any text.
     """
 
     WHERE: ClassVar = "Caption Config"
@@ -143,13 +159,16 @@ class CaptionSpec:
     tag_dropout: float = 0.0
     variants: int = 10
     allow_empty: bool = False
+    token_warmup_step: int = 0
+    token_warmup_min: int = 1
 
     def __post_init__(self) -> None:
         problems = []
         for name in ("caption_dropout", "tag_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 problems.append(f"{name} is {getattr(self, name)} but must be from 0 to 1 (0.05 to 0.1 is usual).")
-        for name, least in (("keep_tokens", 0), ("caption_dropout_every_n_epochs", 0), ("variants", 1)):
+        for name, least in (("keep_tokens", 0), ("caption_dropout_every_n_epochs", 0), ("variants", 1),
+                            ("token_warmup_step", 0), ("token_warmup_min", 0)):
             if getattr(self, name) < least:
                 problems.append(f"{name} is {getattr(self, name)} but must be at least {least}.")
         if self.lines not in LINES:
@@ -169,4 +188,12 @@ class CaptionSpec:
     @property
     def mixes(self) -> bool:
         """Whether tags must be taken apart at all; otherwise a caption stays as it was written."""
-        return self.shuffle or self.tag_dropout > 0
+        return self.shuffle or self.tag_dropout > 0 or self.token_warmup_step > 0
+
+    def tags_at(self, step: int | None, count: int) -> int:
+        """How many of `count` loose tags the update with index `step` (from 0) sees, the first ones; all where it is None. With m the
+        least and w the updates of the growth: floor(step (count - m) / w) + m, as kohya's token_warmup."""
+        least, grown = self.token_warmup_min, self.token_warmup_step
+        if step is None or step >= grown:
+            return count
+        return min(count, math.floor(step * ((count - least) / grown)) + least)

@@ -14,7 +14,7 @@ from .chart import BLUE, ORANGE, Chart, to_tensor
 if TYPE_CHECKING:
     import torch
 
-_COLOURS = (BLUE, ORANGE)
+_COLOURS = (BLUE, ORANGE, "#7bd88f", "#d58cf0", "#e8d66b")
 
 
 def schedule_preview(spec: OptimizerSpec, total_steps: int, size: tuple[int, int] = (1024, 512)) -> "torch.Tensor":
@@ -27,9 +27,10 @@ def rate_curves(spec: OptimizerSpec, total_steps: int) -> dict[str, np.ndarray]:
     multiplier = spec.schedule.multiplier(total_steps)
     values = np.array([multiplier(step) for step in range(total_steps)])
     curves = {"diffusion model": values * spec.rate_of(DIFFUSION_MODEL)}
-    if spec.text_encoder_lr:
-        stopped = np.arange(total_steps) >= spec.text_encoders_stop_at(total_steps)
-        curves["text encoders"] = np.where(stopped, 0.0, values * spec.rate_of("text_encoder_1"))
+    stopped = np.arange(total_steps) >= spec.text_encoders_stop_at(total_steps)
+    for label, part in [("text encoders", ""), *((name, name) for name in spec.text_encoder_rates)]:
+        if part or spec.text_encoder_lr:
+            curves[label] = np.where(stopped, 0.0, values * spec.rate_of(part))
     return curves
 
 

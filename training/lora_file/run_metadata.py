@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from ..parts import DIFFUSION_MODEL
 from ..seeds import mix_seed
 from ..specs import BY_HAND, Assistant
 from ..version import VERSION
@@ -22,7 +23,7 @@ def run_entries(order: "Order", plan: "BatchPlan", settings: Mapping[str, Any], 
     return {
         "ss_session_id": mix_seed("session", name, run.seed) % 2**32,
         "ss_output_name": name,
-        "ss_training_comment": f"trained with LoRA Canvas {VERSION} in ComfyUI",
+        "ss_training_comment": run.training_comment.strip() or f"trained with LoRA Canvas {VERSION} in ComfyUI",
         "ss_seed": run.seed,
         **_base_model(order, settings),
         "ss_steps": step,
@@ -66,12 +67,21 @@ def _optimizer(order: "Order", total: int) -> dict[str, Any]:
     return {
         "ss_learning_rate": spec.learning_rate,
         "ss_unet_lr": spec.learning_rate,
-        "ss_text_encoder_lr": spec.text_encoder_lr if order.trains_text_encoders else None,
+        "ss_text_encoder_lr": _text_encoder_rates(order),
         "ss_optimizer": f"{spec.optimizer}({','.join(f'{name}={value}' for name, value in arguments.items())})",
         "ss_lr_scheduler": spec.schedule.curve.name,
         "ss_lr_warmup_steps": spec.schedule.warmup(total),
         "ss_max_grad_norm": spec.max_grad_norm,
     }
+
+
+def _text_encoder_rates(order: "Order") -> float | list[float] | None:
+    """One number, or where they differ one for each encoder in the model's order: kohya writes a list."""
+    spec = order.recipe.optimizer
+    rates = [spec.rate_of(part.name) for part in order.parts if part.name != DIFFUSION_MODEL]
+    if not rates:
+        return None
+    return rates if spec.text_encoder_rates and not spec.kind.finds_rate else spec.text_encoder_lr
 
 
 def _validation(order: "Order") -> dict[str, Any]:

@@ -5,6 +5,7 @@
     arguments   'extra arguments': parsed, and checked against the optimizer's own
     rehearsal   two updates of a few numbers: whether those arguments can be computed with
     rules       'group rules': settings for some of the parameters, and which those are
+    rates       'text encoder rates': a rate for each text encoder of its own
     schedules   Schedule: the learning rate's multiplier, a pure function of the step; the curves to choose from
     course      that schedule over a run that may be resumed with another length
     spec        OptimizerSpec: all choices together, checked at birth

@@ -70,4 +70,10 @@ def _as_it_was(schedule: Schedule, total_steps: int, memory: Mapping[str, Any]) 
 
 def is_another(schedule: Schedule, total_steps: int, memory: Mapping[str, Any]) -> bool:
     """Whether the run has another length or schedule than when `memory` was made."""
-    return memory["total_steps"] != total_steps or memory["schedule"] != describe(schedule)
+    return memory["total_steps"] != total_steps or _as_of_today(memory["schedule"], schedule) != describe(schedule)
+
+
+def _as_of_today(then: Mapping[str, Any], schedule: Schedule) -> Mapping[str, Any]:
+    """What a state holds of a schedule, with the defaults of the settings of its curve that are younger."""
+    defaults = describe(type(schedule.curve)())
+    return {**then, "curve": {**defaults, **then["curve"]}} if then["curve"]["type"] == defaults["type"] else then

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..errors import SettingsError, raise_problems
 from .kinds import WHERE
+from .rates import rates_of_nothing
 from .rules import ModuleNames, matched
 from .spec import OptimizerSpec
 
@@ -43,7 +44,7 @@ def torch_groups(
     """The groups for the optimizer's constructor, in order of first appearance. Parameters of rate 0 are left out.
     `names` are for rules that speak of modules.
 
-    Raises SettingsError when nothing is left, when a rule matches nothing, or when LoRA+ finds no up weights.
+    Raises SettingsError when nothing is left, when a rule or a rate matches nothing, or when LoRA+ finds no up weights.
     """
     ruled = _ruled(spec, groups, names or ModuleNames())
     gathered: dict[_Settings, list[tuple[str, nn.Parameter]]] = {}
@@ -104,6 +105,7 @@ def _ruled(spec: OptimizerSpec, groups: Sequence[ParameterGroup], names: ModuleN
         problems += [] if found else [_no_match(rule.pattern, groups, problem if names.by_key else None)]
         for name in found:
             ruled.setdefault(name, {}).update(rule.settings)
+    problems += rates_of_nothing(spec.text_encoder_rates, [group.name for group in groups if group.parameters])
     raise_problems(SettingsError, WHERE, problems + _loraplus_problems(spec, groups))
     return ruled
 

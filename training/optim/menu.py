@@ -12,6 +12,7 @@ from ..registry import Registry, near_names
 from . import schedules
 from .arguments import parse_arguments
 from .kinds import WHERE
+from .rates import parse_rates
 from .rules import parse_rules
 from .spec import OptimizerSpec
 
@@ -39,6 +40,9 @@ class Knobs:
     ema_decay: float = 0.0
     stop_text_encoder_at: float = 100.0
     group_rules: str = ""
+    text_encoder_rates: str = ""
+    scheduler_timescale: int = 0
+    scheduler_decay_percent: float = 20.0
 
 
 SCHEDULERS: Registry[Callable[[Knobs], schedules.Curve]] = Registry("scheduler", WHERE)
@@ -47,7 +51,9 @@ SCHEDULERS.register(schedules.ConstantWithWarmup.name)(lambda k: schedules.Const
 SCHEDULERS.register(schedules.Linear.name)(lambda k: schedules.Linear())
 SCHEDULERS.register(schedules.Cosine.name)(lambda k: schedules.Cosine())
 SCHEDULERS.register(schedules.CosineWithRestarts.name)(lambda k: schedules.CosineWithRestarts(cycles=k.scheduler_cycles))
-SCHEDULERS.register(schedules.Polynomial.name)(lambda k: schedules.Polynomial(power=k.scheduler_power))
+SCHEDULERS.register(schedules.Polynomial.name)(lambda k: schedules.Polynomial(power=k.scheduler_power, cycles=k.scheduler_cycles))
+SCHEDULERS.register(schedules.InverseSquareRoot.name)(lambda k: schedules.InverseSquareRoot(timescale=k.scheduler_timescale))
+SCHEDULERS.register(schedules.WarmupStableDecay.name)(lambda k: schedules.WarmupStableDecay(decay_percent=k.scheduler_decay_percent))
 SCHEDULERS.register(schedules.PiecewiseConstant.name)(lambda k: read_pieces(k.scheduler_pieces))
 
 _SAME = (
@@ -62,16 +68,18 @@ def optimizer_from(knobs: Knobs) -> OptimizerSpec:
     curve, problems = _curve(knobs)
     arguments, unread_arguments = parse_arguments(knobs.extra_arguments)
     rules, unread_rules = parse_rules(knobs.group_rules)
-    problems += unread_arguments + unread_rules
+    rates, unread_rates = parse_rates(knobs.text_encoder_rates)
+    problems += unread_arguments + unread_rules + unread_rates
     try:
         spec = OptimizerSpec(
             **{name: getattr(knobs, name) for name in _SAME}, extra_arguments=arguments, group_rules=rules,
+            text_encoder_rates=rates,
             schedule=schedules.Schedule(
                 curve, warmup_steps=knobs.warmup_steps, warmup_percent=knobs.warmup_percent, min_lr_ratio=knobs.min_lr_ratio
             ),
         )  # fmt: skip
     except SettingsError as error:
-        raise SettingsError(WHERE, [*error.problems, *problems]) from None
+        raise SettingsError(WHERE, dict.fromkeys([*error.problems, *problems])) from None
     raise_problems(SettingsError, WHERE, problems)
     return spec
 
@@ -92,7 +100,7 @@ def _curve(knobs: Knobs) -> tuple[schedules.Curve, list[str]]:
     """The chosen curve; and what is wrong with its name or text, or with a number that only another curve reads."""
     made = {name: SCHEDULERS.get(name)(knobs) for name in SCHEDULERS}
     chosen = made.pop(knobs.scheduler, None)
-    problems = [problem for curve in made.values() for problem in curve.problems()]
+    problems = list(dict.fromkeys(problem for curve in made.values() for problem in curve.problems()))
     if chosen is None:
         problems.append(f"unknown scheduler '{knobs.scheduler}'. {near_names(knobs.scheduler, SCHEDULERS.names())}")
     if isinstance(chosen, schedules.PiecewiseConstant) and not chosen.pieces:

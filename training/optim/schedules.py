@@ -1,7 +1,7 @@
 """How the learning rate goes over a run, as a pure function of the step: a resumed run needs nothing but the step.
 
 A curve is what is chosen, each with what only it has; a Schedule is a curve with its warm-up and its end. The curves are
-those of diffusers and kohya: a warm-up rises from 0 in equal steps, so its very first update has rate 0.
+those of diffusers, transformers and kohya: a warm-up rises from 0 in equal steps, so its very first update has rate 0.
 """
 
 from __future__ import annotations
@@ -94,18 +94,64 @@ class CosineWithRestarts(_Curve):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Polynomial(_Curve):
-    """What is left of the run to the `power`: 1 is a straight line, 2 falls sooner."""
+    """What is left of a cycle to the `power`: 1 is a straight line, 2 falls sooner. `cycles` of them, each from the full rate.
+
+    (1 - end) (1 - (cycles p mod 1))^power + end with p = (step - warmup) / (total - warmup) and end = 1e-7, as transformers has it."""
 
     name: ClassVar[str] = "polynomial"
     power: float = field(default=1.0, metadata=called("scheduler_power"))
+    cycles: int = field(default=1, metadata=called("scheduler_cycles"))
 
     def problems(self) -> list[str]:
-        return outside("scheduler_power", self.power, 1e-3, 100)
+        return [*outside("scheduler_power", self.power, 1e-3, 100), *outside("scheduler_cycles", self.cycles, 1, 1000)]
 
     def shape(self, warmup: int, total_steps: int) -> Multiplier:
-        return _of_transformers(
-            "polynomial_decay_schedule_with_warmup", num_warmup_steps=warmup, num_training_steps=total_steps, power=self.power
-        )
+        end = 1e-7
+
+        def at(step: int) -> float:
+            done = (step - warmup) / max(1, total_steps - warmup)
+            left = 1 - (self.cycles * done) % 1.0 if done < 1 else 0.0
+            return (1.0 - end) * left**self.power + end
+
+        return _after_warmup(warmup, at)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InverseSquareRoot(_Curve):
+    """sqrt(timescale / (step - warmup + timescale)): half the rate at 3 timescales after the warm-up, and never 0, however long the run
+    is. `timescale` 0 stands for the warm-up, and for 10000 without one. Source: transformers' get_inverse_sqrt_schedule (there after
+    arXiv:2106.04560), where kohya's trainer takes it from."""
+
+    name: ClassVar[str] = "inverse_sqrt"
+    timescale: int = field(default=0, metadata=called("scheduler_timescale"))
+
+    def problems(self) -> list[str]:
+        return outside("scheduler_timescale", self.timescale, 0, 10**9)
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        timescale = self.timescale or warmup or 10_000
+        return _after_warmup(warmup, lambda step: math.sqrt(timescale / (step - warmup + timescale)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WarmupStableDecay(_Curve):
+    """The full rate after a warm-up, and over the last `decay_percent` of the run half a cosine down: 0.5 (1 + cos(pi q)), q the share of
+    the decay that is done. Source: arXiv:2404.06395, with the decay of transformers' get_wsd_schedule."""
+
+    name: ClassVar[str] = "warmup_stable_decay"
+    decay_percent: float = field(default=20.0, metadata=called("scheduler_decay_percent"))
+
+    def problems(self) -> list[str]:
+        return outside("scheduler_decay_percent", self.decay_percent, 0, 100)
+
+    def shape(self, warmup: int, total_steps: int) -> Multiplier:
+        decay = min(round(total_steps * self.decay_percent / 100), max(0, total_steps - warmup))
+        begin = total_steps - decay
+
+        def at(step: int) -> float:
+            return 1.0 if step < begin else 0.5 * (1 + math.cos(math.pi * min(1.0, (step - begin) / max(1, decay))))
+
+        return _after_warmup(warmup, at)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +179,10 @@ class PiecewiseConstant(_Curve):
         return lambda step: next((factor for factor, until in self.pieces if step < until), self.last)
 
 
-Curve = Constant | ConstantWithWarmup | Linear | Cosine | CosineWithRestarts | Polynomial | PiecewiseConstant
+Curve = (
+    Constant | ConstantWithWarmup | Linear | Cosine | CosineWithRestarts | Polynomial | InverseSquareRoot | WarmupStableDecay
+    | PiecewiseConstant
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +243,10 @@ def outside(name: str, value: float, low: float, high: float) -> list[str]:
     if low <= value <= high:
         return []
     return [f"{name} is {value:g} but must lie between {low:g} and {high:g}. Set '{name}' on the Optimizer node."]
+
+
+def _after_warmup(warmup: int, shape: Multiplier) -> Multiplier:
+    return lambda step: step / warmup if step < warmup else shape(step)
 
 
 def _of_transformers(name: str, **settings: Any) -> Multiplier:

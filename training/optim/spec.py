@@ -21,8 +21,8 @@ from .schedules import Constant, ConstantWithWarmup, Schedule, outside
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimizerSpec:
-    """Rates are per update; `learning_rate` is the diffusion model's, `text_encoder_lr` every text encoder's; 0 leaves
-    that part as it is, a negative rate unlearns. `group_rules` override both, a later one an earlier one.
+    """Rates are per update; `learning_rate` is the diffusion model's, `text_encoder_lr` every text encoder's that has none in
+    `text_encoder_rates`; 0 leaves that part as it is, a negative rate unlearns. `group_rules` override all, a later one an earlier one.
 
     `extra_arguments` are the optimizer's own. `loraplus_ratio` multiplies the rate of the up weights (arXiv:2402.12354); the two
     others override it for their part, 0 meaning "as loraplus_ratio". `max_grad_norm` 0 switches clipping off. `ema_decay` 0
@@ -42,6 +42,7 @@ class OptimizerSpec:
     schedule: Schedule = free(default_factory=Schedule)
     ema_decay: float = 0.0
     stop_text_encoder_at: float = free(100.0)
+    text_encoder_rates: Mapping[str, float] = free(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = self.optimizer in optimizers
@@ -61,13 +62,13 @@ class OptimizerSpec:
     @property
     def trains_text_encoders(self) -> bool:
         """Whether a text encoder can have a rate at all; a rate below 0 unlearns."""
-        return self.text_encoder_lr != 0
+        return self.text_encoder_lr != 0 or any(self.text_encoder_rates.values())
 
     def rate_of(self, part: str) -> float:
         """The learning rate of a part before any rule: 'diffusion_model' or a text encoder."""
         if part == DIFFUSION_MODEL or self.kind.finds_rate:
             return self.learning_rate
-        return self.text_encoder_lr
+        return self.text_encoder_rates.get(part, self.text_encoder_lr)
 
     def loraplus_of(self, part: str) -> float:
         """What the rate of a part's up weights is multiplied by."""
@@ -91,14 +92,17 @@ class OptimizerSpec:
 
     def _rate_problems(self) -> list[str]:
         found = []
-        if self.learning_rate == 0 and self.text_encoder_lr == 0 and not self.group_rules:
+        if self.learning_rate == 0 and not self.trains_text_encoders and not self.group_rules:
             found.append("learning_rate and text_encoder_lr are both 0, so nothing would be trained. 1e-4 is a usual rate.")
         if self.optimizer not in optimizers:
             return found
-        if self.kind.finds_rate and self.learning_rate == 0 and self.text_encoder_lr != 0:
+        if self.kind.finds_rate and self.learning_rate == 0 and self.trains_text_encoders:
             found.append(f"{self.optimizer} has one learning rate for everything, learning_rate, and that is 0; text_encoder_lr is "
                          "not used. Set learning_rate to 1.")
-        if not self.kind.can_unlearn and min(self.learning_rate, self.text_encoder_lr) < 0:
+        if self.kind.finds_rate and self.text_encoder_rates:
+            found.append(f"{self.optimizer} has one learning rate for everything, so text_encoder_rates cannot be used with it. Leave it "
+                         "empty.")
+        if not self.kind.can_unlearn and min(self.learning_rate, self.text_encoder_lr, *self.text_encoder_rates.values()) < 0:
             found.append(f"{self.optimizer} cannot use a negative learning rate. Choose AdamW to unlearn.")
         ratios = (self.loraplus_ratio, self.loraplus_ratio_unet or 1, self.loraplus_ratio_text_encoder or 1)
         if self.kind.finds_rate and any(ratio != 1 for ratio in ratios):
@@ -109,7 +113,8 @@ class OptimizerSpec:
 
     def _rate_warnings(self) -> list[str]:
         found = []
-        rates = {"learning_rate": self.learning_rate, "text_encoder_lr": self.text_encoder_lr}
+        rates = {"learning_rate": self.learning_rate, "text_encoder_lr": self.text_encoder_lr,
+                 **{f"text_encoder_rates: {name}": rate for name, rate in self.text_encoder_rates.items()}}
         for name, rate in rates.items():
             if rate < 0:
                 found.append(f"{name} is {rate:g}: below 0 the model unlearns your pictures. Weight decay is off for it.")

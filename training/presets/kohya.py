@@ -55,7 +55,7 @@ _ELSEWHERE_BY_REASON: Mapping[str, str] = {
     "only some kinds of network have it":
         "factor unit decompose_both full_matrix constrain rescaled block_size",
     _OTHER:
-        "color_aug weighted_captions save_state_to_huggingface huggingface_repo_id huggingface_token token_warmup_step "
+        "weighted_captions save_state_to_huggingface huggingface_repo_id huggingface_token "
         "face_crop_aug_range rank_dropout_scale bypass_mode use_cp use_scalar use_tucker fused_backward_pass "
         "fused_optimizer_groups",
 }

@@ -84,8 +84,8 @@ def _rates(config: Config) -> None:
         rates = [rate for rate in raw if isinstance(rate, (int, float))]
         text = float(rates[0]) if rates else None
         if len(set(rates)) > 1:
-            config.refuse("text_encoder_lr", f"it has a rate for each text encoder; the first, {rates[0]:g}, is taken, the others go to "
-                          "group_rules on Optimizer")
+            named = zip(_text_encoders(config), rates, strict=False)
+            config.put(OPTIMIZER, "text_encoder_rates", ", ".join(f"{name}: {rate:g}" for name, rate in named), "text_encoder_lr")
     else:
         text = config.number("text_encoder_lr")
     is_gui = "LoRA_type" in config
@@ -100,6 +100,12 @@ def _rates(config: Config) -> None:
     config.put(OPTIMIZER, "text_encoder_lr", text, "text_encoder_lr", *(["network_train_unet_only"] if text == 0.0 else []))
 
 
+def _text_encoders(config: Config) -> tuple[str, ...]:
+    """In the order of kohya's lists, by the names that they have here."""
+    kind = (config.text("network_module") + config.text("LoRA_type")).lower()
+    return ("clip_l", "t5xxl") if "flux" in kind or config.flag("flux1_checkbox") else ("clip_l", "clip_g", "t5xxl")
+
+
 def _schedule(config: Config) -> None:
     name = config.text("lr_scheduler") or "constant"
     is_adafactors = name.startswith("adafactor")
@@ -110,13 +116,26 @@ def _schedule(config: Config) -> None:
     else:
         config.put(OPTIMIZER, "scheduler", "constant" if is_adafactors else name, "lr_scheduler")
     _warm_up(config)
-    for key, widget, of, number in (("lr_scheduler_num_cycles", "scheduler_cycles", "cosine_with_restarts", config.whole),
-                                    ("lr_scheduler_power", "scheduler_power", "polynomial", config.number)):
+    for key, widget, of, number in (("lr_scheduler_num_cycles", "scheduler_cycles", ("cosine_with_restarts", "polynomial"), config.whole),
+                                    ("lr_scheduler_power", "scheduler_power", ("polynomial",), config.number),
+                                    ("lr_scheduler_timescale", "scheduler_timescale", ("inverse_sqrt",), config.whole)):
         value = number(key)
-        if name == of and value:
+        if name in of and value:
             config.put(OPTIMIZER, widget, value, key)
         elif value and value != 1:
-            config.refuse(key, f"only {of} reads it")
+            config.refuse(key, f"only {' and '.join(of)} reads it")
+    _decay(config, name)
+
+
+def _decay(config: Config, name: str) -> None:
+    """sd-scripts' lr_decay_steps: a share of the run below 1, else steps, which are no share before the run's length is known."""
+    decay = config.number("lr_decay_steps") or 0.0
+    if decay and name != "warmup_stable_decay":
+        config.refuse("lr_decay_steps", "only warmup_stable_decay reads it")
+    elif 0 < decay < 1:
+        config.put(OPTIMIZER, "scheduler_decay_percent", 100 * decay, "lr_decay_steps")
+    elif decay:
+        config.refuse("lr_decay_steps", "set scheduler_decay_percent on Optimizer: the decay's share of the run")
 
 
 def _warm_up(config: Config) -> None:
@@ -144,14 +163,17 @@ def read_run(config: Config) -> None:
     elif precision:
         config.refuse("mixed_precision", "precision on Train LoRA is auto, fp32, bf16 or fp16")
     if config.is_on("log_with"):
-        if "tensorboard" in config.text("log_with") or config.text("log_with") == "all":
-            config.put(TRAIN, "tensorboard", True, "log_with")
-        else:
-            config.refuse("log_with", "there is TensorBoard beside the panel's own curves")
+        said = config.text("log_with")
+        for name, widget, value in (("tensorboard", "tensorboard", True), ("wandb", "wandb", "online")):
+            if name in said or said == "all":
+                config.put(TRAIN, widget, value, "log_with")
+        if not any(name in said for name in ("tensorboard", "wandb", "all")):
+            config.refuse("log_with", "there are TensorBoard and W&B beside the panel's own curves")
+    config.same(TRAIN, {"training_comment": ("training_comment", str)} if config.is_on("training_comment") else {})
     stored = _STORED.get(config.text("save_precision").lower())
     config.put(SAVE, "dtype", stored, "save_precision")
     config.same(SAVE, {key: (widget, str) for key, widget in (
-        ("training_comment", "description"), ("metadata_author", "author"), ("metadata_description", "description"),
+        ("metadata_author", "author"), ("metadata_description", "description"),
         ("metadata_license", "license"), ("metadata_tags", "tags")) if config.is_on(key)})
 
 

@@ -22,7 +22,12 @@ def read_pictures(config: Config) -> None:
         "caption_dropout_every_n_epochs": ("caption_dropout_every_n_epochs", int), "caption_tag_dropout_rate": ("tag_dropout", float),
         "caption_prefix": ("prefix", str), "caption_suffix": ("suffix", str), "keep_tokens_separator": ("keep_tokens_separator", str),
         "secondary_separator": ("secondary_separator", str), "caption_separator": ("separator", str),
-        "enable_wildcard": ("wildcards", bool)})
+        "enable_wildcard": ("wildcards", bool), "token_warmup_min": ("token_warmup_min", int)})
+    growing = config.number("token_warmup_step") or 0.0
+    if 0 < growing < 1:
+        config.refuse("token_warmup_step", "set token_warmup_step on Caption Config in steps; this is a share of the run")
+    elif growing:
+        config.put(CAPTIONS, "token_warmup_step", round(growing), "token_warmup_step")
     config.same(DATASET, {"num_repeats": ("repeats", int), "prior_loss_weight": ("prior_loss_weight", float)})
     ending = config.text("caption_extension")
     if ending in (".txt", ".caption", ".tags", ".cap"):
@@ -53,6 +58,8 @@ def _buckets(config: Config) -> None:
         config.text("enable_bucket")
         config.same(BUCKETS, {"min_bucket_reso": ("min_bucket", int), "max_bucket_reso": ("max_bucket", int)})
     config.same(BUCKETS, {"bucket_reso_steps": ("bucket_step", int), "bucket_no_upscale": ("no_upscale", bool), "flip_aug": ("flip", bool)})
+    if config.is_on("color_aug"):
+        config.put(BUCKETS, "colour", 0.1, "color_aug")
     if "random_crop" in config:
         config.put(BUCKETS, "crop", "random" if config.flag("random_crop") else "centre", "random_crop")
 

@@ -9,7 +9,9 @@
     run_json     run.json: what a run is, how far it got and how it ended
     loss_plot    loss.png: the loss curve
     samples      preview pictures, with the graph in them
+    numbers      the numbers of an event that are drawn elsewhere
     tensorboard  the run for TensorBoard
+    wandb        the run for Weights & Biases
     held         what is told before the first step is recorded with it
     keeping      a run's folder noted, renamed, or deleted
     taken        the run's folder: one process at a time, and only for a run that took a step

@@ -51,7 +51,7 @@ class SampleFiles:
         if not isinstance(event, PreviewReady):
             return
         failures = []
-        for index, (image, prompt, seed) in enumerate(zip(event.images, event.prompts, event.seeds)):
+        for index, (image, prompt, seed) in enumerate(zip(event.pictures(), event.prompts, event.seeds)):
             name = sample_file(event.step, index)
             picture = to_picture(image)
             about = {"run": self._folder.name, "step": event.step, "prompt": prompt, "seed": seed}

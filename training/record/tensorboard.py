@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import MissingLibraryError
 from ..events import Event, PreviewReady, RunEnded, RunStarted, StepDone, Validated
+from .numbers import numbers_of
 
 
 def _writer(folder: Path, purge_step: int | None) -> Any:
@@ -57,23 +58,12 @@ class TensorBoardLog:
             log.close()
 
     def _add(self, event: Event) -> None:
-        if isinstance(event, StepDone):
-            self._add_step(event)
-        elif isinstance(event, Validated):
-            self._log.add_scalar("loss/validation", event.loss, event.step)
-            self._log.add_scalar("loss/relative_to_base", event.relative, event.step)
-        elif isinstance(event, PreviewReady):
+        if isinstance(event, StepDone | Validated):
+            for name, number in numbers_of(event).items():
+                self._log.add_scalar(name, number, event.step)
+        if isinstance(event, PreviewReady):
             self._log.add_images("samples", event.images.clamp(0, 1), event.step, dataformats="NHWC")
         elif isinstance(event, RunEnded):
             self._wanted = False
             self._log.close()
             self._log = None
-
-    def _add_step(self, event: StepDone) -> None:
-        self._log.add_scalar("loss/train", event.loss, event.step)
-        self._log.add_scalar("gradient_norm", event.grad_norm, event.step)
-        self._log.add_scalar("speed/images_per_second", event.items / max(event.seconds, 1e-9), event.step)
-        for group, rate in event.learning_rates.items():
-            self._log.add_scalar(f"learning_rate/{group}", rate, event.step)
-        if event.memory_bytes is not None:
-            self._log.add_scalar("memory/now_bytes", event.memory_bytes, event.step)

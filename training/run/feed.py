@@ -99,7 +99,7 @@ class Feed:
 
     def caption(self, draw: Draw) -> str:
         """The exact text that this draw is trained with."""
-        return final_caption(self._item(draw).sample, draw.seed, draw.epoch)
+        return final_caption(self._item(draw).sample, draw.seed, draw.epoch, draw.step)
 
     def is_regularisation(self, draw: Draw) -> bool:
         return self._item(draw).sample.role == REGULARISATION

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 import torch
+from torch.nn.functional import pad
 
 from ..data.dataset import Sample
 from ..data.references import whole_views
@@ -48,10 +49,10 @@ class Previews(Companion):
             self.sample(trainer, self._spec)
 
     def sample(self, trainer: Trainer, spec: PreviewSpec) -> None:
-        """One picture a prompt, picture i with seed + i, the same at every step. A failure is a warning; what a cancel cut short is
-        made when the run goes on."""
+        """One picture a prompt, picture i with seed + i or a seed of its own, the same at every step. A failure is a warning; what a
+        cancel cut short is made when the run goes on."""
         sampling, network, name = spec.sampling, trainer.updater.network, f"the preview of step {trainer.step}"
-        seeds = tuple(sampling.seed + i for i in range(len(sampling.prompts)))
+        seeds = tuple(one.seed for one in sampling.each())
         started = time.monotonic()
         trainer.forget_recordings()
         with trainer.updater.as_saved(), network.at_strength(spec.lora_strength), self._returned():
@@ -59,15 +60,17 @@ class Previews(Companion):
         self._done_at = trainer.step
         trainer.emit(Progress(phase="preview", done=len(seeds), total=len(seeds)))
         if pictures is not None:
-            trainer.emit(PreviewReady(step=trainer.step, images=torch.cat(pictures), prompts=sampling.prompts, seeds=seeds,
-                                      seconds=time.monotonic() - started))
+            sizes = tuple((picture.shape[2], picture.shape[1]) for picture in pictures)
+            trainer.emit(PreviewReady(step=trainer.step, images=together(pictures), prompts=sampling.prompts, seeds=seeds,
+                                      seconds=time.monotonic() - started, sizes=sizes if len(set(sizes)) > 1 else ()))
 
     def _pictures(self, trainer: Trainer, sampling: SamplingSpec, seeds: Sequence[int]) -> list[torch.Tensor]:
         pictures = []
         for i, (prompt, seed) in enumerate(zip(sampling.prompts, seeds, strict=True)):
             trainer.control.check()
             trainer.emit(Progress(phase="preview", done=i, total=len(seeds)))
-            pictures.append(self._sampler.sample(sampling, prompt, seed, self._references(sampling, i)))
+            own = sampling.one(i)
+            pictures.append(self._sampler.sample(own, prompt, seed, self._references(own, i)))
         return pictures
 
     def _references(self, sampling: SamplingSpec, number: int) -> list[torch.Tensor]:
@@ -75,6 +78,12 @@ class Previews(Companion):
             return list(sampling.references)
         sample = self._samples[number % len(self._samples)]
         return [view.pixels() for view in whole_views(sample, (sampling.width, sampling.height))]
+
+
+def together(pictures: Sequence[torch.Tensor]) -> torch.Tensor:
+    """One batch; smaller ones at the top left, on black."""
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (1, 2))
+    return torch.cat([pad(picture, (0, 0, 0, width - picture.shape[2], 0, height - picture.shape[1])) for picture in pictures])
 
 
 def _due(spec: PreviewSpec, trainer: Trainer) -> bool:

@@ -67,4 +67,5 @@ def space_needed(
         return space
     sampling = preview.sampling
     looks = times(preview.every_n_steps, preview.every_n_epochs * steps_per_epoch) + (preview.at_start and done == 0) + preview.at_end
-    return replace(space, picture=sampling.width * sampling.height * PIXEL_BYTES, pictures=looks * len(sampling.prompts))
+    largest = sampling.largest()
+    return replace(space, picture=largest.width * largest.height * PIXEL_BYTES, pictures=looks * len(sampling.prompts))

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pack.tests.training.captioning import tiny_generators
 from pack.tests.training.captioning.fakes import colour_dataset
 from pack.training.captioning.answers import AnswerStore
 from pack.training.captioning.catalog import GENERATOR, kind_of, missing_files
 from pack.training.captioning.generator import GenerationSpec, generator_captioner
+from pack.training.captioning.generator_model import load
+from pack.training.captioning.prompts import SENTENCE, TAGS, TEMPLATES, model_inputs, prompt_for
 from pack.training.captioning.run import CaptioningSpec, caption_dataset
 from pack.training.errors import ModelError, SettingsError
 
@@ -22,7 +25,8 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("captioners")
-    return {name: getattr(tiny_generators, f"make_{name}")(root / name) for name in ("blip", "git", "florence", "chat")}
+    return {name: getattr(tiny_generators, f"make_{name}")(root / name)
+            for name in ("blip", "git", "florence", "chat", "joycaption", "qwen")}
 
 
 class Place:
@@ -52,12 +56,51 @@ def say(folder, prompt="", tokens=3, beams=1, place=None, **given):
         ("git", "", "dog dog dog"), ("git", "a photo of", "a photo of dog dog dog"),
         ("florence", "", "dog dog"), ("florence", "<CAPTION>", "dog dog"), ("florence", "describe the dog", "dog dog"),
         ("chat", "", "dog dog dog"), ("chat", "what is this", "dog dog dog"),
+        ("joycaption", "", "dog dog dog"), ("joycaption", "describe the dog", "dog dog dog"),
+        ("qwen", "", "dog dog dog"), ("qwen", "describe the dog", "dog dog dog"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("beams", [1, 2])
 def test_what_models_say(folders, name, prompt, says, beams):
     """Florence-2's third token is the end mark, which it must write; a chat's question is no part of the answer."""
     assert say(folders[name], prompt, beams=beams) == (says,)
+
+
+def asked(folder, template) -> str:
+    """The words that a model with a chat template is given, as its tokenizer has them."""
+    processor, model = load(folder, torch.float32)
+    ids = model_inputs(processor, model, Image.fromarray(PICTURE), prompt_for(processor, model, "", template))["input_ids"][0]
+    return processor.tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize("name", ["chat", "joycaption", "qwen"])
+def test_the_picture_and_the_question_reach_the_model_once(folders, name):
+    mark = "<|image_pad|>" if name == "qwen" else "<image>"
+    text = asked(folders[name], SENTENCE)
+    first, last = text.index(mark), text.rindex(mark)
+    assert set(text[first : last + len(mark)].replace(mark, "").split()) == set()
+    assert text.count("this picture") == 1 and text.rstrip().endswith("assistant :")
+
+
+@pytest.mark.parametrize("name", ["joycaption", "qwen"])
+def test_tags_are_each_once(folders, name):
+    spec = GenerationSpec(template=TAGS, max_new_tokens=3)
+    captioner = generator_captioner(folders[name], spec, Place())
+    assert captioner.speaks_tags
+    assert captioner.wording("Red dog, cat, red dog , , A Photo.") == ("red dog", "cat", "a photo")
+    with torch.inference_mode(), captioner.loaded() as ask:
+        assert captioner.wording(ask(PICTURE)) == ("dog dog dog",)
+
+
+def test_what_a_template_means_for_each_kind(folders):
+    processor, model = load(folders["florence"], torch.float32)
+    assert [prompt_for(processor, model, "", template) for template in TEMPLATES] == [
+        "<DETAILED_CAPTION>", "<CAPTION>", "<MORE_DETAILED_CAPTION>", None]
+    with pytest.raises(ModelError, match="has no answer for prompt_template 'tags'"):
+        with generator_captioner(folders["florence"], GenerationSpec(template=TAGS), Place()).loaded() as ask:
+            ask(PICTURE)
+    with pytest.raises(SettingsError, match="prompt_template is 'tags' and prompt is filled in too"):
+        GenerationSpec(template=TAGS, prompt="what is this")
 
 
 @pytest.mark.parametrize("name", ["blip", "git", "florence", "chat"])

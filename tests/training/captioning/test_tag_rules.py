@@ -34,6 +34,18 @@ def test_order():
     assert tags(always_first=("smile", "absent", "LONG HAIR"), rating="first") == "smile, long hair, sensitive, hatsune miku, 1girl, o_o"
 
 
+def test_the_series_of_a_character_is_a_tag_of_its_own():
+    def expanded(*names, **rules) -> str:
+        seen = [Seen(name, 4, 0.9) for name in names]
+        return ", ".join(caption_tags(seen, TagRules(expand_characters=True, **rules)))
+
+    assert expanded("rin_(vocaloid)", "len_(vocaloid)", "miku") == "rin, vocaloid, len, miku"
+    assert expanded("saber_(costume)_(fate)", spaces=False) == "saber_(costume), fate"
+    assert expanded("rin_(vocaloid)", undesired=("vocaloid",), replacements={"rin": "kagamine rin"}) == "kagamine rin"
+    assert tags(character_threshold=0.84).split(", ")[1] == "rin (vocaloid)"
+    assert ", ".join(caption_tags([Seen("smile_(art)", 0, 0.9)], TagRules(expand_characters=True))) == "smile (art)"
+
+
 def test_what_is_left_out():
     assert tags(undesired=("Long Hair", "o_o", "hatsune_miku")) == "1girl, smile"
     assert tags(max_tags=1) == "hatsune miku, long hair"

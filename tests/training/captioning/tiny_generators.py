@@ -130,3 +130,72 @@ def make_chat(folder: Path) -> Path:
     LlavaProcessor(pictures, tokenizer, patch_size=16, vision_feature_select_strategy="default", chat_template=CHAT, image_token="<image>",
                    num_additional_image_tokens=1).save_pretrained(folder)  # fmt: skip
     return folder
+
+
+JOY = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ 'user : <image> ' + m['content'] }}{% else %}{{ 'what : ' + m['content'] }}"
+    "{% endif %}{% endfor %} assistant : "
+)
+
+
+def make_joycaption(folder: Path) -> Path:
+    """JoyCaption: LLaVA of a SigLIP and a Llama, whose template takes texts and puts the picture in itself."""
+    from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, SiglipImageProcessor
+
+    torch.manual_seed(1)
+    special = ["<unk>", "<s>", "</s>", "<pad>", "<image>"]
+    tokenizer = word_tokenizer(special, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+              "num_attention_heads": 2, "image_size": 32, "patch_size": 16, "vision_use_head": False}  # fmt: skip
+    text = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "num_key_value_heads": 2, "vocab_size": len(special) + len(WORDS), "bos_token_id": 1, "eos_token_id": 2,
+            "pad_token_id": 3}  # fmt: skip
+    model = LlavaForConditionalGeneration(LlavaConfig(
+        vision_config=vision, text_config=text, image_token_index=4, image_seq_length=4, vision_feature_select_strategy="full"))
+    says_dog(model, model.model.language_model, tokenizer)
+    model.save_pretrained(folder)
+    LlavaProcessor(SiglipImageProcessor(size={"height": 32, "width": 32}), tokenizer, patch_size=16, vision_feature_select_strategy="full",
+                   chat_template=JOY, image_token="<image>", num_additional_image_tokens=0).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def says_dog(model, language_model, tokenizer) -> None:
+    """Every step's likeliest word is 'dog': all words are ones, and only the head's row for it is not zero."""
+    layer, words, dog = language_model.layers[0], model.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids("dog")
+    with torch.no_grad():
+        for parameter, value in ((layer.self_attn.o_proj.weight, 0), (layer.mlp.down_proj.weight, 0), (words, 1), (model.lm_head.weight, 0),
+                                 (model.lm_head.weight[dog], 1)):  # fmt: skip
+            parameter.fill_(value)
+
+
+QWEN = (
+    "{% for m in messages %}{{ '<|im_start|> ' + m['role'] + ' : ' }}{% for c in m['content'] %}{% if c['type'] == 'image' %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ ' <|im_end|> ' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|> assistant : {% endif %}"
+)
+
+
+def make_qwen(folder: Path) -> Path:
+    """Qwen3-VL of one block each."""
+    from transformers import Qwen2VLImageProcessor, Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor, Qwen3VLVideoProcessor
+
+    torch.manual_seed(1)
+    special = ["<unk>", "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
+               "<|video_pad|>"]  # fmt: skip
+    tokenizer = word_tokenizer(special, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "patch_size": 16, "spatial_merge_size": 2,
+              "temporal_patch_size": 2, "out_hidden_size": 16, "num_position_embeddings": 16, "deepstack_visual_indexes": [0]}  # fmt: skip
+    text = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
+            "head_dim": 8, "vocab_size": len(special) + len(WORDS), "eos_token_id": 2, "pad_token_id": 3,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}}  # fmt: skip
+    model = Qwen3VLForConditionalGeneration(Qwen3VLConfig(
+        vision_config=vision, text_config=text, vision_start_token_id=4, vision_end_token_id=5, image_token_id=6, video_token_id=7))
+    with torch.no_grad():
+        for merger in (model.model.visual.merger, *model.model.visual.deepstack_merger_list):
+            merger.linear_fc2.weight.zero_()
+            merger.linear_fc2.bias.fill_(1)
+    says_dog(model, model.model.language_model, tokenizer)
+    model.save_pretrained(folder)
+    pictures = Qwen2VLImageProcessor(patch_size=16, merge_size=2, min_pixels=32 * 32, max_pixels=64 * 64)
+    Qwen3VLProcessor(pictures, tokenizer, Qwen3VLVideoProcessor(patch_size=16, merge_size=2), chat_template=QWEN).save_pretrained(folder)
+    return folder

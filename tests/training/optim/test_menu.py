@@ -7,7 +7,16 @@ import pytest
 from pack.training.errors import SettingsError
 from pack.training.optim.menu import SCHEDULERS, Knobs, optimizer_from, read_pieces
 from pack.training.optim.rules import GroupRule
-from pack.training.optim.schedules import Constant, Cosine, CosineWithRestarts, PiecewiseConstant, Polynomial, Schedule
+from pack.training.optim.schedules import (
+    Constant,
+    Cosine,
+    CosineWithRestarts,
+    InverseSquareRoot,
+    PiecewiseConstant,
+    Polynomial,
+    Schedule,
+    WarmupStableDecay,
+)
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.settings import compared, describe, differences
 
@@ -21,13 +30,17 @@ def test_untouched_widgets_are_the_default_spec():
 
 
 def test_every_scheduler_is_a_type_with_its_own_settings():
-    chosen = {name: from_widgets(scheduler=name, scheduler_cycles=3, scheduler_power=2.0, scheduler_pieces="1:500, 0.5:800, .1").schedule
+    chosen = {name: from_widgets(scheduler=name, scheduler_cycles=3, scheduler_power=2.0, scheduler_pieces="1:500, 0.5:800, .1",
+                                 scheduler_timescale=50, scheduler_decay_percent=10.0).schedule
               for name in SCHEDULERS}  # fmt: skip
     assert [schedule.curve.name for schedule in chosen.values()] == list(SCHEDULERS) == [
-        "constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial", "piecewise_constant",
+        "constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial", "inverse_sqrt", "warmup_stable_decay",
+        "piecewise_constant",
     ]  # fmt: skip
     assert chosen["cosine_with_restarts"].curve == CosineWithRestarts(cycles=3)
-    assert chosen["polynomial"].curve == Polynomial(power=2.0)
+    assert chosen["polynomial"].curve == Polynomial(power=2.0, cycles=3)
+    assert chosen["inverse_sqrt"].curve == InverseSquareRoot(timescale=50)
+    assert chosen["warmup_stable_decay"].curve == WarmupStableDecay(decay_percent=10.0)
     assert chosen["piecewise_constant"].curve == PIECES
 
 

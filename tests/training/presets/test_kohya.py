@@ -35,16 +35,17 @@ def test_a_file_of_the_gui():
         "Optimizer.extra_arguments": "betas=0.9,0.99", "Optimizer.learning_rate": 1e-4, "Optimizer.text_encoder_lr": 1e-4,
         "Optimizer.scheduler": "cosine_with_restarts", "Optimizer.warmup_steps": 0, "Optimizer.warmup_percent": 10.0,
         "Optimizer.scheduler_cycles": 3, "TrainLoRA.epochs": 10, "TrainLoRA.gradient_accumulation": 4, "TrainLoRA.batch_size": 2,
-        "TrainLoRA.seed": 1234, "TrainLoRA.precision": "bf16", "SaveLoRA.dtype": "fp32", "SaveLoRA.description": "hello",
+        "TrainLoRA.seed": 1234, "TrainLoRA.precision": "bf16", "SaveLoRA.dtype": "fp32", "TrainLoRA.training_comment": "hello",
         "TrainingObjective.loss": "huber", "TrainingObjective.huber_c": 0.2, "TrainingObjective.huber_schedule": "snr",
         "TrainingObjective.weighting": "min_snr", "TrainingObjective.min_snr_gamma": 5.0, "TrainingObjective.multires_iterations": 6,
         "TrainingObjective.multires_discount": 0.3, "SamplePreview.every_n_steps": 100, "SamplePreview.sampler_name": "euler_ancestral",
         "BucketConfig.resolution": 624, "BucketConfig.min_bucket": 256, "BucketConfig.max_bucket": 2048, "BucketConfig.bucket_step": 32,
-        "BucketConfig.flip": False, "CaptionConfig.shuffle": True, "CaptionConfig.keep_tokens": 2, "CaptionConfig.caption_dropout": 0.05,
+        "BucketConfig.flip": False, "BucketConfig.colour": 0.1, "CaptionConfig.shuffle": True,
+        "CaptionConfig.keep_tokens": 2, "CaptionConfig.caption_dropout": 0.05,
         "LoadDataset.caption_extension": ".caption",
     }  # 624: sqrt(768 x 512) = 627, to multiples of 8
     unread = {one.key: one.why for one in preset.unread}
-    assert set(unread) == {"conv_dim", "conv_alpha", "noise_offset", "pretrained_model_name_or_path", "clip_skip", "color_aug", "xformers",
+    assert set(unread) == {"conv_dim", "conv_alpha", "noise_offset", "pretrained_model_name_or_path", "clip_skip", "xformers",
                            "invented"}
     assert unread["invented"] == "not known here" and "Multires" in unread["noise_offset"]
 
@@ -95,6 +96,12 @@ def test_a_data_set_alone_says_nothing_of_the_training():
     ({"learning_rate": 1e-4, "lr_warmup_steps": 100}, "Optimizer.warmup_steps", 100),
     ({"learning_rate": 1e-4, "network_train_unet_only": True}, "Optimizer.text_encoder_lr", 0.0),
     ({"learning_rate": 1e-4, "text_encoder_lr": [1e-5, 2e-5]}, "Optimizer.text_encoder_lr", 1e-5),
+    ({"learning_rate": 1e-4, "text_encoder_lr": [1e-5, 2e-5]}, "Optimizer.text_encoder_rates", "clip_l: 1e-05, clip_g: 2e-05"),
+    ({"network_module": "networks.lora_flux", "text_encoder_lr": [1e-5, 0]}, "Optimizer.text_encoder_rates", "clip_l: 1e-05, t5xxl: 0"),
+    ({"learning_rate": 1e-4, "lr_scheduler": "polynomial", "lr_scheduler_num_cycles": 3}, "Optimizer.scheduler_cycles", 3),
+    ({"learning_rate": 1e-4, "lr_scheduler": "inverse_sqrt", "lr_scheduler_timescale": 50}, "Optimizer.scheduler_timescale", 50),
+    ({"learning_rate": 1e-4, "lr_scheduler": "warmup_stable_decay", "lr_decay_steps": 0.1}, "Optimizer.scheduler_decay_percent", 10.0),
+    ({"learning_rate": 1e-4, "log_with": "wandb"}, "TrainLoRA.wandb", "online"),
     ({"learning_rate": 1e-4}, "Optimizer.text_encoder_lr", 1e-4),
     ({"LoRA_type": "LyCORIS/LoHa"}, "LoRANetwork.algorithm", "loha"),
     ({"LoRA_type": "Kohya LoCon", "conv_dim": 8}, "LoRANetwork.conv_rank", 8),

@@ -15,7 +15,8 @@ from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec
 from pack.training.protocols import TextCondition
 from pack.training.run.control import Control
-from pack.training.specs import PreviewSpec, RunSpec, SamplingSpec
+from pack.training.run.previews import together
+from pack.training.specs import OwnSettings, PreviewSpec, RunSpec, SamplingSpec
 
 
 def bench(tmp_path, name="run", **settings) -> Bench:
@@ -193,6 +194,20 @@ def test_previews_at_start_between_and_at_end(tmp_path):
     assert (started.preview_every, started.validate_every) == (2, 0)
     assert 0 < started.seconds < ended.seconds
     assert all(0 < event.seconds < ended.seconds for event in ready)
+
+
+def test_each_prompt_may_have_settings_of_its_own(tmp_path):
+    sampling = SamplingSpec(prompts=("a", "b"), seed=5, width=64, height=64, own=(OwnSettings(), OwnSettings(seed=90, cfg=1.0)))
+    ground = bench(tmp_path, steps=1, preview=PreviewSpec(sampling=sampling, every_n_steps=0, at_end=False))
+    ground.run()
+    assert ground.sampler.asked == [("a", 5), ("b", 90)] and ground.recorder.of(PreviewReady)[0].seeds == (5, 90)
+
+
+def test_pictures_of_different_sizes_are_one_batch_and_come_out_of_it_as_they_were():
+    wide, high = torch.rand(1, 8, 16, 3), torch.rand(1, 24, 8, 3)
+    event = PreviewReady(step=1, images=together([wide, high]), prompts=("a", "b"), seeds=(1, 2), sizes=((16, 8), (8, 24)))
+    assert event.images.shape == (2, 24, 16, 3) and event.images[0, 8:].max() == 0
+    assert torch.equal(event.pictures()[0], wide[0]) and torch.equal(event.pictures()[1], high[0])
 
 
 def test_steps_between_previews():

@@ -77,7 +77,7 @@ def largest_batch(order: Order, network: Network, items: Sequence[Item]) -> Batc
         text_of = _text_source(order, network, item, longest)
     with Contained(), Ledger(device) as previews:
         if order.recipe.preview is not None:
-            order.sampler.decode_nothing(order.recipe.preview.sampling)
+            order.sampler.decode_nothing(order.recipe.preview.sampling.largest())
     return Batch(
         shape=(order.recipe.run.batch_size, *latent.shape),
         condition=lambda: Condition(text=text_of(), geometry=item.geometry, extras=extras),

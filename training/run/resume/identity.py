@@ -35,7 +35,8 @@ _MODELS = {
 _PRECISION = "Train LoRA: precision"
 _COMPUTED_IN, _LEFT_OUT, _ALLOWED, _MADE_WITH = "computed in", "pictures left out", "may change", "made with"
 _PREVIEW = "Sample Preview"
-_RATES = {"Optimizer: learning_rate": "the diffusion model is", "Optimizer: text_encoder_lr": "the text encoders are"}
+_TEXT_RATE, _OWN_RATES = "Optimizer: text_encoder_lr", "Optimizer: text_encoder_rates"
+_RATES = {"Optimizer: learning_rate": "the diffusion model is", _TEXT_RATE: "the text encoders are"}
 
 
 def identity(order: Order, items: Sequence[Item]) -> dict[str, Any]:
@@ -150,7 +151,14 @@ def _another_update(then: Update | None, order: Order) -> list[str]:
 def _rates_from_or_to_nothing(saved: Mapping[str, Any], order: Order) -> list[str]:
     """A rate may change, but 0 leaves a part out: then other parts are trained."""
     now, before = _allowed(order), saved.get(_ALLOWED, {})
-    return [
+    found = [
         f"{name} was {before[name]:g}, is now {now[name]:g}: at 0 {part} not trained"
         for name, part in _RATES.items() if name in before and bool(before[name]) != bool(now[name])
     ]
+    if found or not before:
+        return found
+    for name in sorted({*before.get(_OWN_RATES, {}), *now[_OWN_RATES]}):
+        was, is_now = (rates.get(_OWN_RATES, {}).get(name, rates[_TEXT_RATE]) for rates in (before, now))
+        if bool(was) != bool(is_now):
+            found.append(f"{_OWN_RATES}: {name} was {was:g}, is now {is_now:g}: at 0 it is not trained")
+    return found

@@ -41,7 +41,7 @@ def about_the_rate(order: Order, course: Course, step: int, memory: Mapping[str,
             yield Message(level="info", topic=TOPIC, text=f"resume_schedule '{way}' is not used: the run has the steps and the schedule "
                                                           f"that it had, and its learning rate goes on with them ('{course.way}').")
         return
-    rate = order.recipe.optimizer.learning_rate or order.recipe.optimizer.text_encoder_lr
+    rate = _a_rate(order.recipe.optimizer)
     ways = {each: resumed(course.schedule, total, step, each, memory) for each in RESUME_SCHEDULES}
     last = ways[HOLD].level
     others = "; ".join(f"'{each}': {_told(other, step, rate)}" for each, other in ways.items() if each != way)
@@ -49,6 +49,11 @@ def about_the_rate(order: Order, course: Course, step: int, memory: Mapping[str,
             f"Train LoRA means: {_told(course, step, rate)}. The other choices: {others}.{_text_encoders(order.recipe.optimizer, total)}")
     changes = abs(course(step)) > RISE * abs(last) or (way == HOLD and abs(last) < NEARLY_NOTHING)
     yield Message(level="warning" if changes else "info", topic=TOPIC, text=text)
+
+
+def _a_rate(spec: OptimizerSpec) -> float:
+    """The first that is not 0, to show what the schedule makes of it."""
+    return next((rate for rate in (spec.learning_rate, spec.text_encoder_lr, *spec.text_encoder_rates.values()) if rate), 0.0)
 
 
 def _text_encoders(spec: OptimizerSpec, total_steps: int) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
+from ...data.altered import Alteration
 from ...data.dataset import REGULARISATION, TRAINING, VALIDATION
 from ...data.items import Item
 from ...settings import departures
@@ -50,7 +52,8 @@ def of_pictures(items: Sequence[Item]) -> dict[str, Any]:
         ),
         CLIPS: _digest([(sample.name, sample.picture.frames, sample.picture.fps) for sample in samples if sample.picture.fps]),
         SIZES: _digest([
-            [(item.sample.name, variant.resized, variant.geometry.crop, variant.bucket, variant.flip) for variant in item.variants()]
+            [(item.sample.name, variant.resized, variant.geometry.crop, variant.bucket, variant.flip,
+              *([astuple(variant.altered)] if variant.altered != Alteration() else [])) for variant in item.variants()]
             for item in items
         ]),
     }
