@@ -44,7 +44,7 @@ def run(steps: int, checkpointing: bool, targets: str, work: Work | None = None,
     work = work or Work(patcher=workload.sd15_patcher(), latent=workload.latent(), text={"cond": workload.text()}, side=workload.SIDE)
     from pack.host.session import Session
     from pack.training.data.dataset import Dataset, Sample
-    from pack.training.data.graph_images import TensorPicture
+    from pack.training.data.from_graph.graph_images import TensorPicture
     from pack.training.data.specs import BucketSpec
     from pack.training.events import Emitter, StepDone
     from pack.training.network.spec import NetworkSpec, TargetSpec

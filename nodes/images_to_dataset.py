@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..training.data.dataset import ROLES, TRAINING
-from ..training.data.graph_images import images_dataset
+from ..training.data.from_graph.graph_images import images_dataset
 from ..training.drawing.contact_sheet import dataset_sheet
 from .sockets import Dataset
 from .widgets import CATEGORY, advanced, extra

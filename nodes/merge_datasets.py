@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..training.data.advice.report import dataset_report
-from ..training.data.merge import merge_datasets
+from ..training.data.from_graph.merge import merge_datasets
 from .sockets import Dataset
 from .widgets import CATEGORY
 

@@ -6,7 +6,7 @@ from ..host.model.sampler import SAMPLERS, SCHEDULERS
 from ..host.runs.paths import named_file
 from ..host.wired import Wired
 from ..training.errors import SettingsError
-from ..training.prompt_file import WHERE, read_prompts
+from ..training.presets.prompt_file import WHERE, read_prompts
 from ..training.specs import OwnSettings, PreviewSpec, SamplingSpec
 from . import sockets
 from .early import refusal

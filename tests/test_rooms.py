@@ -18,11 +18,11 @@ MOST_FILES = 18
 
 #: From the ground up: a room imports only what stands before it. A room and those inside it stand in one line.
 TRAINING = (
-    "errors version wording inputs registry seeds devices ops settings specs prompt_file events protocols parts expressions patterns "
+    "errors version wording inputs registry seeds devices ops settings specs events protocols parts expressions patterns "
     "rules families",
     "files",
     "processes",
-    "data data/formats data/clips data/folder data/advice data/editing",
+    "data data/formats data/clips data/from_graph data/folder data/advice data/editing",
     "captioning",
     "network/kinds network",
     "objective",
@@ -38,8 +38,9 @@ TRAINING = (
     "run/rehearsal run/resume run/room run",
 )
 #: Rooms of one line where one of the two may not know the other: (importer, imported).
-NEVER = {("data", "data/clips"), ("data", "data/folder"), ("data", "data/advice"), ("data", "data/editing"), ("network/kinds", "network"),
-         ("run/resume", "run"), ("run/rehearsal", "run"), ("run/rehearsal", "run/resume"), ("run/resume", "run/rehearsal")}
+NEVER = {("data", "data/clips"), ("data", "data/from_graph"), ("data", "data/folder"), ("data", "data/advice"), ("data", "data/editing"),
+         ("network/kinds", "network"), ("run/resume", "run"), ("run/rehearsal", "run"), ("run/rehearsal", "run/resume"),
+         ("run/resume", "run/rehearsal")}
 TOPS = ("training", "host", "demo")
 FOLDERS = sorted({path.parent for top in TOPS for path in (ROOT / top).rglob("*.py")})
 

@@ -17,7 +17,6 @@
     recipe      what the user set: what is to be trained, and how
     order       the recipe, with everything that the host lends
     specs       the records that belong to a run as a whole
-    prompt_file  sample prompts from a file
     settings    how specs are described, and compared when a run is resumed
     events      what a run says while it goes on
     protocols   what the engine needs of its host

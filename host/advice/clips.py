@@ -7,7 +7,7 @@ from collections import Counter
 from ...training.data.dataset import Dataset, Sample
 from ...training.data.decoding import WHERE as LOAD
 from ...training.data.encoded import WHERE as IMPORT
-from ...training.data.graph_images import WHERE as IMAGES
+from ...training.data.from_graph.graph_images import WHERE as IMAGES
 from ...training.wording import some
 from ..model.family import family_of
 from ..model.images import frames_taken, takes_clips

@@ -16,7 +16,7 @@ from pack.tests.training.data.videos_on_disk import save_video, shades
 from pack.training.data.clips.timing import ClipSpec
 from pack.training.data.encoded import encoded_dataset
 from pack.training.data.folder.scan import scan_folder
-from pack.training.data.graph_images import images_dataset
+from pack.training.data.from_graph.graph_images import images_dataset
 from pack.training.data.items import make_items
 from pack.training.objective.objective import Objective
 from pack.training.objective.spec import ObjectiveSpec

@@ -8,7 +8,7 @@ from pack.tests.comfy.tiny_edit import Clip, Vae, picture
 from pack.tests.comfy.tiny_models import TRAINED, patcher
 from pack.tests.training.run.fakes import pictures as coloured
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec
 from pack.training.events import Emitter, Message, PreviewReady, StepDone
 from pack.training.network.spec import NetworkSpec

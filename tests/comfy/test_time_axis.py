@@ -8,7 +8,7 @@ from pack.tests.comfy import tiny_models
 from pack.tests.comfy.tiny_models import TRAINED
 from pack.tests.training.run.fakes import pictures
 from pack.training.data.dataset import Dataset
-from pack.training.data.graph_images import images_dataset
+from pack.training.data.from_graph.graph_images import images_dataset
 from pack.training.data.items import make_items
 from pack.training.data.latents import LatentCache
 from pack.training.data.specs import BucketSpec

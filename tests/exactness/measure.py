@@ -17,7 +17,7 @@ from pack.tests.comfy.full_size import CONFIGS
 from pack.tests.comfy.newer_configs import completed
 from pack.tests.gpu.models import GROUND, text_of
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec
 from pack.training.events import Emitter, Message
 from pack.training.memory.choice import MemoryChoice

@@ -12,7 +12,7 @@ import torch
 
 from pack.host.session import Session
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec
 from pack.training.events import Emitter, Message, RunEnded, StepDone
 from pack.training.network.spec import NetworkSpec, TargetSpec

@@ -4,10 +4,8 @@
     dataset       the types: Picture, Sample, Dataset (what a LORACANVAS_DATASET socket carries)
     pictures      a picture that lies in a file
     decoding      picture files -> their header, or 8-bit RGBA, however broken or hostile
-    graph_images  pictures that the graph made -> Dataset
     conditions    a condition's entries, also as what a file can hold
     encoded       latents and conditions that the graph made -> Dataset
-    merge         several datasets as one
     captions      the caption of one draw: prefix, trigger, shuffle, dropout, wildcards
     buckets       sizes and crops
     colour        the colours and the mask of a sample at its own size
@@ -20,6 +18,7 @@
     batches       the seeded, resumable sequence of draws
     formats/      formats that Pillow reads with a plugin only
     clips/        files with several frames -> clips
+    from_graph/   pictures that the graph made, and several datasets as one
     folder/       a folder of pictures, clips and captions -> Dataset
     advice/       what is said of a dataset before training
     editing/      a folder's captions, masks and left-out pictures changed by hand, each change undone in one go

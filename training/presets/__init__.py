@@ -10,4 +10,5 @@
     learning  those of the optimizer and of the run
     teaching  those of the objective: loss, noise levels, noise
     pictures  those of the data set, its captions and the pictures that are made
+    prompt_file  sample prompts from a file, as kohya's trainer reads them, or JSON
 """

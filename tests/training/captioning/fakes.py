@@ -10,7 +10,7 @@ from PIL import Image
 
 from pack.training.captioning.captioner import Captioner
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.pictures import FilePicture
 
 TAGS = [("general", 9), ("explicit", 9), ("red_tint", 0), ("green_tint", 0), ("blue_tint", 0), ("o_o", 0), ("hero_(series)", 4)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec
 
 SPEC = BucketSpec(resolution=64, min_bucket=32, max_bucket=128, bucket_step=32)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pack.training.data.altered import Alteration, window_of
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.items import item_mask, item_pixels, make_items
 from pack.training.data.latents import LatentCache, latent_key
 from pack.training.data.specs import BucketSpec, RandomCrops

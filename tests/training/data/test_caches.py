@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from pack.tests.training.data.pictures_on_disk import gradient, save
 from pack.training.data.dataset import Dataset, Sample
 from pack.training.data.decoding import Header
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.items import item_pixels, make_items
 from pack.training.data.latents import LatentCache
 from pack.training.data.pictures import FilePicture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pack.training.data.graph_images import images_dataset
+from pack.training.data.from_graph.graph_images import images_dataset
 from pack.training.data.items import item_mask, item_pixels, make_items
 from pack.training.data.specs import BucketSpec
 from pack.training.errors import DatasetError

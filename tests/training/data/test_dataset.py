@@ -8,7 +8,7 @@ import torch
 from pack.tests.training.data.pictures_on_disk import gradient, save
 from pack.training.data.dataset import ROLES, Dataset, Sample
 from pack.training.data.encoded import EncodedPicture
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.pictures import FilePicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pack.training.data.colour import full_mask, over_background
 from pack.training.data.dataset import VALIDATION, Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.items import item_mask, item_pixels, make_items
 from pack.training.data.resize import resized_crop
 from pack.training.data.specs import BucketSpec, FocalCrop, RandomCrops

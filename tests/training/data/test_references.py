@@ -8,9 +8,9 @@ import torch
 from pack.tests.training.data.small_datasets import SPEC, dataset, sample
 from pack.training.data.advice.doctor import diagnose
 from pack.training.data.advice.report import dataset_report
-from pack.training.data.graph_images import TensorPicture, images_dataset
+from pack.training.data.from_graph.graph_images import TensorPicture, images_dataset
+from pack.training.data.from_graph.merge import merge_datasets
 from pack.training.data.items import item_pixels, make_items
-from pack.training.data.merge import merge_datasets
 from pack.training.data.references import Illustrated, ReferenceCache, views_of, whole_views
 from pack.training.data.specs import RandomCrops
 from pack.training.data.texts import TextCache

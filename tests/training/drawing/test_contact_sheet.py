@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from pack.tests.training.data.small_datasets import dataset, flat, sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.items import make_items
 from pack.training.data.pictures import FilePicture
 from pack.training.drawing.contact_sheet import LABEL, TILE, crop_sheet, dataset_sheet

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.devices.upload import uploaded
 from pack.training.events import Emitter, Event, Message

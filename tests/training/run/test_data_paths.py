@@ -10,10 +10,10 @@ from pack.training.data.batches import Draw, draw_seed
 from pack.training.data.captions import final_caption, texts_needed
 from pack.training.data.dataset import Dataset
 from pack.training.data.encoded import encoded_dataset
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
+from pack.training.data.from_graph.merge import merge_datasets
 from pack.training.data.items import item_pixels, make_items
 from pack.training.data.latents import LatentCache
-from pack.training.data.merge import merge_datasets
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.data.texts import TextCache
 from pack.training.events import Message

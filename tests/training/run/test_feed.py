@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pack.tests.training.run.fakes import Bench, TinyImageEncoder, pictures
 from pack.training.data.dataset import REGULARISATION
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.errors import DatasetError
 from pack.training.files.store import TensorStore
 from pack.training.network.attach import attached

@@ -17,7 +17,7 @@ from safetensors.torch import load
 
 from pack.tests.training.run.fakes import Bench
 from pack.training.data.dataset import REGULARISATION, Sample
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.events import Message, StepDone
 from pack.training.optim.schedules import Constant, Schedule
 from pack.training.optim.spec import OptimizerSpec

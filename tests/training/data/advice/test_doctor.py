@@ -13,7 +13,7 @@ from pack.training.data.batches import BatchPlan
 from pack.training.data.captions import final_caption
 from pack.training.data.dataset import REGULARISATION, VALIDATION, Dataset, Sample
 from pack.training.data.decoding import Header
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.pictures import FilePicture
 from pack.training.data.specs import BucketSpec, CaptionSpec
 from pack.training.errors import SettingsError

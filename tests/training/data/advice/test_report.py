@@ -5,7 +5,7 @@ import torch
 from pack.tests.training.data.small_datasets import dataset, flat, sample
 from pack.training.data.advice.report import bucket_report, cropped_share, dataset_report, enlargement
 from pack.training.data.dataset import REGULARISATION, VALIDATION
-from pack.training.data.graph_images import images_dataset
+from pack.training.data.from_graph.graph_images import images_dataset
 from pack.training.data.items import make_items
 from pack.training.wording import some
 

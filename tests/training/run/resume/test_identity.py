@@ -11,7 +11,7 @@ from pack.tests.training.run.test_resume import CASES, CUT, STEPS, changed, grou
 from pack.training.data.clips.timing import ClipSpec
 from pack.training.data.dataset import REGULARISATION, VALIDATION
 from pack.training.data.folder.scan import scan_folder
-from pack.training.data.graph_images import TensorPicture
+from pack.training.data.from_graph.graph_images import TensorPicture
 from pack.training.data.items import make_items
 from pack.training.data.specs import CaptionSpec
 from pack.training.errors import DatasetError, StateError

@@ -3,7 +3,7 @@
 import pytest
 
 from pack.training.errors import SettingsError
-from pack.training.prompt_file import read_prompts
+from pack.training.presets.prompt_file import read_prompts
 from pack.training.specs import OwnSettings, SamplingSpec
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pack.training.data.captions import final_caption
-from pack.training.data.graph_images import TensorPicture, images_dataset
+from pack.training.data.from_graph.graph_images import TensorPicture, images_dataset
 from pack.training.errors import DatasetError
 
 

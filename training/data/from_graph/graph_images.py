@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DatasetError, raise_problems
-from .dataset import ROLES, TRAINING, VALIDATION, Dataset, Sample
-from .decoding import MAX_PIXELS
-from .specs import CaptionSpec, Size
+from ...errors import DatasetError, raise_problems
+from ..dataset import ROLES, TRAINING, VALIDATION, Dataset, Sample
+from ..decoding import MAX_PIXELS
+from ..specs import CaptionSpec, Size
 
 if TYPE_CHECKING:
     import torch

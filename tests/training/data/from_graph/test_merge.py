@@ -2,7 +2,7 @@
 
 from pack.training.data.captions import final_caption
 from pack.training.data.dataset import Dataset, Sample
-from pack.training.data.merge import merge_datasets
+from pack.training.data.from_graph.merge import merge_datasets
 from pack.training.data.specs import BucketSpec, CaptionSpec
 
 

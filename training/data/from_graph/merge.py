@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .dataset import Dataset
+from ..dataset import Dataset
 
 
 def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:

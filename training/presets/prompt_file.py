@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import SettingsError, raise_problems
-from .inputs import shown
-from .specs import OwnSettings
+from ..errors import SettingsError, raise_problems
+from ..inputs import shown
+from ..specs import OwnSettings
 
 WHERE = "Sample Preview"
 MOST_BYTES, MOST_PROMPTS = 1_000_000, 200
