@@ -75,13 +75,13 @@ def _costs(row: Row):
     from pack.tests.comfy.newer_configs import completed
     from pack.training.network.spec import NetworkSpec
     from pack.training.run.room.way import costs_of
-    from pack.training.specs import RunSpec
+    from pack.training.specs import AUTO, RunSpec
 
     name, config = full_size.CONFIGS[row.family]
     models = importlib.import_module("comfy.supported_models")
     config = getattr(models, name)(completed(SimpleNamespace(module=importlib.import_module), config))
     bare = bare_model(config, torch.float8_e4m3fn if row.stored == 1 else torch.bfloat16, torch.bfloat16)
-    work = Work(side=row.side, frames=row.frames, network=NetworkSpec(rank=RANK, alpha=RANK), run=RunSpec(precision=COMPUTED))
+    work = Work(side=row.side, frames=row.frames, network=NetworkSpec(rank=RANK, alpha=RANK), run=RunSpec(precision=COMPUTED, memory=AUTO))
     cost = step_cost(bare, work)
     assert cost is not None, f"nobody knows what a caption is to {row.family}"
     print(f"{row.title}: rehearsed", file=sys.stderr, flush=True)

@@ -91,13 +91,19 @@ class _Trip:
     def unpack(self, kept: Any) -> Tensor:
         if not isinstance(kept, _View):
             return self._unpack(kept)
-        self._left.clear()  # the backward has begun: who still waits for them holds them
-        self._in_use.clear()
-        self._left_bytes = 0
+        self._begin_backward()
         near = self._fetched(kept.bytes)
         kept.bytes.copy.wait()
         self._fetch_before(kept.bytes.number)
         return kept.on(near)
+
+    def _begin_backward(self) -> None:
+        """Who still waits for what has left holds it; a recipe that was forgotten may have held the only other hand on the rest."""
+        for one in (*self._left, *self._in_use.values()):
+            one.copy.wait()
+        self._left.clear()
+        self._in_use.clear()
+        self._left_bytes = 0
 
     def _travels(self, kept: Any) -> bool:
         return (
