@@ -130,7 +130,7 @@ def test_a_file_and_a_socket_are_too_much(comfy, nodes):
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "lora"])
 def test_every_algorithm_trains_and_loads(comfy, sd15_checkpoint, algorithm):
     """Through Train LoRA, which reads its file back with ComfyUI's loader and fails on an unmapped key."""
-    graph = train_graph(sd15_checkpoint, place_pictures(comfy), run_name=algorithm)
+    graph = train_graph(sd15_checkpoint, place_pictures(comfy), run_name=algorithm, cache_to_disk=True)  # encoded once for all
     graph["network"] = network_node(algorithm=algorithm, rank=12, targets="attention",
                                     conv_rank=12 if algorithm != "dylora" else 0, conv_alpha=4.0)
     result = comfy.run(graph)
