@@ -15,7 +15,7 @@ import { makeDatasetRoutes } from "./dataset/routes.mjs";
 import { foldAdvanced, hideFoldedBadge, refoldAll } from "./folding.mjs";
 import { isNode, makeLastTexts } from "./last_texts.mjs";
 import { attachNodeDisplay, attachToHolder } from "./node_display.mjs";
-import { NextRun } from "./next_run.mjs";
+import { NextRun, TRAIN_NODE } from "./next_run.mjs";
 import { attachNodeText, TEXT_NODES } from "./node_text.mjs";
 import { makeOwnPresets } from "./own_presets.mjs";
 import { openPresets } from "./presets_dialog.mjs";
@@ -28,7 +28,6 @@ import { setLanguage, t } from "./strings.mjs";
 import { loadTexts, translated, translateWorkflow } from "./translate.mjs";
 
 const OURS = "LoRACanvas";
-const TRAIN_NODE = `${OURS}TrainLoRA`;
 const EVENT = "lora_canvas.run";
 const STYLES = ["vendor/uPlot", ...["panel", "run", "charts", "lists", "node", "lightbox", "presets", "after", "bring", "dataset", "tiles", "wide"].map((name) => `styles/${name}`)];
 

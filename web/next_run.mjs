@@ -3,7 +3,7 @@
 import * as format from "./format.mjs";
 import { t } from "./strings.mjs";
 
-const TRAIN_NODE = "LoRACanvasTrainLoRA";
+export const TRAIN_NODE = "LoRACanvasTrainLoRA";
 const WAIT = 400;
 
 /** One line of it; "" where nothing is known. @param {any} next what the server says */

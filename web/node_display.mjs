@@ -6,7 +6,7 @@ import * as format from "./format.mjs";
 import { isInside, isNode } from "./last_texts.mjs";
 import { openLightbox } from "./lightbox.mjs";
 import { makeMemoryHint } from "./memory_hint.mjs";
-import { lengthText, nextText } from "./next_run.mjs";
+import { lengthText, nextText, TRAIN_NODE } from "./next_run.mjs";
 import { CHOSEN } from "./presets_dialog.mjs";
 import { progressOf, statusOf } from "./run_header.mjs";
 import { drawSparkline } from "./sparkline.mjs";
@@ -18,7 +18,6 @@ import { statusText, statusTone, t } from "./strings.mjs";
 /** The same with and without a run: a node that grows when it starts would cover its neighbours. */
 const HEIGHT = 136;
 const NAME = "lora_canvas_display";
-const TRAIN_NODE = "LoRACanvasTrainLoRA";
 
 /** @param {import("./panel.mjs").Context} context @param {(() => void)|null} choose a preset, where that is possible */
 function makeView({ server }, choose) {

@@ -25,7 +25,7 @@ from ...training.data.editing.change import Change
 from ...training.errors import FileError, TrainingError
 from ...training.files.strangers import without_paths
 from .datasets import DATASETS, Opened
-from .request_guard import PROMPT_LIMIT, Handler, Refused, json_answer, read_json
+from .request_guard import PROMPT_LIMIT, Handler, Refused, json_answer, read_json, values_of
 from .thumbnails import SIDES, THUMBNAILS
 
 EDIT_LIMIT = 24 << 20
@@ -95,13 +95,6 @@ async def post_edit(request: web.Request) -> web.Response:
         return web.json_response({"error": str(theirs), "text": theirs.text}, status=409, headers={"Cache-Control": "no-store"})
 
 
-def _of(body: dict[str, Any], **kinds: type) -> list[Any]:
-    """The values of a body that has exactly these, of these kinds."""
-    if set(body) != set(kinds) or any(type(body[name]) is not kind for name, kind in kinds.items()):
-        raise Refused(400, f"the body must hold {', '.join(f'{name} ({kind.__name__})' for name, kind in kinds.items())}")
-    return [body[name] for name in kinds]
-
-
 def _indices(indices: list[Any]) -> list[int]:
     if any(type(index) is not int for index in indices):
         raise Refused(400, "indices must be whole numbers")
@@ -109,26 +102,26 @@ def _indices(indices: list[Any]) -> list[int]:
 
 
 def _caption(album: Album, body: dict[str, Any]) -> dict[str, Any]:
-    index, before, text, burst = _of(body, index=int, before=list, text=str, burst=str)
+    index, before, text, burst = values_of(body, index=int, before=list, text=str, burst=str)
     if not all(isinstance(one, str) for one in before):
         raise Refused(400, "before must hold texts")
     return album.save_caption(index, before, text, burst)
 
 
 def _change(album: Album, body: dict[str, Any]) -> dict[str, Any]:
-    indices, change = _of(body, indices=list, change=dict)
+    indices, change = values_of(body, indices=list, change=dict)
     if not set(change) <= {"kind", "what", "to", "unit", "place"} or not all(isinstance(value, str) for value in change.values()):
         raise Refused(400, "change must hold kind, what, to, unit and place, all of them texts")
     return album.change(_indices(indices), Change(**{"kind": "", "what": "", **change}))
 
 
 def _leave_out(album: Album, body: dict[str, Any]) -> dict[str, Any]:
-    indices, leave_out = _of(body, indices=list, leave_out=bool)
+    indices, leave_out = values_of(body, indices=list, leave_out=bool)
     return album.leave_out(_indices(indices), leave_out)
 
 
 def _mask(album: Album, body: dict[str, Any]) -> dict[str, Any]:
-    index, text = _of(body, index=int, png=str)
+    index, text = values_of(body, index=int, png=str)
     try:
         data = base64.b64decode(text, validate=True) or None
     except (binascii.Error, ValueError):

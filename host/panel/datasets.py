@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 import threading
 from collections.abc import Mapping
@@ -43,9 +44,10 @@ class Datasets:
                                "into the node to see and edit the data set.")
         kind = import_module("nodes").NODE_CLASS_MAPPINGS[NODE]
         try:
-            dataset = kind.foreseen(**inputs, with_left_out=True)
+            inspect.signature(kind.foreseen).bind(**inputs, with_left_out=True)
         except TypeError:
             raise Refused(400, "the node has not all widgets of Load Dataset. Load the page again.") from None
+        dataset = kind.foreseen(**inputs, with_left_out=True)
         dataset = _as_trained(prompt, node, dataset)
         folders = repr(sorted({str(sample.picture.file.parent) for sample in dataset.samples if sample.picture.file})[:1])
         with self._lock:

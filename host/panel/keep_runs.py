@@ -29,7 +29,7 @@ from ..runs.registry import RUNS
 from ..runs.run_folders import find_run
 from ..runs.saved_loras import find_lora, saved_loras
 from .answers import run_asked
-from .request_guard import BODY_LIMIT, Handler, Refused, json_answer, read_json
+from .request_guard import BODY_LIMIT, Handler, Refused, json_answer, read_json, values_of
 from .same_machine import can_open, is_same_machine, open_folder
 
 _NOTE_LIMIT = BODY_LIMIT + 12 * LONGEST_NOTE  # JSON may spell a sign of two words as two of \uXXXX
@@ -57,20 +57,20 @@ def _size(folder: Path) -> dict[str, Any]:
 
 
 async def post_note(request: web.Request) -> web.Response:
-    [text] = await _fields(request, text=str)
+    [text] = values_of(await read_json(request, _NOTE_LIMIT), text=str)
     folder = _stored(request)
     await _done(lambda: write_note(folder, text))
     return json_answer({"note": text.strip()})
 
 
 async def post_rename(request: web.Request) -> web.Response:
-    [to] = await _fields(request, to=str)
+    [to] = values_of(await read_json(request, _NOTE_LIMIT), to=str)
     folder = _at_rest(request)
     return json_answer({"name": (await _done(lambda: rename_run(folder, to))).name})
 
 
 async def post_delete(request: web.Request) -> web.Response:
-    [saved] = await _fields(request, saved=bool)
+    [saved] = values_of(await read_json(request, _NOTE_LIMIT), saved=bool)
     folder = _at_rest(request)
     await _done(lambda: _delete(folder, saved=saved))
     return json_answer({"deleted": folder.name})
@@ -84,7 +84,7 @@ def _delete(folder: Path, *, saved: bool) -> None:
 
 
 async def post_open(request: web.Request) -> web.Response:
-    await _fields(request)
+    values_of(await read_json(request, _NOTE_LIMIT))
     folder = _stored(request)
     if not is_same_machine(request):
         raise Refused(403, "the folder lies on the machine that ComfyUI runs on, and this browser runs on another one")
@@ -107,14 +107,6 @@ def _at_rest(request: web.Request) -> Path:
     if RUNS.find(folder.name):
         raise Refused(409, f"the run {folder.name!r} is training. Stop it, or wait until it ends.")
     return folder
-
-
-async def _fields(request: web.Request, **kinds: type) -> list[Any]:
-    """The body's values, which are these and no others."""
-    body = await read_json(request, _NOTE_LIMIT)
-    if set(body) != set(kinds) or not all(type(body[name]) is kind for name, kind in kinds.items()):
-        raise Refused(400, f"the body must have {', '.join(kinds) or 'nothing'} and nothing else")
-    return [body[name] for name in kinds]
 
 
 async def _done(work: Callable[[], _T]) -> _T:

@@ -63,6 +63,14 @@ def guarded(handler: Handler) -> Handler:
     return guard
 
 
+def values_of(body: dict[str, Any], **kinds: type) -> list[Any]:
+    """The values of a body that has exactly these, of these kinds."""
+    if set(body) != set(kinds) or any(type(body[name]) is not kind for name, kind in kinds.items()):
+        told = ", ".join(f"{name} ({kind.__name__})" for name, kind in kinds.items())
+        raise Refused(400, f"the body must hold {told or 'nothing'}, and nothing else")
+    return [body[name] for name in kinds]
+
+
 def json_answer(content: Any) -> web.Response:
     """`content`, or a text that is JSON already; never kept by the browser."""
     response = web.Response(text=content if isinstance(content, str) else json.dumps(content),

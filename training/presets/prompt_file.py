@@ -15,10 +15,20 @@ from ..specs import OwnSettings
 
 WHERE = "Sample Preview"
 MOST_BYTES, MOST_PROMPTS = 1_000_000, 200
+
+
+def _whole(value: Any) -> int:
+    """Raises ValueError for a number with a fraction, and for true and false, which Python counts as numbers."""
+    number = int(value)
+    if isinstance(value, bool) or (isinstance(value, float) and number != value):
+        raise ValueError
+    return number
+
+
 #: kohya's option, and its JSON key -> the setting here, and what reads it.
 _OPTIONS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "n": ("negative", str), "w": ("width", int), "h": ("height", int), "d": ("seed", int), "l": ("cfg", float),
-    "s": ("sampling_steps", int),
+    "n": ("negative", str), "w": ("width", _whole), "h": ("height", _whole), "d": ("seed", _whole), "l": ("cfg", float),
+    "s": ("sampling_steps", _whole),
 }
 _KEYS = {"negative_prompt": "n", "width": "w", "height": "h", "seed": "d", "scale": "l", "sample_steps": "s"}
 
@@ -94,8 +104,9 @@ def _own(given: list[tuple[str, Any]], where: str, problems: list[str], called: 
         name, read = _OPTIONS[short]
         try:
             settings[name] = read(value.strip() if isinstance(value, str) else value)
-        except (TypeError, ValueError):
-            problems.append(f"{where}: {called(short)} is '{shown(str(value), 40)}', which is no {'whole ' if read is int else ''}number.")
+        except (TypeError, ValueError, OverflowError):
+            kind = "whole number" if read is _whole else "number"
+            problems.append(f"{where}: {called(short)} is '{shown(str(value), 40)}', which is no {kind}.")
     own = OwnSettings(**settings)
     problems += [f"{where}: {problem}" for problem in own.problems()]
     return own

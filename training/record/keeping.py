@@ -78,9 +78,11 @@ def rename_run(folder: Path, name: str) -> Path:
         raise StateError(f"there is a run '{wanted}' already. Choose another name.")
     with _alone(folder):
         try:
-            _say_new_name(folder, wanted)
-            rename(folder, target)
-            (target / LOCK_NAME).unlink(missing_ok=True)  # it went along
+            rename(folder, target)  # first: it is what fails, where a program has a file of it open
+            try:
+                _say_new_name(target, folder.name)
+            finally:
+                (target / LOCK_NAME).unlink(missing_ok=True)  # it went along
         except OSError as error:
             raise refused(folder, error) from error
     return target
@@ -108,8 +110,8 @@ def _alone(folder: Path) -> Iterator[None]:
                          "ends.") from taken
 
 
-def _say_new_name(folder: Path, name: str) -> None:
-    old, new = f"{folder.name}{_ENDING}", f"{name}{_ENDING}"
+def _say_new_name(folder: Path, before: str) -> None:
+    old, new = f"{before}{_ENDING}", f"{folder.name}{_ENDING}"
     _say_in_log(folder, old, new)
     try:
         run = parse(read_inside(folder, RUN_NAME) or b"")
@@ -117,8 +119,8 @@ def _say_new_name(folder: Path, name: str) -> None:
         run = None
     if isinstance(run, dict):
         path = run.get("lora_path")
-        is_own = isinstance(path, str) and path.replace("\\", "/").endswith(f"{folder.name}/{old}")
-        run |= {"name": name, **({"lora_path": str(folder.with_name(name) / new)} if is_own else {})}
+        is_own = isinstance(path, str) and path.replace("\\", "/").endswith(f"{before}/{old}")
+        run |= {"name": folder.name, **({"lora_path": str(folder / new)} if is_own else {})}
         write_text(folder / RUN_NAME, json.dumps(run, ensure_ascii=False, indent=1))
     if (folder / old).is_file():
         rename(folder / old, folder / new)

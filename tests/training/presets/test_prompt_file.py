@@ -48,10 +48,18 @@ def test_what_is_wrong_is_told_by_line(tmp_path, text, said):
     assert said in " ".join(caught.value.problems)
 
 
+def test_a_seed_keeps_all_its_digits(tmp_path):
+    for text, name in (("a --d 9007199254740993", "p.txt"), ('[{"prompt": "a", "seed": 9007199254740993}]', "p.json")):
+        assert read(tmp_path, text, name).own[0].seed == 9007199254740993
+
+
 @pytest.mark.parametrize(("text", "said"), [
     ("[1]", "entry 1 of p.json must be a text"), ("{", "is no JSON"),
     ('[{"prompt": "a", "clip": 2}]', "entry 1 of p.json: clip is not read"),
     ('[{"prompt": "a", "seed": null}]', "seed is 'None'"),
+    ('[{"prompt": "a", "width": 768.5}]', "width is '768.5', which is no whole number"),
+    ('[{"prompt": "a", "seed": true}]', "seed is 'True', which is no whole number"),
+    ('[{"prompt": "a", "seed": Infinity}]', "seed is 'inf', which is no whole number"),
 ])  # fmt: skip
 def test_what_is_wrong_with_json(tmp_path, text, said):
     with pytest.raises(SettingsError) as caught:

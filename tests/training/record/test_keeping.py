@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pack.training.errors import StateError
+from pack.training.errors import DiskError, StateError
 from pack.training.files.lock import locked
 from pack.training.record.history import read_log
 from pack.training.record.keeping import LONGEST_NOTE, delete_run, read_note, rename_run, size_of, write_note
@@ -48,6 +48,17 @@ def test_a_renamed_run_is_the_same_with_its_lora(run):
     assert (about["name"], about["status"], about["lora_path"]) == ("狐狸 v1.5", "finished", str(renamed / "狐狸 v1.5.safetensors"))
     new = "狐狸 v1.5.safetensors"
     assert read_log(renamed) == [{**SAVED, "file": new}, BEST, MESSAGE, {**ENDED, "lora": new}]
+
+
+def test_where_the_folder_cannot_be_renamed_nothing_is(run, monkeypatch):
+    def held(*_):
+        raise PermissionError(13, "a program has a file of it open")
+
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    monkeypatch.setattr("os.replace", held)
+    with pytest.raises(DiskError):
+        rename_run(run, "another")
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("name", ["", " ", "..", "a/b", "a\\b", "../out", "a:b", "nul", "x" * 101, ".hidden", "taken"])
